@@ -1,0 +1,81 @@
+// The words every part of a pipeline is made of. A receiver is a Component that was given `next`;
+// a processor is a Component and a Consumer that was given `next`; an exporter is both, without
+// `next`. Parts never look each other up and never import each other.
+
+import type { z } from 'zod';
+import type { Counters } from '../../runtime/counters.ts';
+import type { Log } from '../../runtime/log.ts';
+import type { World } from '../../runtime/world.ts';
+import type { Signal } from '../otlp/model.ts';
+import type { Batch } from './batch.ts';
+import type { Outcome } from './outcome.ts';
+
+export interface Consumer {
+  /**
+   * Takes responsibility for a batch, or says why not. Resolves only when the verdict is final:
+   * `accepted` means that the batch is durable at the next hop. Never throws and never rejects for
+   * bad input or a dead peer: those are outcomes. When `abort` fires the callee stops waiting and
+   * answers `retryable`; what it already handed on may still arrive. The batch is immutable and
+   * may be kept. Calls may overlap.
+   */
+  consume(batch: Batch, abort: AbortSignal): Promise<Outcome>;
+}
+
+export interface Component {
+  /** Called once, after all consumers behind it have started. Throws OperatorError or a bug. */
+  start(): Promise<void>;
+  /**
+   * Stops taking in new data and waits for what is under way, until `deadline` fires. Legal before
+   * start and more than once. Never throws.
+   */
+  stop(deadline: AbortSignal): Promise<void>;
+}
+
+export type Receiver = Component;
+export type Processor = Component & Consumer;
+export type Exporter = Component & Consumer;
+export type Extension = Component;
+
+export type ComponentKind = 'receiver' | 'processor' | 'exporter' | 'extension';
+
+/** What the process tells a component about itself and the machine. */
+export interface ComponentContext {
+  /** The name in the configuration, such as `otlp` or `file_log/nginx`. */
+  readonly id: string;
+  readonly world: World;
+  readonly log: Log;
+  readonly counters: Counters;
+  /**
+   * A folder of this component's own that survives restarts. It exists when `start` is called.
+   */
+  readonly folder: string;
+  /** The state of the whole process, for components that report on it. */
+  readonly host: Host;
+}
+
+export interface Host {
+  /** True from the moment all components have started until stop begins. */
+  ready(): boolean;
+}
+
+/**
+ * How a component type is known in the configuration and built. `C` is the parsed configuration:
+ * `schema` turns what a person wrote into it, with all defaults filled in.
+ */
+export interface Factory<C, K extends ComponentKind, T extends Component> {
+  readonly kind: K;
+  /** `lower_snake_case`; also the file or folder name of the component. */
+  readonly type: string;
+  /** Other spellings that the OpenTelemetry Collector accepts, such as `filelog`. */
+  readonly aliases?: readonly string[];
+  /** The signals it can take part in. Empty for extensions. */
+  readonly signals: readonly Signal[];
+  readonly schema: z.ZodType<C>;
+  create(config: C, context: ComponentContext, next: Consumer): T;
+}
+
+export type ReceiverFactory<C> = Factory<C, 'receiver', Receiver>;
+export type ProcessorFactory<C> = Factory<C, 'processor', Processor>;
+export type ExporterFactory<C> = Factory<C, 'exporter', Exporter>;
+export type ExtensionFactory<C> = Factory<C, 'extension', Extension>;
+export type AnyFactory = Factory<any, ComponentKind, Component>;
