@@ -1,0 +1,93 @@
+// Counters, gauges and their exposition as text for Prometheus (text format 0.0.4). What each
+// process knows about itself is kept here and shown under /metrics.
+
+export type Labels = Readonly<Record<string, string>>;
+
+export interface Counter {
+  add(count: number): void;
+  value(): number;
+}
+
+export interface Counters {
+  /** The counter of this name and these labels; the same one is returned for the same pair. */
+  counter(name: string, help: string, labels?: Labels): Counter;
+  /** A number that `read` gives whenever somebody looks. A second registration replaces it. */
+  gauge(name: string, help: string, read: () => number, labels?: Labels): void;
+  /** Everything, sorted by name, as Prometheus text. */
+  exposition(): string;
+  /** The sum of all series of that name, 0 if there is none; for tests and status pages. */
+  total(name: string, labels?: Labels): number;
+}
+
+/** More series than this of one name are summed in the series without labels. */
+const SERIES_MAX = 1000;
+
+interface Family {
+  readonly type: 'counter' | 'gauge';
+  readonly help: string;
+  readonly series: Map<string, { labels: Labels; read: () => number; counter?: Counter }>;
+}
+
+export function createCounters(): Counters {
+  const families = new Map<string, Family>();
+  const family = (name: string, type: Family['type'], help: string): Family => {
+    const known = families.get(name);
+    if (known !== undefined) return known;
+    const created: Family = { type, help, series: new Map() };
+    families.set(name, created);
+    return created;
+  };
+  return {
+    counter: (name, help, labels = {}) => {
+      const { series } = family(name, 'counter', help);
+      const kept = series.size >= SERIES_MAX && !series.has(labelText(labels)) ? {} : labels;
+      const key = labelText(kept);
+      const known = series.get(key)?.counter;
+      if (known !== undefined) return known;
+      const counter = createCounter();
+      series.set(key, { labels: kept, read: counter.value, counter });
+      return counter;
+    },
+    gauge: (name, help, read, labels = {}) => {
+      family(name, 'gauge', help).series.set(labelText(labels), { labels, read });
+    },
+    exposition: () => [...families.keys()].sort().map((name) =>
+      familyText(name, families.get(name)!)).join(''),
+    total: (name, labels = {}) => {
+      const series = [...(families.get(name)?.series.values() ?? [])];
+      const wanted = Object.entries(labels);
+      return series
+        .filter((one) => wanted.every(([key, value]) => one.labels[key] === value))
+        .reduce((sum, one) => sum + one.read(), 0);
+    },
+  };
+}
+
+function createCounter(): Counter {
+  let total = 0;
+  return {
+    add: (count) => {
+      total += count;
+    },
+    value: () => total,
+  };
+}
+
+function familyText(name: string, { type, help, series }: Family): string {
+  const lines = [...series].map(([labels, one]) => `${name}${labels} ${numberText(one.read())}\n`);
+  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('')}`;
+}
+
+function labelText(labels: Labels): string {
+  const pairs = Object.keys(labels).sort().map((key) => `${key}="${escapeLabel(labels[key]!)}"`);
+  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`;
+}
+
+const escapeLabel = (text: string): string =>
+  text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+
+function numberText(value: number): string {
+  if (Number.isNaN(value)) return 'NaN';
+  if (!Number.isFinite(value)) return value > 0 ? '+Inf' : '-Inf';
+  return String(value);
+}
