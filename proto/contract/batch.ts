@@ -48,14 +48,16 @@ export class Batch<S extends Signal = Signal> {
   }
 
   get bytes(): Uint8Array {
-    this.#bytes ??= encodeRequest(this.signal, this.#request!);
-    return this.#bytes;
+    const bytes = this.#bytes ?? encodeRequest(this.signal, this.#request!);
+    this.#bytes = bytes;
+    return bytes;
   }
 
   /** The decoded form. Throws DecodeError when the bytes are broken inside. */
   get request(): RequestOf<S> {
-    this.#request ??= decodeRequest(this.signal, this.#bytes!);
-    return this.#request;
+    const request = this.#request ?? decodeRequest(this.signal, this.#bytes!);
+    this.#request = request;
+    return request;
   }
 
   is<T extends Signal>(signal: T): this is Batch<T> {
