@@ -1,0 +1,86 @@
+// What the rest of the backend knows of the place where telemetry is kept: how to hand it batches
+// (`writer`), how to ask it in SQL (`query`), and whether it is there (`ping`). Everything else,
+// tables included, is behind this file.
+
+import type { Readable } from 'node:stream';
+import type { Component, Consumer } from '../../proto/contract/component.ts';
+
+/**
+ * `start` connects, brings the schema up to date and keeps trying while the store is away; it
+ * throws OperatorError for what a person must mend (wrong password, a store that is newer than
+ * this program). `stop` writes what was gathered, answers everybody who waits, and closes.
+ */
+export interface Storage extends Component {
+  /**
+   * Answers `accepted` only after the store has committed every record of the batch that can be
+   * stored; `rejected` in it counts those that cannot. May be called from `start` to `stop`;
+   * outside of that it answers `retryable`.
+   */
+  readonly writer: Consumer;
+
+  /**
+   * Runs one statement and hands its result over as it comes. The caller owns `body` and must read
+   * it to its end or destroy it; destroying it, or firing `abort`, stops the statement in the
+   * store too. Throws QueryError for what the store answers, and for a store that is away.
+   */
+  query(request: QueryRequest): Promise<QueryAnswer>;
+
+  /** Asks the store for a sign of life. Never throws; answers within a few seconds. */
+  ping(): Promise<Health>;
+}
+
+export interface QueryRequest {
+  readonly sql: string;
+  /** Values for `{name:Type}` in the statement: text, numbers, bigint, Date, arrays, null. */
+  readonly params?: Readonly<Record<string, unknown>> | undefined;
+  /** A name of ClickHouse's formats such as `JSON`, used when the statement has no FORMAT. */
+  readonly format: string;
+  /** ClickHouse settings for this statement alone. */
+  readonly settings?: Readonly<Record<string, string | number>> | undefined;
+  /** Chosen by the storage when absent. */
+  readonly queryId?: string | undefined;
+  readonly abort: AbortSignal;
+}
+
+export interface QueryAnswer {
+  /** The bytes of the asked format, uncompressed. */
+  readonly body: Readable;
+  readonly contentType: string;
+  /** The format of `body`: the statement's own FORMAT clause wins over the asked one. */
+  readonly format: string;
+  readonly queryId: string;
+  readonly summary: QuerySummary;
+}
+
+/** What the store had done when it began to answer; numbers may grow after that. */
+export interface QuerySummary {
+  readonly readRows: number;
+  readonly readBytes: number;
+  readonly resultRows: number;
+  readonly elapsedMs: number;
+}
+
+export type Health =
+  | { readonly up: true; readonly version: string; readonly latencyMs: number }
+  | { readonly up: false; readonly reason: string };
+
+/** A statement failed. `code` and `name` are ClickHouse's, such as 62 and `SYNTAX_ERROR`. */
+export class QueryError extends Error {
+  /** ClickHouse's number, 0 when the store did not answer at all. */
+  readonly code: number;
+  readonly kind: QueryErrorKind;
+
+  constructor(code: number, name: string, message: string, kind: QueryErrorKind) {
+    super(message);
+    this.code = code;
+    this.name = name;
+    this.kind = kind;
+  }
+}
+
+/**
+ * Whose matter a failure is: `statement` = the asker must write it differently, `limit` = it ran
+ * into a limit of time, memory or rows, `forbidden` = it may not be asked, `unavailable` = the
+ * store is away or too busy and the same statement may work later, `cancelled` = `abort` fired.
+ */
+export type QueryErrorKind = 'statement' | 'limit' | 'forbidden' | 'unavailable' | 'cancelled';
