@@ -1,5 +1,5 @@
 // How a process of ours begins and ends: one sentence and exit code 2 for what the operator must
-// mend, a stop on the first SIGINT or SIGTERM (or when the parent goes away), an exit on the second.
+// mend, a stop on the first SIGINT or SIGTERM (or when the parent goes away), an exit on the next.
 
 import { EXIT, OperatorError } from './errors.ts';
 

@@ -1,0 +1,109 @@
+// Runs the tests: `npm test`, or `npm test -- agent/receivers proto` for those whose path contains
+// one of the words. Each file is a process of its own (node:test). After the run nothing may be
+// left: no process that a test started, no file in the temporary folder.
+//
+// `--coverage` measures the rooms with c8, prints a line for each and fails below the goal.
+
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+
+const ROOT = new URL('..', import.meta.url).pathname;
+const ROOMS = ['agent', 'backend', 'proto', 'config', 'runtime'];
+const COVERAGE_PERCENT_MIN = 85;
+/** Caches that tools of ours keep in the temporary folder. */
+const CACHES = /^(?:tsx-\d+|node-compile-cache|v8-compile-cache.*)$/;
+const SHARED_MEMORY = '/dev/shm';
+
+const args = process.argv.slice(2);
+const coverage = args.includes('--coverage');
+const words = args.filter((arg) => !arg.startsWith('--'));
+
+const files = readdirSync(join(ROOT, 'test'), { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.test.ts'))
+  .map((path) => join('test', path))
+  .filter((path) => words.length === 0 || words.some((word) => path.includes(word)))
+  .sort();
+if (files.length === 0) fail(`no test file's path contains ${words.join(' or ')}`);
+
+const folder = mkdtempSync(join(tmpdir(), 'binnacle-test-'));
+const mark = `BINNACLE_TEST_RUN=${folder}`;
+const memoryBefore = new Set(listed(SHARED_MEMORY));
+const started = performance.now();
+const code = await run();
+console.log(`${files.length} test files in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+
+const left = [...leftProcesses(), ...leftFiles()];
+rmSync(folder, { recursive: true, force: true });
+if (left.length > 0) fail(`the tests left behind:\n  ${left.join('\n  ')}`);
+if (coverage && code === 0) reportCoverage();
+process.exit(code);
+
+function run(): Promise<number> {
+  const node = ['--import', 'tsx', '--test', '--test-concurrency=2', '--test-timeout=150000'];
+  const c8 = [
+    'node_modules/c8/bin/c8.js', '--all', '--reporter=json-summary', '--reporter=text',
+    '--reports-dir=coverage', ...ROOMS.map((room) => `--include=${room}/**/*.ts`),
+    '--exclude=test/**', process.execPath,
+  ];
+  const child = spawn(process.execPath, [...(coverage ? c8 : []), ...node, ...files], {
+    cwd: ROOT,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, TMPDIR: folder, BINNACLE_TEST_RUN: folder },
+  });
+  return new Promise((resolve) => child.on('exit', (exit) => resolve(exit ?? 1)));
+}
+
+/** Processes that inherited this run's mark and still live (where there is a /proc). */
+function leftProcesses(): string[] {
+  if (!existsSync('/proc/self/environ')) return [];
+  const ids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return ids.filter((id) => id !== String(process.pid) && read(`/proc/${id}/environ`)
+    .split('\0').includes(mark))
+    .map((id) => `process ${id}: ${read(`/proc/${id}/cmdline`).replaceAll('\0', ' ')}`);
+}
+
+function leftFiles(): string[] {
+  const temporary = listed(folder).filter((name) => !CACHES.test(name));
+  const memory = listed(SHARED_MEMORY)
+    .filter((name) => name.includes('binnacle') && !memoryBefore.has(name));
+  return [
+    ...temporary.map((name) => relative(ROOT, join(folder, name))),
+    ...memory.map((name) => join(SHARED_MEMORY, name)),
+  ];
+}
+
+function reportCoverage(): void {
+  interface Lines { lines: { total: number; covered: number } }
+  const summary = JSON.parse(read(join(ROOT, 'coverage/coverage-summary.json'))) as
+    Record<string, Lines>;
+  let low = false;
+  for (const room of ROOMS) {
+    const parts = Object.entries(summary).filter(([path]) => path.startsWith(join(ROOT, room)));
+    const total = parts.reduce((sum, [, { lines }]) => sum + lines.total, 0);
+    const covered = parts.reduce((sum, [, { lines }]) => sum + lines.covered, 0);
+    const percent = (100 * covered) / total;
+    low ||= percent < COVERAGE_PERCENT_MIN;
+    console.log(`coverage ${room}: ${percent.toFixed(1)} % of ${total} lines`);
+  }
+  if (low) fail(`a room has less than ${COVERAGE_PERCENT_MIN} % of its lines covered`);
+}
+
+function listed(path: string): string[] {
+  return existsSync(path) ? readdirSync(path) : [];
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+function fail(message: string): never {
+  if (typeof folder === 'string') spawnSync('rm', ['-rf', folder]);
+  console.error(`test/run.ts: ${message}`);
+  process.exit(1);
+}
