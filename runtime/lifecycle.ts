@@ -1,56 +1,72 @@
 // How a process of ours begins and ends: one sentence and exit code 2 for what the operator must
 // mend, a stop on the first SIGINT or SIGTERM (or when the parent goes away), an exit on the next.
 
-import { EXIT, OperatorError } from './errors.ts';
+import { EXIT, OperatorError, errorMessage } from './errors.ts';
 
 /** What `runProcess` runs. `stop` must return soon after `deadline` fires. */
 export interface Running {
-  /** Resolves when the process should end by itself; never for a server. */
-  readonly finished: Promise<void>;
+  /** Rejects when the process cannot go on; never resolves. */
+  readonly failed: Promise<never>;
+  /** Where it can be reached, by a name that people know: `OTLP gRPC` → `localhost:4317`. */
+  readonly addresses: Readonly<Record<string, string>>;
   stop(deadline: AbortSignal): Promise<void>;
 }
 
-export interface ProcessOptions {
-  /** Time for an orderly stop, in milliseconds. */
-  readonly stopMs: number;
-  /** True when a parent process holds our standard input open for as long as it wants us. */
-  readonly stopWithParent: boolean;
-}
+/** What a child process tells the parent that started it, over the IPC channel. */
+export type ChildMessage =
+  | { readonly event: 'ready'; readonly addresses: Readonly<Record<string, string>> }
+  | { readonly event: 'failed'; readonly message: string; readonly hint: string };
 
-/** Runs a long-lived process to its end and sets the exit code. */
+/**
+ * Runs a long-lived process to its end and sets the exit code: `start` begins the work and must
+ * give up soon after its signal fires; the process stops within `stopMs` of being asked to. Where
+ * a parent holds an IPC channel it hears of the outcome, and the process ends when it closes.
+ */
 export async function runProcess(
   start: (abort: AbortSignal) => Promise<Running>,
-  options: ProcessOptions,
-): Promise<void> {
-  const abort = new AbortController();
-  const stopAsked = stopRequest(options.stopWithParent);
-  void stopAsked.then(() => abort.abort());
+  stopMs: number,
+): Promise<never> {
+  const asked = new AbortController();
+  const stopAsked = stopRequest().then(() => asked.abort());
   try {
-    const running = await start(abort.signal);
-    await Promise.race([stopAsked, running.finished]);
-    await running.stop(AbortSignal.timeout(options.stopMs));
+    const running = await start(asked.signal);
+    tellParent({ event: 'ready', addresses: running.addresses });
+    try {
+      await Promise.race([stopAsked, running.failed]);
+    } finally {
+      await running.stop(AbortSignal.timeout(stopMs));
+    }
     process.exitCode = EXIT.ok;
   } catch (error) {
     reportFailure(error);
   }
   // Handles that a library forgot must not keep the process; what matters was awaited above.
-  process.exit();
+  return process.exit();
 }
 
 /** Prints an error as its reader needs it and sets the exit code. */
 export function reportFailure(error: unknown): void {
   if (error instanceof OperatorError) {
-    const hint = error.hint === '' ? '' : `\n  ${error.hint}`;
-    process.stderr.write(`binnacle: ${error.message}${hint}\n`);
     process.exitCode = EXIT.usage;
+    const { message, hint } = error;
+    if (tellParent({ event: 'failed', message, hint })) return;
+    process.stderr.write(`binnacle: ${message}${hint === '' ? '' : `\n  ${hint}`}\n`);
     return;
   }
-  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const text = error instanceof Error ? (error.stack ?? error.message) : errorMessage(error);
   process.stderr.write(`binnacle: internal error: ${text}\n`);
   process.exitCode = EXIT.failed;
 }
 
-function stopRequest(stopWithParent: boolean): Promise<void> {
+/** False when there is no parent that listens. */
+function tellParent(message: ChildMessage): boolean {
+  if (process.send === undefined || !process.connected) return false;
+  process.send(message);
+  return true;
+}
+
+/** Resolves when somebody wants this process to end. */
+export function stopRequest(): Promise<void> {
   return new Promise((resolve) => {
     let asked = false;
     const ask = () => {
@@ -60,9 +76,7 @@ function stopRequest(stopWithParent: boolean): Promise<void> {
     };
     process.on('SIGINT', ask);
     process.on('SIGTERM', ask);
-    if (!stopWithParent) return;
-    process.stdin.on('end', () => (asked ? undefined : ask()));
-    process.stdin.on('error', () => {});
-    process.stdin.resume();
+    process.on('SIGHUP', ask);
+    process.on('disconnect', () => (asked ? undefined : ask()));
   });
 }

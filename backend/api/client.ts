@@ -1,0 +1,56 @@
+// Asks a backend over its HTTP API, as the command line does.
+
+import { Readable } from 'node:stream';
+import { request } from 'undici';
+import { OperatorError, systemCause } from '../../runtime/errors.ts';
+
+export interface AskOptions {
+  /** Where the backend listens, such as `http://localhost:8080`. */
+  readonly url: string;
+  readonly sql: string;
+  /** A ClickHouse format. */
+  readonly format: string;
+  /** Values for `{name:Type}` in the statement. */
+  readonly params: Readonly<Record<string, string>>;
+  readonly abort?: AbortSignal | undefined;
+}
+
+/** The statement was refused or failed; `code` is ClickHouse's name for it. */
+export class AskError extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.name = 'AskError';
+    this.code = code;
+  }
+}
+
+/**
+ * Runs one statement and hands over the result as it comes. Throws AskError for what the backend
+ * answers, OperatorError when it cannot be reached. The result errors when it breaks off.
+ */
+export async function askBackend({ url, abort, ...question }: AskOptions): Promise<Readable> {
+  const answer = await request(new URL('/api/query', url), {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(question),
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    ...(abort === undefined ? {} : { signal: abort }),
+  }).catch((error: unknown) => {
+    throw new OperatorError(`cannot reach the backend at ${url}: ${systemCause(error)}`,
+      'start it with `npm start`, or name another one with --url or BINNACLE_URL');
+  });
+  if (answer.statusCode === 200) return answer.body;
+  throw problemIn(await answer.body.text(), answer.statusCode);
+}
+
+function problemIn(text: string, statusCode: number): AskError {
+  try {
+    const { error } = JSON.parse(text) as { error: { code: string; message: string } };
+    return new AskError(error.code, error.message);
+  } catch {
+    return new AskError('HTTP', `the backend answered with status ${statusCode}`);
+  }
+}

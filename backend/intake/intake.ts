@@ -1,0 +1,53 @@
+// Where telemetry enters the backend, whatever protocol brought it: counts what came and what
+// became of it, and turns senders away, to come again, while the backend is not ready to store.
+
+import type { Batch } from '../../proto/contract/batch.ts';
+import type { Consumer } from '../../proto/contract/component.ts';
+import { retryable, type Outcome } from '../../proto/contract/outcome.ts';
+import type { Counters } from '../../runtime/counters.ts';
+
+export interface IntakeOptions {
+  readonly counters: Counters;
+  /** The writer of the storage: answers after the commit. */
+  readonly writer: Consumer;
+}
+
+export interface Intake extends Consumer {
+  /** From now on senders are asked to come again: the process is about to end. */
+  close(): void;
+}
+
+/** How long senders wait before they come back to a backend that is stopping. */
+const CLOSED_RETRY_MS = 1000;
+
+const RECORDS = 'binnacle_ingest_records_total';
+const BYTES = 'binnacle_ingest_bytes_total';
+
+export function createIntake({ counters, writer }: IntakeOptions): Intake {
+  let open = true;
+  const count = (batch: Batch, verdict: string, records: number) => {
+    if (records === 0) return;
+    const labels = { signal: batch.signal, verdict };
+    counters.counter(RECORDS, 'Records received, by what became of them.', labels).add(records);
+  };
+  return {
+    consume: async (batch, abort) => {
+      if (!open) return retryable('the backend is stopping', CLOSED_RETRY_MS);
+      const outcome = await writer.consume(batch, abort);
+      const stored = storedCount(batch, outcome);
+      count(batch, 'stored', stored);
+      count(batch, outcome.status === 'retryable' ? 'deferred' : 'rejected',
+        batch.itemCount - stored);
+      counters.counter(BYTES, 'Bytes of OTLP received, uncompressed.', { signal: batch.signal })
+        .add(batch.bytes.length);
+      return outcome;
+    },
+    close: () => {
+      open = false;
+    },
+  };
+}
+
+function storedCount(batch: Batch, outcome: Outcome): number {
+  return outcome.status === 'accepted' ? batch.itemCount - outcome.rejected : 0;
+}

@@ -1,0 +1,194 @@
+// The one command. Each subcommand reads its flags and calls one room, which is loaded only then:
+// an agent never carries the backend.
+
+import { readFileSync } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
+import { text } from 'node:stream/consumers';
+import { Command, InvalidArgumentError } from 'commander';
+import { createChild, type Child } from './runtime/child.ts';
+import { createClock } from './runtime/clock.ts';
+import { EXIT, OperatorError } from './runtime/errors.ts';
+import { reportFailure, runProcess, type Running } from './runtime/lifecycle.ts';
+import { createLog } from './runtime/log.ts';
+
+const HERE = import.meta.dirname;
+const LAUNCHER = `${HERE}/binnacle.mjs`;
+const VERSION = (JSON.parse(readFileSync(`${HERE}/package.json`, 'utf8')) as { version: string })
+  .version;
+const AGENT_CONFIG = `${HERE}/config/agent.yaml`;
+const BACKEND_CONFIG = `${HERE}/config/backend.yaml`;
+const BACKEND_URL = 'http://localhost:8080';
+
+/** An orderly stop may take so long; after that a process is killed. */
+const AGENT_STOP_MS = 10_000;
+const BACKEND_STOP_MS = 20_000;
+const UP_STOP_MS = AGENT_STOP_MS + BACKEND_STOP_MS;
+
+const collect = (value: string, earlier: string[]): string[] => [...earlier, value];
+
+const program = new Command('binnacle')
+  .description('Collects logs, spans and host metrics, keeps them in ClickHouse, answers in SQL.')
+  .version(VERSION, '-v, --version')
+  .showHelpAfterError('(binnacle --help lists the commands)')
+  .configureOutput({ outputError: (line, write) => write(line.replace(/^error: /, 'binnacle: ')) })
+  .exitOverride((error) => {
+    process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage);
+  });
+
+program.command('up')
+  .description('run engine, backend and agent on this host (npm start)')
+  .option('--agent-config <file>', 'configuration of the agent', AGENT_CONFIG)
+  .option('--backend-config <file>', 'configuration of the backend', BACKEND_CONFIG)
+  .option('--data-dir <folder>', 'where everything is kept (BINNACLE_DATA_DIR, ./data)')
+  .action((flags: UpFlags) => runProcess((abort) => up(flags, abort), UP_STOP_MS));
+
+program.command('agent')
+  .description('run the agent: collect on this host and ship OTLP to a backend')
+  .option('-c, --config <file>', 'configuration; several are merged left to right', collect, [])
+  .action(async ({ config }: { config: string[] }) => {
+    const { startAgent } = await import('./agent/main.ts');
+    const files = config.length === 0 ? [AGENT_CONFIG] : config;
+    await runProcess(() => startAgent({ files, env: process.env, version: VERSION }),
+      AGENT_STOP_MS);
+  });
+
+program.command('backend')
+  .description('run the backend: take OTLP in, store it in ClickHouse, answer SQL')
+  .option('-c, --config <file>', 'configuration; several are merged left to right', collect, [])
+  .action(async ({ config }: { config: string[] }) => {
+    const { startBackend } = await import('./backend/main.ts');
+    const files = config.length === 0 ? [BACKEND_CONFIG] : config;
+    await runProcess((abort) => startBackend({ files, env: process.env, version: VERSION, abort }),
+      BACKEND_STOP_MS);
+  });
+
+program.command('query')
+  .description('run one SQL statement and print the result')
+  .argument('[sql]', 'the statement; read from standard input when absent or -')
+  .option('-f, --format <name>', 'a ClickHouse format: PrettyCompact, JSON, CSV, …')
+  .option('-p, --param <name=value>', 'value for {name:Type} in the statement', params, {})
+  .option('-u, --url <url>', 'the backend (BINNACLE_URL)', process.env.BINNACLE_URL ?? BACKEND_URL)
+  .addHelpText('after', '\nExamples:\n'
+    + '  binnacle query "SELECT ServiceName, count() FROM otel_traces GROUP BY 1"\n'
+    + '  binnacle query -f CSV -p s=checkout "SELECT * FROM otel_logs WHERE ServiceName={s:String}"')
+  .action(query);
+
+program.command('validate')
+  .description('check a configuration and say what is wrong with it, and where')
+  .option('-c, --config <file>', 'configuration; several are merged left to right', collect, [])
+  .option('--backend', 'it is the configuration of a backend, not of an agent', false)
+  .action(validate);
+
+program.command('json-schema')
+  .description('print the JSON Schema of a configuration, for editors')
+  .argument('<role>', 'agent or backend', role)
+  .action(async (which: 'agent' | 'backend') => {
+    const { agentJsonSchema, backendJsonSchema } = await import('./config/json_schema.ts');
+    const { factories } = await import('./agent/components.ts');
+    const schema = which === 'agent' ? agentJsonSchema(factories) : backendJsonSchema();
+    process.stdout.write(`${JSON.stringify(schema, null, 2)}\n`);
+  });
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  reportFailure(error);
+}
+
+interface UpFlags {
+  readonly agentConfig: string;
+  readonly backendConfig: string;
+  readonly dataDir?: string;
+}
+
+/** Backend first, since the agent sends to it; the agent stops first, so that it can still send. */
+async function up(flags: UpFlags, abort: AbortSignal): Promise<Running> {
+  const clock = createClock();
+  const write = (line: string) => void process.stderr.write(line);
+  const log = createLog({ level: 'info', format: process.stderr.isTTY ? 'text' : 'json', write });
+  const dataDir = flags.dataDir ?? process.env.BINNACLE_DATA_DIR ?? './data';
+  const env = { ...process.env, BINNACLE_DATA_DIR: dataDir };
+  const child = (name: string, file: string) =>
+    createChild({ name, args: [LAUNCHER, name, '--config', file], env, clock, log });
+  const backend = child('backend', flags.backendConfig);
+  const agent = child('agent', flags.agentConfig);
+  const stop = async (deadline: AbortSignal) => {
+    await agent.stop(deadline);
+    await backend.stop(deadline);
+  };
+  abort.addEventListener('abort', () => void stop(AbortSignal.timeout(UP_STOP_MS)));
+  try {
+    const addresses = { ...(await backend.start()), ...(await startUnless(abort, agent)) };
+    printStart(addresses, dataDir);
+    const failed = Promise.race([backend.failed, agent.failed]);
+    return { failed, addresses, stop };
+  } catch (error) {
+    await stop(AbortSignal.timeout(UP_STOP_MS));
+    throw error;
+  }
+}
+
+function startUnless(abort: AbortSignal, child: Child): Promise<Readonly<Record<string, string>>> {
+  if (abort.aborted) throw new OperatorError('stopped before everything was started', '');
+  return child.start();
+}
+
+function printStart(addresses: Readonly<Record<string, string>>, dataDir: string): void {
+  const rows = Object.entries({ ...addresses, Data: dataDir });
+  const width = Math.max(...rows.map(([name]) => name.length));
+  const lines = rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`);
+  process.stdout.write(`binnacle ${VERSION} is running; Ctrl-C stops it\n${lines.join('\n')}\n`
+    + '\n  Ask it: npx binnacle query "SELECT MetricName, count() FROM otel_metrics_gauge GROUP BY 1"'
+    + '\n');
+}
+
+interface QueryFlags {
+  readonly format?: string;
+  readonly param: Readonly<Record<string, string>>;
+  readonly url: string;
+}
+
+async function query(statement: string | undefined, flags: QueryFlags): Promise<void> {
+  const { AskError, askBackend } = await import('./backend/api/client.ts');
+  const sql = statement === undefined || statement === '-' ? await text(process.stdin) : statement;
+  if (sql.trim() === '') {
+    throw new OperatorError('there is no statement', 'binnacle query "SELECT 1"');
+  }
+  const format = flags.format ?? 'PrettyCompactMonoBlock';
+  const abort = new AbortController();
+  process.once('SIGINT', () => abort.abort());
+  try {
+    const result = await askBackend({ url: flags.url, sql, format, params: flags.param,
+      abort: abort.signal });
+    await pipeline(result, process.stdout, { end: false });
+  } catch (error) {
+    if (abort.signal.aborted) process.exitCode = EXIT.failed;
+    else if (error instanceof AskError) {
+      process.stderr.write(`binnacle: ${error.code}: ${error.message}\n`);
+      process.exitCode = EXIT.failed;
+    } else if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
+  }
+}
+
+async function validate({ config, backend }: { config: string[]; backend: boolean }) {
+  const env = process.env;
+  if (backend) {
+    const { readBackendConfig } = await import('./backend/main.ts');
+    await readBackendConfig({ files: config.length === 0 ? [BACKEND_CONFIG] : config, env });
+  } else {
+    const { readAgentConfig } = await import('./agent/main.ts');
+    await readAgentConfig({ files: config.length === 0 ? [AGENT_CONFIG] : config, env });
+  }
+  process.stdout.write('the configuration is valid\n');
+}
+
+function params(value: string, earlier: Record<string, string>): Record<string, string> {
+  const at = value.indexOf('=');
+  if (at < 1) throw new InvalidArgumentError('write it as name=value.');
+  return { ...earlier, [value.slice(0, at)]: value.slice(at + 1) };
+}
+
+function role(value: string): string {
+  if (value === 'agent' || value === 'backend') return value;
+  throw new InvalidArgumentError('there are agent and backend.');
+}
