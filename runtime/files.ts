@@ -3,7 +3,7 @@
 //
 // "Not there" is a value (null); every other failure throws the system's error.
 
-import { constants } from 'node:fs';
+import { constants, readFileSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errorCode } from './errors.ts';
@@ -49,6 +49,14 @@ export interface Files {
   list(folder: string): Promise<FolderEntry[] | null>;
   /** The path with all links resolved; null when it is not there. */
   realPath(path: string): Promise<string | null>;
+  /** What a link says, as it is written; null when it is not there. */
+  readLink(path: string): Promise<string | null>;
+  /**
+   * A small file that the kernel makes up when it is read (/proc/<pid>/stat), read at once on the
+   * calling thread, at about a tenth of what the thread pool costs. Never for a file that
+   * can make the reader wait. Null when it is not there or its process has ended.
+   */
+  readKernelText(path: string): string | null;
   makeFolder(folder: string): Promise<void>;
   rename(source: string, target: string): Promise<void>;
   /** Removes a file or a whole folder; nothing happens when it is not there. */
@@ -83,6 +91,8 @@ export function createFiles(): Files {
       return entries === null ? null : entries.map(folderEntry);
     },
     realPath: (path) => orNull(fs.realpath(path)),
+    readLink: (path) => orNull(fs.readlink(path)),
+    readKernelText,
     makeFolder: async (folder) => {
       await fs.mkdir(folder, { recursive: true });
     },
@@ -108,6 +118,15 @@ async function orNull<T>(promise: Promise<T>): Promise<T | null> {
   } catch (error) {
     const code = errorCode(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') return null;
+    throw error;
+  }
+}
+
+function readKernelText(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'ESRCH'].includes(errorCode(error))) return null;
     throw error;
   }
 }
