@@ -29,6 +29,8 @@ export interface Component {
    * start and more than once. Never throws.
    */
   stop(deadline: AbortSignal): Promise<void>;
+  /** Where it listens once it has started, by protocol: `OTLP gRPC` → `127.0.0.1:4317`. */
+  addresses?(): Readonly<Record<string, string>>;
 }
 
 export type Receiver = Component;
