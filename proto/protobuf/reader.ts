@@ -8,7 +8,7 @@
 //
 // How a message is read:
 //
-//   const outer = reader.enter();              // reads the length, moves `end` to the message's end
+//   const outer = reader.enter();              // reads the length, narrows `end` to the message
 //   while (reader.more()) {
 //     const tag = reader.tag();
 //     switch (tag) {

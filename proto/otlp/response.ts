@@ -1,0 +1,59 @@
+// Export…ServiceResponse: what a server answers to an export request that it took.
+//
+//   response         1: partial_success, only when there is something to say
+//   partial success  1: rejected_spans, rejected_log_records or rejected_data_points, int64
+//                    2: error_message
+//
+// In code it is the `accepted` outcome: how many records were refused for good, and why. Nothing
+// refused and no reason is full success, for which partial_success must be absent (OTLP 1.11,
+// "Full Success"); a reason without refused records is a warning.
+
+import { fieldBits, Reader } from '../protobuf/reader.ts';
+import { Writer } from '../protobuf/writer.ts';
+import type { Signal } from './model.ts';
+
+export interface Acceptance {
+  /** How many records of the request will never be stored. */
+  readonly rejected: number;
+  readonly reason?: string;
+}
+
+const RESPONSE_FIELDS = fieldBits(1);
+const PARTIAL_FIELDS = fieldBits(1, 2);
+
+/** All signals have the same bytes; `signal` is there for the symmetry with JSON. */
+export function encodeResponse(_signal: Signal, { rejected, reason }: Acceptance): Uint8Array {
+  const writer = new Writer(64);
+  if (rejected > 0 || (reason !== undefined && reason !== '')) {
+    const mark = writer.open((1 << 3) | 2, 1);
+    writer.int64Field((1 << 3) | 0, BigInt(rejected));
+    writer.stringField((2 << 3) | 2, reason ?? '');
+    writer.close(mark);
+  }
+  return writer.finish();
+}
+
+/** Throws DecodeError. A number of rejected records below 0 is read as 0. */
+export function decodeResponse(_signal: Signal, bytes: Uint8Array): Acceptance {
+  const reader = new Reader(bytes);
+  let acceptance: Acceptance = { rejected: 0 };
+  while (reader.more()) {
+    const tag = reader.tag();
+    if (tag === ((1 << 3) | 2)) acceptance = decodePartialSuccess(reader, acceptance);
+    else reader.skipUnknown(tag, RESPONSE_FIELDS);
+  }
+  return acceptance;
+}
+
+function decodePartialSuccess(reader: Reader, before: Acceptance): Acceptance {
+  const outer = reader.enter();
+  let { rejected, reason = '' } = before;
+  while (reader.more()) {
+    const tag = reader.tag();
+    if (tag === ((1 << 3) | 0)) rejected = Math.max(0, Number(reader.int64()));
+    else if (tag === ((2 << 3) | 2)) reason = reader.string();
+    else reader.skipUnknown(tag, PARTIAL_FIELDS);
+  }
+  reader.leave(outer);
+  return reason === '' ? { rejected } : { rejected, reason };
+}
