@@ -47,10 +47,10 @@ function countOne(reader: Reader): number {
 }
 
 /** Field numbers of the oneof `Metric.data`; in each of them field 1 is the data points. */
-const DATA_FIELDS = fieldBits(5, 7, 9, 10, 11);
+export const DATA_FIELDS = fieldBits(5, 7, 9, 10, 11);
 
-/** Of a oneof the last member counts, and occurrences of the same member are joined. */
-function countDataPoints(reader: Reader): number {
+/** Reads a Metric. Of a oneof the last member counts, and occurrences of the same member are joined. */
+export function countDataPoints(reader: Reader): number {
   const outer = reader.enter();
   let member = 0;
   let count = 0;
