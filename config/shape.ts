@@ -1,5 +1,6 @@
-// Looks into a zod schema: which keys it knows at a path, and which texts are secret. Wrappers
-// (defaults, options, pipes) are looked through; of a union all alternatives count.
+// Looks into a zod schema: which keys it knows at a path, which texts are secret, and what the
+// defaults are as a person would write them. Wrappers (defaults, options, pipes) are looked
+// through; of a union all alternatives count.
 
 import { z } from 'zod';
 import type { ConfigPath } from './errors.ts';
@@ -15,7 +16,43 @@ export function isSecret(schema: z.ZodType, path: ConfigPath): boolean {
   return schemasAt(schema, path).some((one) => z.globalRegistry.get(one)?.['writeOnly'] === true);
 }
 
+/**
+ * `value` as written, with the defaults of all keys that nobody wrote, as the schema's author wrote
+ * them. Within a union nothing is added: only parsing would tell which alternative it is.
+ */
+export function withDefaults(schema: z.core.$ZodType, value: unknown): unknown {
+  const layers = layersOf(schema);
+  const filled = value === undefined ? defaultOf(layers) : value;
+  if (layers.some((one) => typeOf(one) === 'union')) return filled;
+  const inner = layers.at(-1)!;
+  const shape = shapeOf(inner);
+  if (Array.isArray(filled)) {
+    return filled.map((item, index) => childrenOf(inner, index)
+      .reduce<unknown>((result, child) => withDefaults(child, result), item));
+  }
+  if (filled === undefined || (filled === null && shape === null)) return filled;
+  const written = filled ?? {};
+  if (typeof written !== 'object') return written;
+  const keys = [...new Set([...Object.keys(shape ?? {}), ...Object.keys(written)])];
+  const pairs = keys.map((key) => {
+    const item = Object.hasOwn(written, key) ? (written as Record<string, unknown>)[key] : undefined;
+    const [child] = childrenOf(inner, key);
+    return [key, child === undefined ? item : withDefaults(child, item)] as const;
+  });
+  return Object.fromEntries(pairs.filter(([, item]) => item !== undefined));
+}
+
 type Schema = z.core.$ZodType;
+
+const typeOf = (schema: Schema) => (schema as z.core.$ZodTypes)._zod.def.type;
+
+function defaultOf(layers: readonly Schema[]): unknown {
+  for (const layer of layers) {
+    const { def } = (layer as z.core.$ZodTypes)._zod;
+    if (def.type === 'default' || def.type === 'prefault') return def.defaultValue;
+  }
+  return undefined;
+}
 
 function schemasAt(schema: Schema, path: ConfigPath): Schema[] {
   return path.reduce<Schema[]>((found, part) =>
@@ -34,10 +71,8 @@ function layersOf(schema: Schema): Schema[] {
     case 'catch':
     case 'readonly':
       return [schema, ...layersOf(def.innerType)];
-    case 'pipe': {
-      const { type } = (def.in as z.core.$ZodTypes)._zod.def;
-      return [schema, ...layersOf(type === 'transform' ? def.out : def.in)];
-    }
+    case 'pipe':
+      return [schema, ...layersOf(typeOf(def.in) === 'transform' ? def.out : def.in)];
     case 'lazy':
       return [schema, ...layersOf(def.getter())];
     case 'union':
