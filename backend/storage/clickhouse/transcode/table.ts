@@ -1,0 +1,142 @@
+// The rows of one table under construction, column by column, and the Native block they become:
+//
+//   block  = varint number of columns, varint number of rows, column…
+//   column = string name, string type, the column's parts in order (see columns.ts)
+//
+// LowCardinality columns are sent as plain strings and DateTime64 as the number of nanoseconds:
+// ClickHouse casts a column whose type in the block differs from the table's.
+
+import { Bytes, Offsets, Words } from './columns.ts';
+import type { Part } from './columns.ts';
+
+/** `Map(String, String)`. */
+export interface MapColumn {
+  readonly offsets: Offsets;
+  readonly keys: Bytes;
+  readonly values: Bytes;
+}
+
+interface Column {
+  readonly name: string;
+  readonly head: Uint8Array;
+  readonly parts: readonly Part[];
+}
+
+export class Table {
+  readonly name: string;
+  /** The number of complete rows. */
+  rows: number;
+  private readonly columns: Column[];
+  private readonly parts: Set<Part>;
+  private markedRows: number;
+
+  constructor(name: string) {
+    this.name = name;
+    this.rows = 0;
+    this.columns = [];
+    this.parts = new Set();
+    this.markedRows = 0;
+  }
+
+  // The columns, in the order in which they are declared.
+
+  strings(name: string): Bytes {
+    return this.add(name, 'String', new Bytes());
+  }
+
+  /** Numbers of 1 byte. */
+  bytes(name: string, type: 'UInt8' | 'Bool'): Bytes {
+    return this.add(name, type, new Bytes());
+  }
+
+  /** Numbers of 4 bytes (`one`) or 8 (`pair`, `double`). */
+  words(name: string, type: string): Words {
+    return this.add(name, type, new Words());
+  }
+
+  map(name: string): MapColumn {
+    const column = { offsets: new Offsets(), keys: new Bytes(), values: new Bytes() };
+    this.declare(name, 'Map(String, String)', Object.values(column));
+    return column;
+  }
+
+  // Arrays. The columns of one Nested share their offsets.
+
+  arrayOfStrings(name: string, offsets: Offsets): Bytes {
+    const elements = new Bytes();
+    this.declare(name, 'Array(String)', [offsets, elements]);
+    return elements;
+  }
+
+  arrayOfWords(name: string, type: string, offsets: Offsets): Words {
+    const elements = new Words();
+    this.declare(name, `Array(${type})`, [offsets, elements]);
+    return elements;
+  }
+
+  arrayOfMaps(name: string, offsets: Offsets): MapColumn {
+    const column = { offsets: new Offsets(), keys: new Bytes(), values: new Bytes() };
+    this.declare(name, 'Array(Map(String, String))', [offsets, ...Object.values(column)]);
+    return column;
+  }
+
+  private add<P extends Part>(name: string, type: string, part: P): P {
+    this.declare(name, type, [part]);
+    return part;
+  }
+
+  private declare(name: string, type: string, parts: readonly Part[]): void {
+    const head = new Bytes();
+    head.text(name);
+    head.text(type);
+    this.columns.push({ name, head: Uint8Array.from(head.used()), parts });
+    for (const part of parts) this.parts.add(part);
+  }
+
+  columnNames(): string[] {
+    return this.columns.map((column) => column.name);
+  }
+
+  mark(): void {
+    this.markedRows = this.rows;
+    for (const part of this.parts) part.mark();
+  }
+
+  /** Drops everything since `mark`, half a row included. */
+  rollback(): void {
+    this.rows = this.markedRows;
+    for (const part of this.parts) part.rollback();
+  }
+
+  reset(): void {
+    this.rows = 0;
+    this.markedRows = 0;
+    for (const part of this.parts) part.reset();
+  }
+
+  byteCount(): number {
+    let count = 0;
+    for (const part of this.parts) count += part.used().length;
+    return count;
+  }
+
+  /** The block, as pieces to be sent one after the other. They are views: see columns.ts. */
+  chunks(): Uint8Array[] {
+    const shape = Buffer.concat([varint(this.columns.length), varint(this.rows)]);
+    const columns = this.columns.flatMap(({ head, parts }) => [
+      head,
+      ...parts.map((part) => part.used()),
+    ]);
+    return [shape, ...columns].filter((chunk) => chunk.length > 0);
+  }
+}
+
+function varint(value: number): Uint8Array {
+  const bytes: number[] = [];
+  let rest = value;
+  while (rest > 0x7f) {
+    bytes.push((rest & 0x7f) | 0x80);
+    rest = Math.floor(rest / 128);
+  }
+  return Uint8Array.from([...bytes, rest]);
+}
