@@ -25,6 +25,7 @@ import { encodeResponse } from '../otlp/response.ts';
 import { DecodeError } from '../protobuf/error.ts';
 import { readServerPem, type ServerTlsOptions } from '../tls.ts';
 import { headersOf, intake, type ArrivedCall, type BadReason } from './intake.ts';
+import { METHODS } from './methods.ts';
 import { statusOfOutcome } from './status.ts';
 
 export const limits = {
@@ -86,9 +87,10 @@ export function createOtlpGrpcServer(options: OtlpGrpcServerOptions): OtlpServer
     ?? createAdmission({ bytesMax: inFlightBytesMax, requestsMax: limits.callsMax });
   let stopping = false;
   let listener: Listener | undefined;
+  const underWay = new Set<Promise<void>>();
   const server = new Server(serverOptions(options, admission, () => stopping));
   for (const signal of SIGNALS) {
-    server.register(METHODS[signal], handler(signal, options), asIs, unwrapped, 'unary');
+    server.register(METHODS[signal], handler(signal, options, underWay), asIs, unwrapped, 'unary');
   }
   return {
     endpoint: () => listener?.endpoint ?? options.endpoint,
@@ -106,16 +108,11 @@ export function createOtlpGrpcServer(options: OtlpGrpcServerOptions): OtlpServer
       listener?.close();
       await shutDown(server, deadline);
       listener?.destroy();
+      // Calls whose clients have gone. Their consumers were told so, and answer soon.
+      await untilAborted(Promise.all(underWay), deadline);
     },
   };
 }
-
-/** The full names of the three methods; also what clients call. */
-export const METHODS: Readonly<Record<Signal, string>> = {
-  traces: '/opentelemetry.proto.collector.trace.v1.TraceService/Export',
-  metrics: '/opentelemetry.proto.collector.metrics.v1.MetricsService/Export',
-  logs: '/opentelemetry.proto.collector.logs.v1.LogsService/Export',
-};
 
 const asIs = (bytes: Buffer): Buffer => bytes;
 /** grpc-js types what handlers get by this function; `intake` puts the ArrivedCall in its place. */
@@ -158,7 +155,7 @@ async function credentialsOf(options: OtlpGrpcServerOptions): Promise<ServerCred
   return ServerCredentials.createSsl(clientCa, [pair], clientCa !== null);
 }
 
-function handler(signal: Signal, options: OtlpGrpcServerOptions) {
+function handler(signal: Signal, options: OtlpGrpcServerOptions, underWay: Set<Promise<void>>) {
   return (
     call: ServerUnaryCall<ArrivedCall, Buffer>,
     answer: sendUnaryData<Buffer>,
@@ -166,12 +163,14 @@ function handler(signal: Signal, options: OtlpGrpcServerOptions) {
     const arrived = call.request;
     arrived.taken = true;
     // An error that comes out of here is a bug of the consumer and ends the process.
-    void consume(signal, call, options).then((outcome) => {
+    const done = consume(signal, call, options).then((outcome) => {
       arrived.answered = true;
       arrived.ticket.leave();
+      underWay.delete(done);
       if (outcome.status !== 'accepted') return answer(statusOfOutcome(outcome));
       answer(null, Buffer.from(encodeResponse(signal, acceptanceOf(outcome))));
     });
+    underWay.add(done);
   };
 }
 
@@ -196,6 +195,17 @@ async function consume(
 function countBad(counters: Counters | undefined, reason: BadReason): void {
   const help = 'OTLP requests that could not be used, by what was wrong with them';
   counters?.counter('otlp_bad_requests_total', help, { transport: 'grpc', reason }).add(1);
+}
+
+async function untilAborted(work: Promise<unknown>, abort: AbortSignal): Promise<void> {
+  if (abort.aborted) return;
+  let stop = () => {};
+  const aborted = new Promise<void>((resolve) => {
+    stop = resolve;
+    abort.addEventListener('abort', stop, { once: true });
+  });
+  await Promise.race([work, aborted]);
+  abort.removeEventListener('abort', stop);
 }
 
 function shutDown(server: Server, deadline: AbortSignal): Promise<void> {

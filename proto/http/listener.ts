@@ -1,0 +1,160 @@
+// An OTLP/HTTP server of its own, for a process that has no other HTTP server: what server.ts adds
+// to a fastify instance, plus a port, TLS, time limits and an orderly end.
+//
+// Promises:
+// - A client that sends slowly is given up after `receiveMs` with 503, which it may retry.
+// - `stop` takes no new requests, waits for those that are under way until the deadline, then cuts.
+
+import { fastify, type FastifyInstance } from 'fastify';
+import type { Server as HttpServer } from 'node:http';
+import type { Socket } from 'node:net';
+import type { ServerOptions as TlsServerOptions } from 'node:https';
+import { errorCode } from '../../runtime/errors.ts';
+import { listenError, type Endpoint } from '../../runtime/net.ts';
+import type { World } from '../../runtime/world.ts';
+import type { Component } from '../contract/component.ts';
+import { addressesOf, listenBeside, type Listener } from '../listen.ts';
+import { readServerPem, type ServerTlsOptions } from '../tls.ts';
+import { failure, later, type Answer } from './answer.ts';
+import { registerOtlpHttp, type OtlpHttpOptions } from './server.ts';
+
+export const limits = {
+  /** Connections. Further ones are closed at once. */
+  connectionsMax: 1000,
+  /** Time for the headers of a request to arrive; default of `headersMs`. */
+  headersMs: 10_000,
+  /** Time for a whole request to arrive; default of `receiveMs`. */
+  receiveMs: 30_000,
+  /** A connection without requests is closed after this time; default of `idleMs`. */
+  idleMs: 60_000,
+} as const;
+
+export interface OtlpHttpServerOptions extends Omit<OtlpHttpOptions, 'stopping'> {
+  readonly endpoint: Endpoint;
+  /** The configuration path that `endpoint` and `tls` belong to, for error messages. */
+  readonly setting: string;
+  readonly world: World;
+  readonly tls?: ServerTlsOptions;
+  /** Times in milliseconds, see `limits`. */
+  readonly headersMs?: number;
+  readonly receiveMs?: number;
+  readonly idleMs?: number;
+}
+
+export interface OtlpHttpServer extends Component {
+  /** Where it listens; with the real port after `start` when the options said 0. */
+  endpoint(): Endpoint;
+}
+
+export function createOtlpHttpServer(options: OtlpHttpServerOptions): OtlpHttpServer {
+  let stopping = false;
+  let bound = options.endpoint;
+  let app: FastifyInstance | undefined;
+  let beside: Listener | undefined;
+  return {
+    endpoint: () => bound,
+    start: async () => {
+      app = createApp(options, await tlsOf(options), () => stopping);
+      const port = await listenFirst(app, options);
+      bound = { host: options.endpoint.host, port };
+      const { server } = app;
+      beside = await listenBeside(options.endpoint, port, {
+        setting: `${options.setting}.endpoint`,
+        connectionsMax: limits.connectionsMax,
+        take: (socket) => void server.emit('connection', socket),
+      });
+    },
+    stop: async (deadline) => {
+      if (stopping) return;
+      stopping = true;
+      beside?.close();
+      if (app !== undefined) await shutDown(app, deadline);
+      beside?.destroy();
+    },
+  };
+}
+
+async function tlsOf(options: OtlpHttpServerOptions): Promise<TlsServerOptions | null> {
+  if (options.tls === undefined) return null;
+  const { world, tls, setting } = options;
+  const { cert, key, clientCa } = await readServerPem(world.files, tls, `${setting}.tls`);
+  if (clientCa === null) return { cert, key };
+  return { cert, key, ca: clientCa, requestCert: true, rejectUnauthorized: true };
+}
+
+function createApp(
+  options: OtlpHttpServerOptions,
+  https: TlsServerOptions | null,
+  stopping: () => boolean,
+): FastifyInstance {
+  const receiveMs = options.receiveMs ?? limits.receiveMs;
+  const app = fastify({
+    https,
+    logger: false,
+    keepAliveTimeout: options.idleMs ?? limits.idleMs,
+    requestTimeout: receiveMs,
+    // Requests that come during a stop are answered in the words of OTLP.
+    return503OnClosing: false,
+    clientErrorHandler: (error, socket) => answerBroken(error, socket, receiveMs),
+  }) as unknown as FastifyInstance;
+  const server = app.server as HttpServer;
+  server.headersTimeout = Math.min(options.headersMs ?? limits.headersMs, receiveMs);
+  server.maxConnections = limits.connectionsMax;
+  app.setNotFoundHandler((request, reply) => {
+    const { code, headers, body } = failure(404, `${request.url} is not known here`, 'json');
+    return reply.code(code).headers(headers).send(body);
+  });
+  registerOtlpHttp(app, { ...options, stopping });
+  return app;
+}
+
+async function listenFirst(app: FastifyInstance, options: OtlpHttpServerOptions): Promise<number> {
+  const endpoint = { host: addressesOf(options.endpoint.host)[0]!, port: options.endpoint.port };
+  try {
+    await app.listen(endpoint);
+  } catch (error) {
+    await app.close();
+    // Anything else than a refusal of the system is a bug.
+    if (errorCode(error) === '' || errorCode(error).startsWith('FST_')) throw error;
+    throw listenError(error, endpoint, `${options.setting}.endpoint`);
+  }
+  return (app.server.address() as { port: number }).port;
+}
+
+/** Waits for the requests that are under way; connections that are idle are closed at once. */
+async function shutDown(app: FastifyInstance, deadline: AbortSignal): Promise<void> {
+  const cut = () => app.server.closeAllConnections();
+  const closed = app.close();
+  if (deadline.aborted) cut();
+  else deadline.addEventListener('abort', cut, { once: true });
+  await closed;
+  deadline.removeEventListener('abort', cut);
+}
+
+/**
+ * Answers what is not HTTP, or did not arrive in time. Node would answer 408 to the second, which
+ * OTLP clients must not retry.
+ */
+function answerBroken(error: Error, socket: Socket, receiveMs: number): void {
+  if (!socket.writable) return void socket.destroy();
+  socket.end(rawAnswer(brokenAnswer(errorCode(error), receiveMs)));
+}
+
+function brokenAnswer(code: string, receiveMs: number): Answer {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    return later(`the request did not arrive within ${receiveMs} ms`, undefined, 'json');
+  }
+  if (code === 'HPE_HEADER_OVERFLOW') return failure(431, 'the headers are too large', 'json');
+  return failure(400, 'this is not an HTTP request', 'json');
+}
+
+function rawAnswer({ code, headers, body }: Answer): string {
+  const lines = Object.entries({
+    ...headers, 'content-length': String(body.length), connection: 'close',
+  }).map(([name, value]) => `${name}: ${value}\r\n`).join('');
+  return `HTTP/1.1 ${code} ${REASONS[code]}\r\n${lines}\r\n${Buffer.from(body).toString()}`;
+}
+
+const REASONS: Readonly<Record<number, string>> = {
+  400: 'Bad Request', 431: 'Request Header Fields Too Large', 503: 'Service Unavailable',
+};
