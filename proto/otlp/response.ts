@@ -10,6 +10,10 @@
 
 import { fieldBits, Reader } from '../protobuf/reader.ts';
 import { Writer } from '../protobuf/writer.ts';
+import { field, message } from './json/fields.ts';
+import type { Kind } from './json/fields.ts';
+import { INT64, STRING } from './json/scalars.ts';
+import { readJson } from './json.ts';
 import type { Signal } from './model.ts';
 
 export interface Acceptance {
@@ -22,12 +26,12 @@ const RESPONSE_FIELDS = fieldBits(1);
 const PARTIAL_FIELDS = fieldBits(1, 2);
 
 /** All signals have the same bytes; `signal` is there for the symmetry with JSON. */
-export function encodeResponse(_signal: Signal, { rejected, reason }: Acceptance): Uint8Array {
+export function encodeResponse(_signal: Signal, { rejected, reason = '' }: Acceptance): Uint8Array {
   const writer = new Writer(64);
-  if (rejected > 0 || (reason !== undefined && reason !== '')) {
+  if (rejected > 0 || reason !== '') {
     const mark = writer.open((1 << 3) | 2, 1);
     writer.int64Field((1 << 3) | 0, BigInt(rejected));
-    writer.stringField((2 << 3) | 2, reason ?? '');
+    writer.stringField((2 << 3) | 2, reason);
     writer.close(mark);
   }
   return writer.finish();
@@ -55,5 +59,52 @@ function decodePartialSuccess(reader: Reader, before: Acceptance): Acceptance {
     else reader.skipUnknown(tag, PARTIAL_FIELDS);
   }
   reader.leave(outer);
-  return reason === '' ? { rejected } : { rejected, reason };
+  return acceptanceOf(rejected, reason);
+}
+
+const acceptanceOf = (rejected: number, reason: string): Acceptance =>
+  reason === '' ? { rejected } : { rejected, reason };
+
+/** `{}` for full success. */
+export function responseToJson(signal: Signal, { rejected, reason = '' }: Acceptance): string {
+  if (rejected <= 0 && reason === '') return '{}';
+  const partialSuccess = {
+    ...(rejected > 0 ? { [REJECTED_KEYS[signal]]: String(rejected) } : {}),
+    ...(reason === '' ? {} : { errorMessage: reason }),
+  };
+  return JSON.stringify({ partialSuccess });
+}
+
+/** Throws DecodeError. */
+export function responseFromJson(signal: Signal, input: string | Uint8Array): Acceptance {
+  const { partialSuccess } = readJson(RESPONSES[signal], input);
+  const { rejected, errorMessage } = partialSuccess;
+  return acceptanceOf(Math.max(0, Number(rejected)), errorMessage);
+}
+
+const REJECTED_KEYS: Readonly<Record<Signal, string>> = {
+  traces: 'rejectedSpans',
+  logs: 'rejectedLogRecords',
+  metrics: 'rejectedDataPoints',
+};
+
+interface PartialSuccess {
+  readonly rejected: bigint;
+  readonly errorMessage: string;
+}
+
+const RESPONSES: Readonly<Record<Signal, Kind<{ readonly partialSuccess: PartialSuccess }>>> = {
+  traces: responseKind(REJECTED_KEYS.traces),
+  logs: responseKind(REJECTED_KEYS.logs),
+  metrics: responseKind(REJECTED_KEYS.metrics),
+};
+
+function responseKind(
+  rejectedKey: string,
+): Kind<{ readonly partialSuccess: PartialSuccess }> {
+  const partial = message<PartialSuccess>({
+    rejected: { ...field(INT64, 0n), members: { [rejectedKey]: INT64 } },
+    errorMessage: field(STRING, ''),
+  });
+  return message({ partialSuccess: field(partial, { rejected: 0n, errorMessage: '' }) });
 }

@@ -11,6 +11,9 @@
 import { DecodeError } from '../protobuf/error.ts';
 import { fieldBits, Reader } from '../protobuf/reader.ts';
 import { Writer } from '../protobuf/writer.ts';
+import { field, list, message } from './json/fields.ts';
+import { INT32, STRING } from './json/scalars.ts';
+import { readJson } from './json.ts';
 
 export interface RpcStatus {
   /** A gRPC status code; 0 when the sender leaves it out, which it may over HTTP. */
@@ -77,8 +80,12 @@ function encodeViolations(writer: Writer, violations: readonly FieldViolation[])
 
 /** Null when the bytes are no Status. Details of other types are left out. */
 export function decodeStatus(bytes: Uint8Array): RpcStatus | null {
+  return unlessBroken(() => decodeFields(new Reader(bytes)));
+}
+
+function unlessBroken(decode: () => RpcStatus): RpcStatus | null {
   try {
-    return decodeFields(new Reader(bytes));
+    return decode();
   } catch (error) {
     if (error instanceof DecodeError) return null;
     throw error;
@@ -166,4 +173,63 @@ function decodeViolation(reader: Reader): FieldViolation {
   }
   reader.leave(outer);
   return { field, description };
+}
+
+/** The JSON mapping of protobuf: details carry their type as `@type`, durations are `1.500s`. */
+export function statusToJson(status: RpcStatus): string {
+  const { code, message: text, retryAfterMs, violations } = status;
+  const details: object[] = [];
+  if (retryAfterMs !== undefined) {
+    const seconds = Math.max(0, Math.ceil(retryAfterMs)) / 1000;
+    details.push({ '@type': RETRY_INFO_TYPE, retryDelay: `${seconds.toFixed(3)}s` });
+  }
+  if (violations !== undefined) {
+    details.push({ '@type': BAD_REQUEST_TYPE, fieldViolations: violations });
+  }
+  return JSON.stringify({ code, message: text, ...(details.length > 0 ? { details } : {}) });
+}
+
+/** Null when the text is no Status. Details of other types are left out. */
+export function statusFromJson(input: string | Uint8Array): RpcStatus | null {
+  return unlessBroken(() => {
+    const { code, message: text, details } = readJson(STATUS_JSON, input);
+    return { code, message: text, ...Object.assign({}, ...details.map(detailsOf)) };
+  });
+}
+
+interface DetailJson {
+  readonly '@type': string;
+  readonly retryDelay: string;
+  readonly fieldViolations: readonly FieldViolation[];
+}
+
+const VIOLATION_JSON = message<FieldViolation>({
+  field: field(STRING, ''),
+  description: field(STRING, ''),
+});
+
+const DETAIL_JSON = message<DetailJson>({
+  '@type': field(STRING, ''),
+  retryDelay: field(STRING, ''),
+  fieldViolations: list(VIOLATION_JSON),
+});
+
+interface StatusJson {
+  readonly code: number;
+  readonly message: string;
+  readonly details: readonly DetailJson[];
+}
+
+const STATUS_JSON = message<StatusJson>({
+  code: field(INT32, 0),
+  message: field(STRING, ''),
+  details: list(DETAIL_JSON),
+});
+
+function detailsOf(detail: DetailJson): Details {
+  if (detail['@type'] === BAD_REQUEST_TYPE) return { violations: detail.fieldViolations };
+  const seconds = /^([0-9]{1,12}(?:\.[0-9]{1,9})?)s$/.exec(detail.retryDelay)?.[1];
+  if (detail['@type'] !== RETRY_INFO_TYPE || seconds === undefined) return {};
+  // To six places, since a product such as 1.1 * 1000 may be a hair above a whole number.
+  return { retryAfterMs: Math.ceil(Number((Number(seconds) * 1000).toFixed(6))) };
 }

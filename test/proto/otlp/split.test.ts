@@ -27,7 +27,7 @@ function flatten<S extends Signal>(signal: S, request: RequestOf<S>): unknown[] 
     const { resource, schemaUrl: groupUrl } = group;
     const scopes = envelope.scopes(group);
     if (scopes.length === 0) return [{ resource, groupUrl }];
-    return scopes.flatMap((one) => {
+    return scopes.flatMap((one): unknown[] => {
       const around = { resource, groupUrl, scope: one.scope, schemaUrl: one.schemaUrl };
       const records = envelope.records(one);
       if (records.length === 0) return [around];
