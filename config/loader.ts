@@ -59,11 +59,11 @@ export function layer(
   return { tree: createTree(root), problems, warnings };
 }
 
-/** Throws when there are problems; of several at one place only the first is told. */
+/** Throws when there are problems; of several about one value only the first is told. */
 export function throwProblems(problems: readonly ConfigProblem[]): void {
   const seen = new Set<string>();
   const distinct = problems.filter(({ file, line, column, path }) => {
-    const place = `${file}:${line}:${column}:${line === 0 ? path : ''}`;
+    const place = `${file}:${line}:${column}:${path}`;
     if (seen.has(place)) return false;
     seen.add(place);
     return true;

@@ -197,9 +197,11 @@ function converted<O, I>(
   json: Record<string, unknown>,
 ): z.ZodType<O, I> {
   const schema = z.unknown().transform((value, ctx) => {
-    const result = value === undefined ? null : parse(value);
+    const result = value === undefined || value === null ? null : parse(value);
     if (result !== null) return result;
-    fault(ctx, value === undefined ? 'is required' : `is not ${noun}`, hint);
+    if (value === undefined) fault(ctx, 'is required', hint);
+    else if (value === null) fault(ctx, 'has no value', 'write one, or remove the key');
+    else fault(ctx, `is not ${noun}`, hint);
     return z.NEVER;
   });
   return schema.meta(json) as unknown as z.ZodType<O, I>;

@@ -29,16 +29,16 @@ export interface SourceTree {
 export function parseSource(source: Source, env: Environment): SourceTree {
   const lineCounter = new LineCounter();
   const document = parseDocument(source.text, {
-    lineCounter, logLevel: 'silent', prettyErrors: false, stringKeys: true,
+    lineCounter, logLevel: 'error', prettyErrors: false, stringKeys: true,
   });
-  const broken = [...document.errors, ...document.warnings];
+  const broken = withoutFollowers([...document.errors, ...document.warnings]);
   const position = (offset: number): Position => {
     const { line, col } = lineCounter.linePos(Math.min(offset, source.text.length));
     return { file: source.file, line, column: Math.max(col, 1) };
   };
   if (broken.length > 0) {
     const problems = broken.map((error) => ({
-      ...position(error.pos[0]), path: '', ...yamlMistake(error),
+      ...position(error.pos[0]), path: '', ...yamlMistake(error, source.text),
     }));
     return { root: null, problems };
   }
@@ -73,9 +73,9 @@ function createReader(
     }
     if (isAlias(node)) {
       const target = node.resolve(document);
-      return target === undefined
-        ? { kind: 'scalar', value: null, key, at }
-        : { ...read(target, key, path, depth + 1), key, at };
+      if (target !== undefined) return { ...read(target, key, path, depth + 1), key, at };
+      report(at, path, `there is no anchor &${node.source} above`, 'quote a text that begins with *');
+      return { kind: 'scalar', value: null, key, at };
     }
     if (isMap(node)) {
       return { kind: 'map', entries: readEntries(node.items as Pair[], path, depth), key, at };
@@ -133,18 +133,32 @@ function mergeEntries(target: Map<string, ConfigNode>, node: ConfigNode): void {
   }
 }
 
-function yamlMistake({ code, message }: YAMLError): { why: string; hint: string } {
-  const why = message.charAt(0).toLowerCase() + message.slice(1).replace(/\.$/, '');
-  return { why: `this is not YAML: ${why}`, hint: YAML_HINTS[code] ?? '' };
+/** After one mistake the parser stumbles over what follows; that would only hide the first. */
+function withoutFollowers(errors: readonly YAMLError[]): readonly YAMLError[] {
+  const ERRORS_MAX = 10; // More are told after these are mended.
+  const first = errors[0];
+  return errors.filter((error) => error === first || error.code !== 'UNEXPECTED_TOKEN')
+    .slice(0, ERRORS_MAX);
+}
+
+function yamlMistake(error: YAMLError, text: string): { why: string; hint: string } {
+  const { code, message, pos } = error;
+  // What stands behind a colon is a piece of the file, which may be a secret.
+  const sentence = code === 'TAG_RESOLVE_FAILED' ? message : message.split(/:(\s|$)/)[0]!;
+  const why = sentence.charAt(0).toLowerCase() + sentence.slice(1).replace(/\.$/, '');
+  const lineStart = text.lastIndexOf('\n', pos[0] - 1) + 1;
+  const unquoted = code === 'UNEXPECTED_TOKEN' && text.slice(lineStart, pos[0] + 1).includes('${');
+  const hint = unquoted ? 'quote ${…} within { } and [ ]' : (YAML_HINTS[code] ?? '');
+  return { why: `this is not YAML: ${why}`, hint };
 }
 
 const YAML_HINTS: Partial<Record<string, string>> = {
   BAD_INDENT: 'keys of one group begin in the same column',
+  BAD_SCALAR_START: 'quote a text that begins with @ or `',
   BLOCK_AS_IMPLICIT_KEY: 'check the indentation, and quote a text that has ": " in it',
   DUPLICATE_KEY: 'write the key once',
   MISSING_CHAR: 'check that quotes and brackets are closed',
   MULTIPLE_DOCS: 'a file holds one document: remove the ---',
   TAB_AS_INDENT: 'indent with spaces',
   TAG_RESOLVE_FAILED: 'remove the tag that begins with !',
-  BAD_SCALAR_START: 'quote a text that begins with @ or `',
 };
