@@ -10,9 +10,8 @@
 import { acceptanceOf } from '../contract/arrival.ts';
 import type { Outcome } from '../contract/outcome.ts';
 import type { Signal } from '../otlp/model.ts';
-import { encodeResponse } from '../otlp/response.ts';
-import { encodeStatus, type RpcStatus } from '../otlp/status.ts';
-import { responseToJson, statusToJson } from './json.ts';
+import { encodeResponse, responseToJson } from '../otlp/response.ts';
+import { encodeStatus, statusToJson, type RpcStatus } from '../otlp/status.ts';
 
 export type BodyFormat = 'protobuf' | 'json';
 

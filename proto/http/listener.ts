@@ -27,6 +27,8 @@ export const limits = {
   receiveMs: 30_000,
   /** A connection without requests is closed after this time; default of `idleMs`. */
   idleMs: 60_000,
+  /** Slow clients are found so much too late at most. */
+  checkMs: 2000,
 } as const;
 
 export interface OtlpHttpServerOptions extends Omit<OtlpHttpOptions, 'stopping'> {
@@ -88,8 +90,10 @@ function createApp(
   stopping: () => boolean,
 ): FastifyInstance {
   const receiveMs = options.receiveMs ?? limits.receiveMs;
+  // Node looks for slow clients at this interval only.
+  const http = { connectionsCheckingInterval: Math.min(receiveMs / 2, limits.checkMs) };
   const app = fastify({
-    https,
+    ...(https === null ? { http } : { https: { ...https, ...http } }),
     logger: false,
     keepAliveTimeout: options.idleMs ?? limits.idleMs,
     requestTimeout: receiveMs,

@@ -16,12 +16,12 @@ import type { ArrivalConsumer, Authorize, HeaderReader } from '../contract/arriv
 import { Batch } from '../contract/batch.ts';
 import { rejected, type Outcome } from '../contract/outcome.ts';
 import { encodeRequest } from '../otlp/codec.ts';
+import { requestFromJson } from '../otlp/json.ts';
 import { SIGNALS, type Signal } from '../otlp/model.ts';
 import { DecodeError } from '../protobuf/error.ts';
 import { answerOf, CONTENT_TYPES, failure, later, type Answer, type BodyFormat } from './answer.ts';
 import { bodyEncoding, readBody, type Body } from './compression.ts';
 import { corsHeaders, preflightHeaders, type CorsOptions } from './cors.ts';
-import { requestFromJson } from './json.ts';
 
 export const limits = {
   /** Default for `bodyBytesMax`, as OTLP recommends it. Over it: 413. */
