@@ -14,6 +14,8 @@ export interface FileStat {
   readonly device: number;
   readonly inode: number;
   readonly modifiedMs: number;
+  /** When the file came to be; 0 where the file system does not know. */
+  readonly createdMs: number;
   readonly kind: 'file' | 'folder' | 'other';
 }
 
@@ -197,6 +199,7 @@ function fileStat(stat: Awaited<ReturnType<typeof fs.stat>>): FileStat {
     device: Number(stat.dev),
     inode: Number(stat.ino),
     modifiedMs: Number(stat.mtimeMs),
+    createdMs: Number(stat.birthtimeMs),
     kind: stat.isFile() ? 'file' : stat.isDirectory() ? 'folder' : 'other',
   };
 }

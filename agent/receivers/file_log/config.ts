@@ -1,0 +1,125 @@
+// What a person writes under `receivers.file_log`: the keys and defaults of the Collector's filelog
+// receiver, with these differences:
+//
+// - preserve_leading_whitespaces and preserve_trailing_whitespaces are true: a line is stored byte
+//   for byte, without its line end. The Collector trims unless told otherwise.
+// - Checkpoints are always kept on disk, in the agent's own folder; `storage` is accepted and says
+//   nothing more. `retry_on_failure.enabled` likewise: what the next part cannot take now is always
+//   sent again, and `max_elapsed_time` defaults to 0, for ever.
+// - Keys for what is not built are refused by name with what to do instead.
+
+import { z } from 'zod';
+import {
+  byteSize, count, duration, fault, optionalSection, section, strictObject,
+} from '../../../config/schema.ts';
+import { parseEncoding } from './encoding.ts';
+import { operatorList } from './operators/pipeline.ts';
+import { goPattern } from './pattern.ts';
+
+const flag = (describe: string, fallback: boolean) => z.boolean().describe(describe)
+  .default(fallback);
+
+/** A value that would ask for something that is not built is refused with `hint`. */
+const refused = (hint: string) => z.unknown().superRefine((value, ctx) => {
+  const off = value === undefined || value === null || value === false || value === '';
+  if (!off) fault(ctx, 'is not supported', hint);
+}).transform(() => undefined).describe(`Not supported: ${hint}.`).optional();
+
+const globs = z.union([z.string().transform((glob) => [glob]), z.array(z.string().min(1))]);
+
+const texts = z.record(
+  z.string().min(1),
+  z.union([z.string(), z.number(), z.boolean()]).transform(String)
+    .refine((text) => !/^EXPR\(/.test(text), 'expressions are not supported'),
+);
+
+const sources = {
+  include: globs.refine((list) => list.length > 0, 'needs at least one glob')
+    .describe('Globs of the files to read; ** stands for any folders.'),
+  exclude: globs.describe('Globs of files not to read.').default([]),
+  exclude_older_than: duration().describe('Files not changed for so long are not read.')
+    .optional(),
+  start_at: z.enum(['end', 'beginning'])
+    .describe('Where to start in files that are there at the very first start.').default('end'),
+  poll_interval: duration({ min: '10ms', max: '1h' }).describe('Time between looks at the files.')
+    .prefault('200ms'),
+  max_concurrent_files: count({ min: 2, max: 65_536 })
+    .describe('Files kept open at the same time.').default(1024),
+  fingerprint_size: byteSize({ min: '16', max: '64KiB' })
+    .describe('First bytes of a file that tell it from others.').prefault('1kb'),
+  initial_buffer_size: byteSize().describe('Accepted; buffers have a fixed size.')
+    .prefault('16KiB'),
+  max_batches: count().describe('Accepted; files take turns in any number.').default(0),
+};
+
+const records = {
+  encoding: z.string().refine((name) => parseEncoding(name) !== null, 'is not an encoding; '
+    + 'known: utf-8, utf-8-raw, utf-16le, utf-16be, ascii, latin1, nop, windows-1252, big5, …')
+    .describe('How the bytes of a file become text.').default('utf-8'),
+  max_log_size: byteSize({ min: '64', max: '16MiB' })
+    .describe('A longer record is split into several.').prefault('1MiB'),
+  max_log_size_behavior: z.literal('split').describe('What happens to longer records.')
+    .default('split'),
+  multiline: optionalSection({
+    line_start_pattern: goPattern('gm').describe('Begins a record.').optional(),
+    line_end_pattern: goPattern('gm').describe('Ends a record.').optional(),
+    omit_pattern: flag('Leave what matches the pattern out of the record.', false),
+  }).describe('How records of several lines are told apart.'),
+  force_flush_period: duration({ max: '1h' })
+    .describe('A last line without line end is taken after so long without growth; 0: never.')
+    .prefault('500ms'),
+  preserve_leading_whitespaces: flag('Keep white space in front of a record.', true),
+  preserve_trailing_whitespaces: flag('Keep white space behind a record.', true),
+};
+
+const attributes = {
+  include_file_name: flag('Attribute log.file.name.', true),
+  include_file_path: flag('Attribute log.file.path.', false),
+  include_file_name_resolved: flag('Attribute log.file.name_resolved, links resolved.', false),
+  include_file_path_resolved: flag('Attribute log.file.path_resolved, links resolved.', false),
+  include_file_record_number: flag('Attribute log.file.record_number, from 1.', false),
+  include_file_record_offset: flag('Attribute log.file.record_offset, in bytes.', false),
+  attributes: texts.describe('Attributes that every record gets.').default({}),
+  resource: texts.describe('Attributes of the resource.').default({}),
+};
+
+const delivery = {
+  operators: operatorList.default([]),
+  storage: z.string().describe('Accepted; positions are always kept on disk.').optional(),
+  retry_on_failure: section({
+    enabled: flag('Accepted; records are always sent again.', true),
+    initial_interval: duration({ min: '1ms' }).describe('First wait.').prefault('1s'),
+    max_interval: duration({ min: '1ms' }).describe('Longest wait.').prefault('30s'),
+    max_elapsed_time: duration()
+      .describe('Records are given up after so long; 0: never.').prefault('0s'),
+  }).describe('How records are sent again that the next part could not take.'),
+};
+
+const refusals = {
+  header: refused('use an operator, or exclude the header lines later'),
+  compression: refused('unpack archived files, or let them be read before they are packed'),
+  delete_after_read: refused('let logrotate or a timer delete old files'),
+  acquire_fs_lock: refused('leave it out; files are read while others write'),
+  ordering_criteria: refused('narrow include and exclude to the files that matter'),
+  polls_to_archive: refused('leave it out; positions of missing files are kept for a day'),
+  on_truncate: refused('leave it out; a truncated file is read from its beginning'),
+  file_cache_advise: refused('leave it out'),
+  include_file_owner_name: refused('use include_file_path'),
+  include_file_owner_group_name: refused('use include_file_path'),
+};
+
+export const fileLogSchema = strictObject({
+  ...sources, ...records, ...attributes, ...delivery, ...refusals,
+}).superRefine(({ multiline, encoding }, ctx) => {
+  if (multiline === undefined) return;
+  const path = ['multiline'];
+  const { line_start_pattern: start, line_end_pattern: end } = multiline;
+  if ((start === undefined) === (end === undefined)) {
+    fault(ctx, 'needs line_start_pattern or line_end_pattern, one of them', '', path);
+  }
+  if (parseEncoding(encoding)?.kind === 'nop') {
+    fault(ctx, 'cannot be used with encoding nop', 'choose another encoding', path);
+  }
+});
+
+export type FileLogConfig = z.output<typeof fileLogSchema>;
