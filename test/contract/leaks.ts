@@ -19,7 +19,13 @@ export async function withoutLeaks(body: (world: World) => Promise<void>): Promi
   const before = process.getActiveResourcesInfo();
   const real = createWorld();
   const { clock, timers } = countedClock(real.clock);
-  await body({ ...real, clock });
+  // Timers of a clock do not keep a process alive; a test that waits for one must.
+  const alive = setInterval(() => {}, 1000);
+  try {
+    await body({ ...real, clock });
+  } finally {
+    clearInterval(alive);
+  }
   const left = () => surplus(before, process.getActiveResourcesInfo());
   const clean = () => left().length === 0 && timers() === 0;
   // The timer of `until` itself is not there while it asks.

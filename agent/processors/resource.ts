@@ -1,0 +1,35 @@
+// Changes the attributes of resources by a list of actions (see attribute_actions.ts). The new
+// resource is spliced into the bytes of the batch; records are never decoded.
+
+import { z } from 'zod';
+import { section } from '../../config/schema.ts';
+import type { ProcessorFactory } from '../../proto/contract/component.ts';
+import { rejected } from '../../proto/contract/outcome.ts';
+import { SIGNALS } from '../../proto/otlp/model.ts';
+import { attributeAction, createEdit } from '../attribute_actions.ts';
+import { editResourceAttributes } from '../resource_edit.ts';
+
+const schema = section({
+  attributes: z.array(attributeAction).min(1)
+    .describe('Changes, in the order in which they are made.'),
+});
+
+export type ResourceConfig = z.output<typeof schema>;
+
+export const resourceProcessor: ProcessorFactory<ResourceConfig> = {
+  kind: 'processor',
+  type: 'resource',
+  signals: SIGNALS,
+  schema,
+  create: (config, _context, next) => {
+    const edit = createEdit(config.attributes);
+    return {
+      start: async () => {},
+      stop: async () => {},
+      consume: async (batch, abort) => {
+        const edited = editResourceAttributes(batch, edit);
+        return 'reason' in edited ? rejected(edited.reason) : next.consume(edited.batch, abort);
+      },
+    };
+  },
+};
