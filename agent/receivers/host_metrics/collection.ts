@@ -1,0 +1,99 @@
+// One collection: all scrapers read at the same time, and what they have becomes batches.
+//
+// A scraper that fails is told and does not keep the others back. One that does not answer in time
+// (a file system whose server is gone) is left alone: the collection goes out without it, and it
+// is not started again before it has answered.
+
+import { Batch } from '../../../proto/contract/batch.ts';
+import type { ResourceMetrics, ScopeMetrics } from '../../../proto/otlp/model.ts';
+import type { Clock, Timer } from '../../../runtime/clock.ts';
+import { errorMessage } from '../../../runtime/errors.ts';
+import { toResourceMetrics, type MetricDefinition, type Scrape } from './sample.ts';
+import type { Scraper } from './scraper.ts';
+import type { ScraperSet } from './scrapers.ts';
+
+export const limits = {
+  /** Resources in a batch; a collection with more of them (processes) becomes several batches. */
+  resourcesPerBatch: 1000,
+} as const;
+
+export interface CollectionOptions {
+  readonly set: ScraperSet;
+  /** The metrics to send, by scraper. */
+  readonly metrics: ReadonlyMap<string, readonly MetricDefinition[]>;
+  readonly clock: Clock;
+  /** Time that a scraper may take. */
+  readonly timeoutMs: number;
+  /** Hears what a scraper could not read. `whole`: it could read nothing. */
+  readonly trouble: (scraper: string, why: string, whole: boolean) => void;
+}
+
+/** Returns a function that collects once. It never throws; without any data it gives no batch. */
+export function createCollection(options: CollectionOptions): () => Promise<Batch<'metrics'>[]> {
+  const { set, metrics } = options;
+  const runs = set.scrapers.map((scraper) => createRun(scraper, options));
+  return async () => {
+    set.renew();
+    const scrapes = await Promise.all(runs.map((run) => run()));
+    const resources = scrapes.flatMap((scrape, index) => {
+      const { name } = set.scrapers[index]!;
+      return scrape === null ? [] : toResourceMetrics(name, scrape.readings, metrics.get(name)!);
+    });
+    return toBatches(joinHost(resources));
+  };
+}
+
+function createRun(
+  scraper: Scraper,
+  { clock, timeoutMs, trouble }: CollectionOptions,
+): () => Promise<Scrape | null> {
+  let busy = false;
+  const scrape = async (): Promise<Scrape | null> => {
+    busy = true;
+    try {
+      return await scraper.scrape();
+    } catch (error) {
+      trouble(scraper.name, errorMessage(error), true);
+      return null;
+    } finally {
+      busy = false;
+    }
+  };
+  return async () => {
+    if (busy) {
+      trouble(scraper.name, 'it has not answered since an earlier collection', true);
+      return null;
+    }
+    let timer: Timer | undefined;
+    const late = new Promise<'late'>((resolve) => {
+      timer = clock.after(timeoutMs, () => resolve('late'));
+    });
+    const result = await Promise.race([scrape(), late]);
+    timer?.cancel();
+    if (result === 'late') {
+      trouble(scraper.name, `it has not answered for ${timeoutMs} ms`, true);
+      return null;
+    }
+    for (const problem of result?.problems ?? []) trouble(scraper.name, problem, false);
+    return result;
+  };
+}
+
+/** The scopes of all scrapers under one resource, where it has no attributes: the host itself. */
+function joinHost(resources: readonly ResourceMetrics[]): ResourceMetrics[] {
+  const own = (one: ResourceMetrics): boolean => one.resource?.attributes.length === 0;
+  const scopeMetrics: ScopeMetrics[] = resources.filter(own).flatMap((one) => one.scopeMetrics);
+  const others = resources.filter((one) => !own(one));
+  if (scopeMetrics.length === 0) return others;
+  const resource = { attributes: [], droppedAttributesCount: 0, entityRefs: [] };
+  return [{ resource, scopeMetrics, schemaUrl: '' }, ...others];
+}
+
+function toBatches(resources: readonly ResourceMetrics[]): Batch<'metrics'>[] {
+  const batches: Batch<'metrics'>[] = [];
+  for (let start = 0; start < resources.length; start += limits.resourcesPerBatch) {
+    const resourceMetrics = resources.slice(start, start + limits.resourcesPerBatch);
+    batches.push(Batch.fromRequest('metrics', { resourceMetrics }));
+  }
+  return batches;
+}

@@ -1,0 +1,118 @@
+// Batches on their way to the next part. One is handed on at a time, in order. One that is
+// answered `retryable` stays and is handed on again, later and later, while new ones queue behind
+// it; when they are too many or too large the oldest are dropped and counted. Nothing is on disk:
+// readings of the past are worth less than those of now.
+
+import { Batch } from '../../../proto/contract/batch.ts';
+import type { Consumer } from '../../../proto/contract/component.ts';
+import type { Outcome } from '../../../proto/contract/outcome.ts';
+import { retryDelayMs } from '../../../runtime/retry.ts';
+import type { World } from '../../../runtime/world.ts';
+
+export const limits = {
+  /** Batches that wait. Beyond it the oldest is dropped. */
+  batches: 60,
+  /** Bytes of the batches that wait. Beyond it the oldest is dropped. */
+  bytes: 16 * 1024 * 1024,
+} as const;
+
+export type DropReason = 'too many' | 'rejected' | 'stopped';
+
+export interface OutboxOptions {
+  readonly next: Consumer;
+  readonly world: World;
+  /** The longest wait between two tries. */
+  readonly retryMsMax: number;
+  /** Hears of data points that nobody will see. */
+  readonly dropped: (points: number, reason: DropReason, why: string) => void;
+}
+
+export interface Outbox {
+  add(batch: Batch<'metrics'>): void;
+  /**
+   * Hands on each batch that waits once more, waits for the answers until `deadline`, and drops
+   * what is left. Nothing is handed on afterwards.
+   */
+  stop(deadline: AbortSignal): Promise<void>;
+}
+
+const RETRY = { initialIntervalMs: 1000, multiplier: 2, randomizationFactor: 0.5 };
+
+export function createOutbox(options: OutboxOptions): Outbox {
+  const { next, world, retryMsMax, dropped } = options;
+  const queue: Batch<'metrics'>[] = [];
+  const ending = new AbortController(); // Fires when no more time shall be waited.
+  const dead = new AbortController(); // Fires when no more answers shall be waited for.
+  let stopping = false;
+  let sending: Promise<void> | undefined;
+
+  const send = async (): Promise<void> => {
+    for (let attempt = 0; queue.length > 0 && !dead.signal.aborted;) {
+      const batch = queue[0]!;
+      const outcome = await next.consume(batch, dead.signal);
+      attempt = outcome.status === 'retryable' ? attempt + 1 : 0;
+      if (outcome.status !== 'retryable' || stopping) {
+        queue.shift();
+        countLoss(batch, outcome, dropped);
+        continue;
+      }
+      queue[0] = compact(batch);
+      const retry = { ...RETRY, maxIntervalMs: retryMsMax };
+      const wait = retryDelayMs(retry, attempt - 1, outcome.retryAfterMs ?? 0, world.random);
+      await world.clock.sleep(wait, ending.signal);
+    }
+    sending = undefined;
+  };
+
+  return {
+    add: (batch) => {
+      if (stopping) return dropped(batch.itemCount, 'stopped', STOPPED);
+      queue.push(queue.length === 0 ? batch : compact(batch));
+      trim(queue, dropped);
+      sending ??= send();
+    },
+    stop: async (deadline) => {
+      stopping = true;
+      ending.abort();
+      if (deadline.aborted) dead.abort();
+      deadline.addEventListener('abort', () => dead.abort(), { once: true });
+      await Promise.race([sending, aborted(dead.signal)]);
+      for (const batch of queue.splice(0)) dropped(batch.itemCount, 'stopped', STOPPED);
+    },
+  };
+}
+
+const STOPPED = 'the agent stops';
+
+/** The same batch as bytes alone, which need far less memory than its objects. */
+function compact(batch: Batch<'metrics'>): Batch<'metrics'> {
+  return Batch.fromBytes('metrics', batch.bytes);
+}
+
+function countLoss(
+  batch: Batch<'metrics'>,
+  outcome: Outcome,
+  dropped: OutboxOptions['dropped'],
+): void {
+  if (outcome.status === 'rejected') dropped(batch.itemCount, 'rejected', outcome.reason);
+  if (outcome.status === 'retryable') dropped(batch.itemCount, 'stopped', outcome.reason);
+  if (outcome.status === 'accepted' && outcome.rejected > 0) {
+    dropped(outcome.rejected, 'rejected', outcome.reason ?? 'the next part refused them');
+  }
+}
+
+/** Drops the oldest that is not under way: the first one always is. */
+function trim(queue: Batch<'metrics'>[], dropped: OutboxOptions['dropped']): void {
+  const bytes = () => queue.slice(1).reduce((sum, batch) => sum + batch.bytes.length, 0);
+  while (queue.length > 2 && (queue.length > limits.batches || bytes() > limits.bytes)) {
+    const [oldest] = queue.splice(1, 1);
+    dropped(oldest!.itemCount, 'too many', 'the next part does not take them');
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
