@@ -58,15 +58,20 @@ export function formatPath(path: ConfigPath): string {
 }
 
 /** `did you mean "x"? Known: a, b, c`, or what of it can be said. */
-export function knownHint(word: string, known: readonly string[]): string {
+export function knownHint(
+  word: string,
+  known: readonly string[],
+  label: 'known' | 'defined' = 'known',
+): string {
   if (known.length === 0) return 'no key is known here';
   const LISTED_MAX = 30; // A longer list says how many more there are.
   const sorted = [...known].sort();
   const listed = sorted.slice(0, LISTED_MAX).join(', ');
   const rest = sorted.length > LISTED_MAX ? ` and ${sorted.length - LISTED_MAX} more` : '';
   const closest = closestWord(word, known);
-  const guess = closest === null ? '' : `did you mean "${closest}"? `;
-  return `${guess}${guess === '' ? 'known' : 'Known'}: ${listed}${rest}`;
+  if (closest === null) return `${label}: ${listed}${rest}`;
+  const capital = label.charAt(0).toUpperCase() + label.slice(1);
+  return `did you mean "${closest}"? ${capital}: ${listed}${rest}`;
 }
 
 /** The known word that `word` was most likely meant to be, or null when none is near. */

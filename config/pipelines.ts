@@ -215,7 +215,7 @@ function readIds(
     if (id === null) {
       const defined = tree.keysAt([name]);
       return report(`the ${kind} "${text}" is not defined`, defined.length === 0
-        ? `define it below ${name}:` : knownHint(text, defined).replace(/known:/i, 'Defined:'));
+        ? `define it below ${name}:` : knownHint(text, defined, 'defined'));
     }
     if (value.includes(id)) return report(`"${text}" is listed twice`, 'list it once');
     const signals = section.schemaOf(id)?.signals;

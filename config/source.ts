@@ -144,7 +144,8 @@ function withoutFollowers(errors: readonly YAMLError[]): readonly YAMLError[] {
 function yamlMistake(error: YAMLError, text: string): { why: string; hint: string } {
   const { code, message, pos } = error;
   // What stands behind a colon is a piece of the file, which may be a secret.
-  const sentence = code === 'TAG_RESOLVE_FAILED' ? message : message.split(/:(\s|$)/)[0]!;
+  const own = code === 'TAG_RESOLVE_FAILED' ? message : message.split(/:(\s|$)/)[0]!;
+  const sentence = YAML_SENTENCES[code] ?? own;
   const why = sentence.charAt(0).toLowerCase() + sentence.slice(1).replace(/\.$/, '');
   const lineStart = text.lastIndexOf('\n', pos[0] - 1) + 1;
   const unquoted = code === 'UNEXPECTED_TOKEN' && text.slice(lineStart, pos[0] + 1).includes('${');
@@ -152,13 +153,19 @@ function yamlMistake(error: YAMLError, text: string): { why: string; hint: strin
   return { why: `this is not YAML: ${why}`, hint };
 }
 
+/** Where the parser's own sentence would not help. */
+const YAML_SENTENCES: Partial<Record<string, string>> = {
+  MULTIPLE_DOCS: 'several documents in one file',
+  MISSING_CHAR: 'a quote, bracket or comma is missing before this',
+};
+
 const YAML_HINTS: Partial<Record<string, string>> = {
   BAD_INDENT: 'keys of one group begin in the same column',
   BAD_SCALAR_START: 'quote a text that begins with @ or `',
   BLOCK_AS_IMPLICIT_KEY: 'check the indentation, and quote a text that has ": " in it',
   DUPLICATE_KEY: 'write the key once',
   MISSING_CHAR: 'check that quotes and brackets are closed',
-  MULTIPLE_DOCS: 'a file holds one document: remove the ---',
+  MULTIPLE_DOCS: 'remove the ---, or give two files',
   TAB_AS_INDENT: 'indent with spaces',
   TAG_RESOLVE_FAILED: 'remove the tag that begins with !',
 };
