@@ -7,19 +7,15 @@ export interface ServerTlsOptions {
   readonly certFile: string;
   readonly keyFile: string;
   /** Clients must then show a certificate that one of these authorities signed. */
-  readonly clientCaFile?: string;
+  readonly clientCaFile?: string | undefined;
 }
 
-export interface ClientTlsOptions {
+export interface ClientTlsFiles {
   /** Authorities that may have signed the server's certificate, instead of the system's. */
-  readonly caFile?: string;
+  readonly caFile?: string | undefined;
   /** The client's own certificate and key, for servers that ask for one. */
-  readonly certFile?: string;
-  readonly keyFile?: string;
-  /** The name that the server's certificate must carry, when it is not the endpoint's. */
-  readonly serverNameOverride?: string;
-  /** Takes any certificate. The connection is then no safer than one without TLS. */
-  readonly insecureSkipVerify?: boolean;
+  readonly certFile?: string | undefined;
+  readonly keyFile?: string | undefined;
 }
 
 export interface ServerPem {
@@ -32,6 +28,14 @@ export interface ClientPem {
   readonly ca: Buffer | null;
   readonly cert: Buffer | null;
   readonly key: Buffer | null;
+}
+
+/** What a client needs to speak TLS. */
+export interface ClientTls extends ClientPem {
+  /** The name that the server's certificate must carry, when it is not the endpoint's. */
+  readonly serverNameOverride?: string | undefined;
+  /** Takes any certificate. The connection is then no safer than one without TLS. */
+  readonly insecureSkipVerify?: boolean | undefined;
 }
 
 /** `setting` is the configuration path of the `tls` section. Throws OperatorError. */
@@ -51,7 +55,7 @@ export async function readServerPem(
 /** `setting` is the configuration path of the `tls` section. Throws OperatorError. */
 export async function readClientPem(
   files: Files,
-  { caFile, certFile, keyFile }: ClientTlsOptions,
+  { caFile, certFile, keyFile }: ClientTlsFiles,
   setting: string,
 ): Promise<ClientPem> {
   const [ca, cert, key] = await Promise.all([

@@ -21,7 +21,7 @@ import type { Signal } from '../otlp/model.ts';
 import { decodeResponse } from '../otlp/response.ts';
 import { DecodeError } from '../protobuf/error.ts';
 import { EncodeError } from '../protobuf/writer.ts';
-import type { ClientPem } from '../tls.ts';
+import type { ClientTls } from '../tls.ts';
 import { METHODS } from './methods.ts';
 import { outcomeOfStatus } from './status.ts';
 
@@ -38,7 +38,7 @@ export interface OtlpGrpcClientOptions {
   readonly endpoint: Endpoint;
   readonly clock: Clock;
   /** Null: without TLS. */
-  readonly tls: GrpcClientTls | null;
+  readonly tls: ClientTls | null;
   readonly compression: 'gzip' | 'none';
   /** Sent with each request; names in lower case. */
   readonly headers?: Readonly<Record<string, string>>;
@@ -52,11 +52,6 @@ export interface OtlpGrpcClientOptions {
     readonly timeoutMs?: number;
     readonly permitWithoutStream?: boolean;
   };
-}
-
-export interface GrpcClientTls extends ClientPem {
-  readonly serverNameOverride?: string | undefined;
-  readonly insecureSkipVerify?: boolean | undefined;
 }
 
 export function createOtlpGrpcClient(options: OtlpGrpcClientOptions): Sender {
@@ -180,7 +175,7 @@ function unreachable(endpoint: Endpoint, details: string): string {
   return `cannot reach ${formatEndpoint(endpoint)}: ${cause}`;
 }
 
-function channelCredentials(tls: GrpcClientTls | null): ChannelCredentials {
+function channelCredentials(tls: ClientTls | null): ChannelCredentials {
   if (tls === null) return credentials.createInsecure();
   const skip = tls.insecureSkipVerify === true;
   return credentials.createSsl(tls.ca, tls.key, tls.cert, skip ? {

@@ -26,7 +26,7 @@ import { decodeResponse, responseFromJson } from '../otlp/response.ts';
 import { decodeStatus, statusFromJson } from '../otlp/status.ts';
 import { DecodeError } from '../protobuf/error.ts';
 import { EncodeError } from '../protobuf/writer.ts';
-import type { ClientPem } from '../tls.ts';
+import type { ClientTls } from '../tls.ts';
 import { CONTENT_TYPES } from './answer.ts';
 import { parseRetryAfter } from './retry_after.ts';
 
@@ -43,7 +43,7 @@ export interface OtlpHttpClientOptions {
   /** Where the requests of each signal go. */
   readonly urls: Readonly<Record<Signal, string>>;
   readonly clock: Clock;
-  readonly tls?: HttpClientTls;
+  readonly tls?: ClientTls;
   readonly encoding: 'proto' | 'json';
   readonly compression: 'gzip' | 'none';
   /** Sent with each request; names in lower case. */
@@ -53,11 +53,6 @@ export interface OtlpHttpClientOptions {
   readonly requestBytesMax?: number;
   readonly responseBytesMax?: number;
   readonly connectionsMax?: number;
-}
-
-export interface HttpClientTls extends ClientPem {
-  readonly serverNameOverride?: string | undefined;
-  readonly insecureSkipVerify?: boolean | undefined;
 }
 
 const compress = promisify(gzip);

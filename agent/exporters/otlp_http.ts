@@ -1,0 +1,96 @@
+// Sends batches to an OTLP/HTTP server, with the keys and defaults of the Collector's exporter; see
+// otlp_settings.ts for what differs. Delivery, retries and what becomes of batches that are too
+// large are in delivery.ts.
+
+import { z } from 'zod';
+import { count, duration, fault, section } from '../../config/schema.ts';
+import type { ComponentContext, Exporter, ExporterFactory } from '../../proto/contract/component.ts';
+import { createOtlpHttpClient } from '../../proto/http/client.ts';
+import { SIGNALS, type Signal } from '../../proto/otlp/model.ts';
+import {
+  accepted, clientTls, headers, readClientTls, refused, retryOnFailure, retryOptions, sendingQueue,
+} from '../otlp_settings.ts';
+import { createSendingExporter } from './delivery.ts';
+
+const address = (describe: string) => z.string().refine(isHttpUrl, {
+  error: 'is not a URL of HTTP',
+  params: { hint: 'write it like http://localhost:4318' },
+}).describe(describe).optional();
+
+const schema = section({
+  endpoint: address('Where to send; /v1/traces, /v1/metrics or /v1/logs is appended.'),
+  traces_endpoint: address('Where to send traces instead; nothing is appended.'),
+  metrics_endpoint: address('Where to send metrics instead; nothing is appended.'),
+  logs_endpoint: address('Where to send logs instead; nothing is appended.'),
+  tls: clientTls().describe('For https endpoints.'),
+  encoding: z.enum(['proto', 'json']).describe('Protobuf or JSON.').default('proto'),
+  compression: z.enum(['gzip', 'none', ''], 'must be gzip or none')
+    .describe('gzip or none.').default('gzip'),
+  headers: headers(),
+  timeout: duration({ min: '1ms' }).describe('Time for one attempt.').prefault('30s'),
+  max_conns_per_host: count({ max: 10_000 }).describe('Connections; 0 means as many as needed.')
+    .default(0),
+  retry_on_failure: retryOnFailure(),
+  sending_queue: sendingQueue(),
+  max_idle_conns: accepted('idle connections are closed after a few seconds'),
+  max_idle_conns_per_host: accepted('idle connections are closed after a few seconds'),
+  idle_conn_timeout: accepted('idle connections are closed after a few seconds'),
+  write_buffer_size: accepted('buffers have a fixed size'),
+  read_buffer_size: accepted('buffers have a fixed size'),
+  force_attempt_http2: accepted('HTTP/1.1 is spoken'),
+  compression_params: refused('the level of zlib is used'),
+  proxy_url: refused('send to the proxy through its own address'),
+  auth: refused('write the credentials in headers'),
+  profiles_endpoint: refused('profiles are not taken yet'),
+}).superRefine((config, ctx) => {
+  const each = SIGNALS.every((signal) => config[`${signal}_endpoint`] !== undefined);
+  if (config.endpoint === undefined && !each) {
+    fault(ctx, 'is required', 'write it like http://localhost:4318', ['endpoint']);
+  }
+});
+
+export type OtlpHttpExporterConfig = z.output<typeof schema>;
+
+export const otlpHttpExporter: ExporterFactory<OtlpHttpExporterConfig> = {
+  kind: 'exporter',
+  type: 'otlp_http',
+  aliases: ['otlphttp'],
+  signals: SIGNALS,
+  schema,
+  create: createOtlpHttpExporter,
+};
+
+function isHttpUrl(text: string): boolean {
+  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
+}
+
+function createOtlpHttpExporter(
+  config: OtlpHttpExporterConfig,
+  context: ComponentContext,
+): Exporter {
+  const { id, world, log, counters } = context;
+  const open = async () => createOtlpHttpClient({
+    urls: {
+      traces: urlOf(config, 'traces'),
+      metrics: urlOf(config, 'metrics'),
+      logs: urlOf(config, 'logs'),
+    },
+    clock: world.clock,
+    tls: await readClientTls(config.tls, world.files, `exporters.${id}.tls`),
+    encoding: config.encoding,
+    compression: config.compression === 'gzip' ? 'gzip' : 'none',
+    headers: config.headers,
+    timeoutMs: config.timeout,
+    ...(config.max_conns_per_host === 0 ? {} : { connectionsMax: config.max_conns_per_host }),
+  });
+  return createSendingExporter(open, {
+    id, world, log, counters,
+    retry: retryOptions(config.retry_on_failure),
+    concurrency: config.sending_queue.num_consumers,
+  });
+}
+
+function urlOf(config: OtlpHttpExporterConfig, signal: Signal): string {
+  const own = config[`${signal}_endpoint`];
+  return own ?? `${config.endpoint!.replace(/\/+$/, '')}/v1/${signal}`;
+}

@@ -1,0 +1,120 @@
+// What the OTLP receiver and exporters have in common in the configuration, with the keys and
+// defaults of the Collector. Three things differ:
+//
+// - retry_on_failure.max_elapsed_time is 0: a batch is tried for as long as somebody wants it
+//   delivered. The Collector drops it after 300 s.
+// - sending_queue: `enabled` is false. An exporter answers when the peer has answered, so whoever
+//   handed it a batch knows what became of it. `num_consumers` bounds what is sent at a time.
+// - Keys for what is not built are refused by name, with what to do instead.
+
+import { z } from 'zod';
+import { count, duration, fault, section, secret } from '../config/schema.ts';
+import { readClientPem, type ClientTls } from '../proto/tls.ts';
+import type { Files } from '../runtime/files.ts';
+import type { RetryOptions } from '../runtime/retry.ts';
+
+/** A value that would ask for something that is not built is refused with `hint`. */
+export const refused = (hint: string) => z.unknown().superRefine((value, ctx) => {
+  const off = value === undefined || value === null || value === false || value === '';
+  if (!off) fault(ctx, 'is not supported', hint);
+}).transform(() => undefined).describe(`Not supported: ${hint}.`).optional();
+
+/** A value that is right for the Collector and means nothing here. */
+export const accepted = (why: string) => z.unknown().transform(() => undefined)
+  .describe(`Accepted: ${why}.`).optional();
+
+const path = (describe: string) => z.string().min(1).describe(describe).optional();
+
+/** The `tls` section of a client. */
+export const clientTls = () => section({
+  insecure: z.boolean().describe('Plain text instead of TLS, unless the endpoint says https.')
+    .default(false),
+  insecure_skip_verify: z.boolean().describe('Takes any certificate of the server.')
+    .default(false),
+  ca_file: path('Authorities that may have signed the certificate of the server, PEM.'),
+  cert_file: path('Certificate of this client, PEM; together with key_file.'),
+  key_file: path('Private key of the certificate, PEM.'),
+  server_name_override: path('The name that the certificate of the server must carry.'),
+  ...refusedTls,
+}).superRefine((tls, ctx) => {
+  if ((tls.cert_file === undefined) !== (tls.key_file === undefined)) {
+    fault(ctx, 'cert_file and key_file belong together', 'write both, or none');
+  }
+});
+
+const refusedTls = {
+  ca_pem: refused('write the certificates to a file and name it in ca_file'),
+  cert_pem: refused('write the certificate to a file and name it in cert_file'),
+  key_pem: refused('write the key to a file and name it in key_file'),
+  min_version: refused('TLS 1.2 and later are spoken'),
+  max_version: refused('TLS 1.2 and later are spoken'),
+  cipher_suites: refused('the defaults of Node.js apply'),
+  curve_preferences: refused('the defaults of Node.js apply'),
+  reload_interval: refused('files are read at the start; restart to read them again'),
+  include_system_ca_certs_pool: refused('append the system certificates to ca_file'),
+};
+
+export type ClientTlsConfig = z.output<ReturnType<typeof clientTls>>;
+
+/** Reads the files of a `tls` section. `setting` is its configuration path. */
+export async function readClientTls(
+  tls: ClientTlsConfig,
+  files: Files,
+  setting: string,
+): Promise<ClientTls> {
+  const { ca_file: caFile, cert_file: certFile, key_file: keyFile } = tls;
+  return {
+    ...await readClientPem(files, { caFile, certFile, keyFile }, setting),
+    serverNameOverride: tls.server_name_override,
+    insecureSkipVerify: tls.insecure_skip_verify,
+  };
+}
+
+/** Headers of every request; values may be secrets. */
+export const headers = () => z.record(
+  z.string().regex(/^[A-Za-z0-9_.-]+$/, 'is not a name for a header').transform((name) =>
+    name.toLowerCase()),
+  secret().regex(/^[\t\x20-\x7e]*$/, 'must be printable ASCII'),
+).describe('Sent with every request.').default({});
+
+export const retryOnFailure = () => section({
+  enabled: z.boolean().describe('False: whoever handed on a batch is told to try again.')
+    .default(true),
+  initial_interval: duration({ min: '1ms' }).describe('Wait after the first failure.')
+    .prefault('5s'),
+  max_interval: duration({ min: '1ms' }).describe('Longest wait that is not asked for by the peer.')
+    .prefault('30s'),
+  multiplier: z.number().min(1).describe('Growth of the wait with each failure.').default(1.5),
+  randomization_factor: z.number().min(0).max(1)
+    .describe('The wait is spread by this share of itself.').default(0.5),
+  max_elapsed_time: duration()
+    .describe('Data older than this is dropped and counted; 0 keeps trying for ever.')
+    .prefault('0s'),
+});
+
+export type RetryConfig = z.output<ReturnType<typeof retryOnFailure>>;
+
+export function retryOptions(config: RetryConfig): (RetryOptions & { maxElapsedMs: number }) | null {
+  if (!config.enabled) return null;
+  return {
+    initialIntervalMs: config.initial_interval,
+    maxIntervalMs: config.max_interval,
+    multiplier: config.multiplier,
+    randomizationFactor: config.randomization_factor,
+    maxElapsedMs: config.max_elapsed_time,
+  };
+}
+
+export const sendingQueue = () => section({
+  enabled: z.boolean().describe('Only false: what is not delivered stays with its sender.')
+    .refine((on) => !on, 'is not supported; leave it out, no data is lost without it')
+    .default(false),
+  num_consumers: count({ min: 1, max: 1000 }).describe('Batches sent at the same time.')
+    .default(10),
+  queue_size: accepted('there is no queue in memory'),
+  sizer: accepted('there is no queue in memory'),
+  block_on_overflow: accepted('senders always wait'),
+  wait_for_result: accepted('senders always wait'),
+  storage: refused('leave it out; what is not delivered stays with its sender'),
+  batch: refused('put the batch processor into the pipeline'),
+});

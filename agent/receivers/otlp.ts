@@ -1,0 +1,240 @@
+// Takes OTLP from applications and other agents over gRPC and HTTP, with the keys and defaults of
+// the Collector's receiver. A protocol is on when it is named. Keys for what is not built are
+// refused by name.
+//
+// A request is answered OK only after the pipeline has accepted it; what the pipeline cannot take
+// now is answered so that the sender comes again. Both protocols share one bound on memory.
+
+import { z } from 'zod';
+import {
+  byteSize, count, duration, endpoint, fault, optionalSection, section,
+} from '../../config/schema.ts';
+import { serverTls, type ServerTlsConfig } from '../../config/tls.ts';
+import { createAdmission, type Admission } from '../../proto/contract/admission.ts';
+import type { ArrivalConsumer } from '../../proto/contract/arrival.ts';
+import type {
+  ComponentContext, Consumer, Receiver, ReceiverFactory,
+} from '../../proto/contract/component.ts';
+import type { Outcome } from '../../proto/contract/outcome.ts';
+import { createOtlpGrpcServer, type OtlpServer } from '../../proto/grpc/server.ts';
+import { createOtlpHttpServer } from '../../proto/http/listener.ts';
+import { SIGNALS } from '../../proto/otlp/model.ts';
+import type { ServerTlsOptions } from '../../proto/tls.ts';
+import { formatEndpoint } from '../../runtime/net.ts';
+import { accepted, refused } from '../otlp_settings.ts';
+
+const limits = {
+  /** What all requests of a receiver may hold together. Over it: clients are told to come again. */
+  inFlightBytesMax: 128 * 1024 * 1024,
+  /** Requests under way at the same time. Over it: clients are told to come again. */
+  requestsMax: 1024,
+} as const;
+
+const MIB = 1024 * 1024;
+
+const shared = {
+  tls: serverTls(),
+  transport: z.literal('tcp').describe('Only tcp.').default('tcp'),
+  include_metadata: refused('the pipeline does not see the headers of requests'),
+  auth: refused('let a proxy do it, or use tls.client_ca_file'),
+  middlewares: refused('there are none'),
+};
+
+const grpc = {
+  endpoint: endpoint().describe('Where to listen.').prefault('localhost:4317'),
+  ...shared,
+  max_recv_msg_size_mib: count({ min: 1, max: 1024 })
+    .describe('The largest request after decompression, in MiB.').default(4),
+  max_concurrent_streams: count({ min: 1, max: 100_000 })
+    .describe('Requests at the same time on one connection.').default(100),
+  keepalive: section({
+    server_parameters: section({
+      max_connection_idle: duration({ min: '1s' })
+        .describe('A connection without requests is closed after this time.').prefault('15m'),
+      max_connection_age: duration({ min: '1s' })
+        .describe('Connections are closed after this time, requests still end.').optional(),
+      max_connection_age_grace: duration({ min: '1s' })
+        .describe('Time for those requests.').optional(),
+      time: duration({ min: '1s' }).describe('A silent client is checked after this time.')
+        .prefault('2h'),
+      timeout: duration({ min: '1ms' }).describe('Time for the answer to a check.')
+        .prefault('20s'),
+    }),
+    enforcement_policy: accepted('clients may check the connection as often as they like'),
+  }),
+  read_buffer_size: accepted('buffers have a fixed size'),
+  write_buffer_size: accepted('buffers have a fixed size'),
+};
+
+const urlPath = (fallback: string) => z.string().regex(/^\/[^?#*:]*$/, 'must be a path like /v1/logs')
+  .describe('The path of requests of this signal.').default(fallback);
+
+const http = {
+  endpoint: endpoint().describe('Where to listen.').prefault('localhost:4318'),
+  ...shared,
+  traces_url_path: urlPath('/v1/traces'),
+  metrics_url_path: urlPath('/v1/metrics'),
+  logs_url_path: urlPath('/v1/logs'),
+  max_request_body_size: byteSize({ min: '1', max: '1GiB' })
+    .describe('The largest body, before and after decompression.').prefault('20MiB'),
+  cors: optionalSection({
+    allowed_origins: z.array(z.string().min(1))
+      .describe('Pages that may send, such as https://shop.example; * stands for anything.')
+      .default([]),
+    allowed_headers: z.array(z.string().min(1)).describe('Headers they may send besides.')
+      .default([]),
+    exposed_headers: accepted('answers carry nothing that a page must read'),
+    max_age: count().describe('Seconds for which a browser may remember the permission.')
+      .default(0),
+  }).describe('Requests from pages in browsers; absent means none.'),
+  read_header_timeout: duration({ min: '100ms' }).describe('Time for the headers to arrive.')
+    .prefault('10s'),
+  read_timeout: duration({ min: '100ms' }).describe('Time for a whole request to arrive.')
+    .prefault('30s'),
+  idle_timeout: duration({ min: '100ms' })
+    .describe('A connection without requests is closed after this time.').prefault('1m'),
+  write_timeout: accepted('answers are short'),
+  compression_algorithms: accepted('gzip and deflate are understood'),
+  keep_alives_enabled: z.literal(true).describe('Only true.').default(true),
+  response_headers: refused('answers carry no other headers'),
+  profiles_url_path: refused('profiles are not taken yet'),
+};
+
+const schema = section({
+  protocols: section({
+    grpc: optionalSection(grpc).describe('OTLP/gRPC; on when it is named.'),
+    http: optionalSection(http).describe('OTLP/HTTP; on when it is named.'),
+  }).superRefine((protocols, ctx) => {
+    if (protocols.grpc !== undefined || protocols.http !== undefined) return;
+    fault(ctx, 'names no protocol', 'write grpc: or http:, or both');
+  }),
+});
+
+export type OtlpReceiverConfig = z.output<typeof schema>;
+type GrpcConfig = NonNullable<OtlpReceiverConfig['protocols']['grpc']>;
+type HttpConfig = NonNullable<OtlpReceiverConfig['protocols']['http']>;
+
+export const otlpReceiver: ReceiverFactory<OtlpReceiverConfig> = {
+  kind: 'receiver',
+  type: 'otlp',
+  signals: SIGNALS,
+  schema,
+  create: createOtlpReceiver,
+};
+
+function createOtlpReceiver(
+  { protocols }: OtlpReceiverConfig,
+  context: ComponentContext,
+  next: Consumer,
+): Receiver {
+  const consumer = counted(next, context);
+  const admission = createAdmission({
+    bytesMax: limits.inFlightBytesMax,
+    requestsMax: limits.requestsMax,
+  });
+  context.counters.gauge('receiver_in_flight_bytes', 'Bytes of requests under way',
+    admission.bytes, { receiver: context.id });
+  const servers: [string, OtlpServer][] = [];
+  if (protocols.grpc !== undefined) {
+    servers.push(['OTLP gRPC', grpcServer(protocols.grpc, context, consumer, admission)]);
+  }
+  if (protocols.http !== undefined) {
+    servers.push(['OTLP HTTP', httpServer(protocols.http, context, consumer, admission)]);
+  }
+  let listening: typeof servers = [];
+  return {
+    start: async () => {
+      for (const [, server] of servers) await server.start();
+      listening = servers;
+      context.log.info('OTLP receiver listens', Object.fromEntries(addresses(listening)));
+    },
+    stop: async (deadline) => {
+      await Promise.all(servers.map(([, server]) => server.stop(deadline)));
+    },
+    addresses: () => Object.fromEntries(addresses(listening)),
+  };
+}
+
+const addresses = (servers: readonly [string, OtlpServer][]) =>
+  servers.map(([name, server]) => [name, formatEndpoint(server.endpoint())] as const);
+
+function grpcServer(
+  config: GrpcConfig,
+  { id, world, counters }: ComponentContext,
+  consumer: ArrivalConsumer,
+  admission: Admission,
+): OtlpServer {
+  const { server_parameters: keepalive } = config.keepalive;
+  return createOtlpGrpcServer({
+    endpoint: config.endpoint,
+    setting: `receivers.${id}.protocols.grpc`,
+    world, consumer, counters, admission,
+    ...tlsOf(config.tls),
+    messageBytesMax: config.max_recv_msg_size_mib * MIB,
+    concurrentStreamsMax: config.max_concurrent_streams,
+    keepalive: {
+      timeMs: keepalive.time,
+      timeoutMs: keepalive.timeout,
+      connectionIdleMs: keepalive.max_connection_idle,
+      connectionAgeMs: keepalive.max_connection_age,
+      connectionAgeGraceMs: keepalive.max_connection_age_grace,
+    },
+  });
+}
+
+function httpServer(
+  config: HttpConfig,
+  { id, world, counters }: ComponentContext,
+  consumer: ArrivalConsumer,
+  admission: Admission,
+): OtlpServer {
+  const { cors } = config;
+  return createOtlpHttpServer({
+    endpoint: config.endpoint,
+    setting: `receivers.${id}.protocols.http`,
+    world, consumer, counters, admission,
+    ...tlsOf(config.tls),
+    paths: {
+      traces: config.traces_url_path,
+      metrics: config.metrics_url_path,
+      logs: config.logs_url_path,
+    },
+    bodyBytesMax: config.max_request_body_size,
+    headersMs: config.read_header_timeout,
+    receiveMs: config.read_timeout,
+    idleMs: config.idle_timeout,
+    ...(cors === undefined ? {} : {
+      cors: {
+        allowedOrigins: cors.allowed_origins,
+        allowedHeaders: cors.allowed_headers,
+        maxAgeSeconds: cors.max_age,
+      },
+    }),
+  });
+}
+
+function tlsOf(tls: ServerTlsConfig | undefined): { tls?: ServerTlsOptions } {
+  if (tls === undefined) return {};
+  const { cert_file: certFile, key_file: keyFile, client_ca_file: clientCaFile } = tls;
+  return { tls: { certFile, keyFile, clientCaFile } };
+}
+
+/** `next`, with what became of the items counted. */
+function counted(next: Consumer, { id, counters }: ComponentContext): ArrivalConsumer {
+  return {
+    consume: async (batch, abort, { transport }) => {
+      const outcome = await next.consume(batch, abort);
+      const labels = { receiver: id, transport, signal: batch.signal };
+      const refusedItems = refusedOf(outcome, batch.itemCount);
+      counters.counter('receiver_accepted_items_total', 'Items that the pipeline accepted', labels)
+        .add(batch.itemCount - refusedItems);
+      counters.counter('receiver_refused_items_total',
+        'Items that the pipeline refused, or could not take at that time', labels)
+        .add(refusedItems);
+      return outcome;
+    },
+  };
+}
+
+const refusedOf = (outcome: Outcome, items: number): number =>
+  outcome.status === 'accepted' ? Math.min(outcome.rejected, items) : items;
