@@ -21,7 +21,8 @@ import {
 import { createMatcher, recordMatch, type Matcher, type RecordView } from '../record_match.ts';
 
 const schema = section({
-  actions: z.array(attributeAction).min(1).describe('Changes, in the order in which they are made.'),
+  actions: z.array(attributeAction).min(1)
+    .describe('Changes, in the order in which they are made.'),
   include: recordMatch.describe('Only records that match are changed.'),
   exclude: recordMatch.describe('Records that match are not changed.'),
 });

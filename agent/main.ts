@@ -1,0 +1,110 @@
+// An agent process: configuration, data folder, pipelines, and the metrics of the agent itself.
+
+import { loadAgentConfig, type AgentConfig, type LoadedAgent } from '../config/pipelines.ts';
+import { describeProblem } from '../config/errors.ts';
+import type { Environment } from '../config/substitution.ts';
+import { createCounters, type Counters } from '../runtime/counters.ts';
+import type { Running } from '../runtime/lifecycle.ts';
+import { createLog, type Log } from '../runtime/log.ts';
+import { formatEndpoint } from '../runtime/net.ts';
+import { createWorld, type World } from '../runtime/world.ts';
+import { factories } from './components.ts';
+import { openDataFolder } from './data_folder.ts';
+import { createGraph, type Graph } from './graph.ts';
+import { startTextServer, type TextServer } from './text_server.ts';
+
+export interface AgentSources {
+  /** YAML files, merged left to right. */
+  readonly files: readonly string[];
+  readonly env: Environment;
+}
+
+export interface AgentOptions extends AgentSources {
+  readonly version: string;
+}
+
+/** Throws ConfigError with everything that is wrong. */
+export function readAgentConfig({ files, env }: AgentSources): Promise<LoadedAgent> {
+  return loadAgentConfig({ files, env, disk: createWorld().files, components: factories });
+}
+
+/** Throws OperatorError when something outside must be mended first. */
+export async function startAgent(options: AgentOptions): Promise<Running> {
+  const { config, warnings } = await readAgentConfig(options);
+  const world = createWorld();
+  const log = processLog(config);
+  for (const warning of warnings) log.warn(describeProblem(warning));
+  const counters = createCounters();
+  countProcess(counters, world, options.version);
+  const data = await openDataFolder(config.data_dir, world);
+  let metrics: TextServer | null = null;
+  try {
+    const graph = createGraph({ config, factories, world, log, counters, folder: data.path });
+    metrics = await startMetrics(config, counters);
+    await graph.start();
+    log.info('the agent has started', { version: options.version, agent: data.agentId });
+    return running(graph, metrics, data.release);
+  } catch (error) {
+    await metrics?.stop();
+    data.release();
+    throw error;
+  }
+}
+
+function running(graph: Graph, metrics: TextServer | null, release: () => void): Running {
+  const addresses = { ...graph.addresses() };
+  if (metrics !== null) addresses['Agent metrics'] = metricsUrl(metrics);
+  return {
+    // Every failure of a component at work is an outcome; nothing makes the agent give up.
+    failed: new Promise<never>(() => {}),
+    addresses,
+    stop: async (deadline) => {
+      await graph.stop(deadline);
+      await metrics?.stop();
+      release();
+    },
+  };
+}
+
+const metricsUrl = ({ endpoint }: TextServer): string =>
+  `http://${formatEndpoint(endpoint)}${METRICS_PATH}`;
+
+function processLog({ telemetry: { logs } }: AgentConfig): Log {
+  const terminal = process.stderr.isTTY === true;
+  const format = logs.format === 'auto' ? (terminal ? 'text' : 'json') : logs.format;
+  const write = (line: string) => void process.stderr.write(line);
+  return createLog({ level: logs.level, format, write }).child({ process: 'agent' });
+}
+
+const METRICS_PATH = '/metrics';
+
+async function startMetrics(config: AgentConfig, counters: Counters): Promise<TextServer | null> {
+  const { address } = config.telemetry.metrics;
+  if (address === null) return null;
+  return startTextServer({
+    endpoint: address,
+    setting: 'service.telemetry.metrics.address',
+    answer: (path) => (path === METRICS_PATH
+      ? { status: 200, contentType: EXPOSITION_TYPE, body: counters.exposition() }
+      : null),
+  });
+}
+
+const EXPOSITION_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+
+/** What the Collector tells about its own process, by its names. */
+function countProcess(counters: Counters, { clock }: World, version: string): void {
+  const startedMs = clock.monotonicMs();
+  counters.gauge('otelcol_process_memory_rss', 'Resident memory in bytes.', () =>
+    process.memoryUsage.rss());
+  counters.gauge('otelcol_process_runtime_heap_alloc_bytes', 'Bytes of objects on the heap.', () =>
+    process.memoryUsage().heapUsed);
+  counters.gauge('otelcol_process_cpu_seconds_total', 'CPU seconds, user and system.', () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1e6;
+  });
+  counters.gauge('otelcol_process_uptime_seconds_total', 'Seconds since the start.', () =>
+    (clock.monotonicMs() - startedMs) / 1000);
+  counters.gauge('binnacle_agent_info', 'Always 1; the label says which version runs.', () => 1,
+    { version });
+}

@@ -1,0 +1,97 @@
+// Counts what passes between components under the names of the OpenTelemetry Collector, as its
+// Prometheus reader writes them (with `_total`), so that dashboards made for it work.
+//
+//   otelcol_receiver_accepted_<items>_total, …_refused_…    what the pipelines said to a receiver
+//   otelcol_exporter_sent_<items>_total, …_send_failed_…    what an exporter said
+//   otelcol_processor_incoming_items_total, …_outgoing_…    what went in and came out
+//
+// Items are spans, metric_points or log_records. Items refused inside an accepted batch count as
+// refused. What is retryable counts as refused each time it is tried.
+
+import type { Consumer } from '../proto/contract/component.ts';
+import type { Outcome } from '../proto/contract/outcome.ts';
+import { SIGNALS, type Signal } from '../proto/otlp/model.ts';
+import type { Counter, Counters } from '../runtime/counters.ts';
+
+const ITEMS: Record<Signal, string> = {
+  traces: 'spans',
+  metrics: 'metric_points',
+  logs: 'log_records',
+};
+
+const NOUNS: Record<Signal, string> = {
+  traces: 'spans',
+  metrics: 'metric points',
+  logs: 'log records',
+};
+
+/** Wraps what a receiver hands its batches to. */
+export function countReceiver(next: Consumer, id: string, counters: Counters): Consumer {
+  return countOutcomes(next, counters, {
+    labels: { receiver: id },
+    good: ['otelcol_receiver_accepted', 'that the pipelines accepted'],
+    bad: ['otelcol_receiver_refused', 'that the pipelines refused, for now or for good'],
+  });
+}
+
+/** Wraps an exporter. */
+export function countExporter(exporter: Consumer, id: string, counters: Counters): Consumer {
+  return countOutcomes(exporter, counters, {
+    labels: { exporter: id },
+    good: ['otelcol_exporter_sent', 'that the destination accepted'],
+    bad: ['otelcol_exporter_send_failed', 'that could not be sent, for now or for good'],
+  });
+}
+
+interface Naming {
+  readonly labels: Readonly<Record<string, string>>;
+  /** Prefix of the name, and the end of the sentence that explains it. */
+  readonly good: readonly [string, string];
+  readonly bad: readonly [string, string];
+}
+
+function countOutcomes(
+  next: Consumer,
+  counters: Counters,
+  { labels, good, bad }: Naming,
+): Consumer {
+  const both = ([prefix, help]: readonly [string, string]) => bySignal((signal) =>
+    counters.counter(`${prefix}_${ITEMS[signal]}_total`, `${NOUNS[signal]} ${help}.`, labels));
+  const accepted = both(good);
+  const refused = both(bad);
+  return {
+    consume: async (batch, abort) => {
+      const outcome = await next.consume(batch, abort);
+      const bad = refusedItems(outcome, batch.itemCount);
+      accepted[batch.signal].add(batch.itemCount - bad);
+      refused[batch.signal].add(bad);
+      return outcome;
+    },
+  };
+}
+
+function refusedItems(outcome: Outcome, itemCount: number): number {
+  // A peer may claim to have refused more than it was sent.
+  return outcome.status === 'accepted' ? Math.min(outcome.rejected, itemCount) : itemCount;
+}
+
+function bySignal(build: (signal: Signal) => Counter): Record<Signal, Counter> {
+  return Object.fromEntries(SIGNALS.map((signal) => [signal, build(signal)])) as
+    Record<Signal, Counter>;
+}
+
+/** Wraps a processor on both sides. */
+export function countProcessor(id: string, signal: Signal, counters: Counters) {
+  const labels = { processor: id, otel_signal: signal };
+  const incoming = counters.counter('otelcol_processor_incoming_items_total',
+    'Items that were handed to the processor.', labels);
+  const outgoing = counters.counter('otelcol_processor_outgoing_items_total',
+    'Items that the processor handed on.', labels);
+  const count = (counter: Counter) => (consumer: Consumer): Consumer => ({
+    consume: (batch, abort) => {
+      counter.add(batch.itemCount);
+      return consumer.consume(batch, abort);
+    },
+  });
+  return { incoming: count(incoming), outgoing: count(outgoing) };
+}

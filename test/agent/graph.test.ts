@@ -1,0 +1,241 @@
+// The graph: who is built how often, where batches go, whose verdict counts, in which order parts
+// start and stop, what is left when one cannot start, and what is counted. Components are fakes
+// that write down what happens to them.
+
+import assert from 'node:assert/strict';
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { z } from 'zod';
+import { createGraph, fanOut, type GraphOptions } from '../../agent/graph.ts';
+import type { ComponentConfig } from '../../config/components.ts';
+import type { PipelineConfig } from '../../config/pipelines.ts';
+import type {
+  AnyFactory, Component, ComponentContext, ComponentKind, Consumer,
+} from '../../proto/contract/component.ts';
+import {
+  ACCEPTED, rejected, retryable, type Outcome,
+} from '../../proto/contract/outcome.ts';
+import { SIGNALS } from '../../proto/otlp/model.ts';
+import { createCounters } from '../../runtime/counters.ts';
+import { OperatorError } from '../../runtime/errors.ts';
+import { createWorld } from '../../runtime/world.ts';
+import {
+  createManualClock, createRecordingLog, createSink, makeBatch, NEVER, NOW, settle,
+  temporaryFolder, type Answer,
+} from '../contract/fakes.ts';
+
+interface Built {
+  readonly kind: ComponentKind;
+  readonly context: ComponentContext;
+  readonly next: Consumer;
+}
+
+/** A configuration in few words, and everything that happened to its components. */
+function createBench(pipelines: Record<string, string>, extensions: string[] = []) {
+  const events: string[] = [];
+  const built: Built[] = [];
+  const answers = new Map<string, Answer>();
+  const broken = new Map<string, Error>();
+  const hanging = new Set<string>();
+  const create = (kind: ComponentKind) =>
+    (_config: unknown, context: ComponentContext, next: Consumer): Component & Consumer => {
+      built.push({ kind, context, next });
+      const sink = createSink((batch, call, abort) => {
+        const answer = answers.get(context.id) ?? ACCEPTED;
+        return typeof answer === 'function' ? answer(batch, call, abort) : answer;
+      });
+      return {
+        start: async () => {
+          assert.ok(existsSync(context.folder), 'the folder is there at the start');
+          events.push(`start ${context.id}`);
+          const error = broken.get(context.id);
+          if (error !== undefined) throw error;
+        },
+        stop: async () => {
+          events.push(`stop ${context.id}`);
+          if (hanging.has(context.id)) await new Promise(() => {});
+        },
+        consume: (batch, abort) => (kind === 'processor' ? next : sink).consume(batch, abort),
+        addresses: () => (kind === 'receiver' ? { [context.id]: 'here' } : {}),
+      };
+    };
+  const factory = (kind: ComponentKind): AnyFactory =>
+    ({ kind, type: kind, signals: SIGNALS, schema: z.unknown(), create: create(kind) });
+  const config = configOf(pipelines, extensions);
+  const log = createRecordingLog();
+  const counters = createCounters();
+  const world = { ...createWorld(), clock: createManualClock() };
+  const folder = temporaryFolder();
+  const kinds = ['receiver', 'processor', 'exporter', 'extension'] as const;
+  const graph = createGraph({
+    config, log, counters, world, folder, factories: kinds.map(factory),
+  });
+  return { graph, events, built, answers, broken, hanging, log, counters, folder, world };
+}
+
+/** `{ traces: 'in > a b > out' }`: receivers, processors and exporters of a pipeline. */
+function configOf(
+  pipelines: Record<string, string>,
+  extensions: string[],
+): GraphOptions['config'] {
+  const parsed = Object.entries(pipelines).map(([id, text]): PipelineConfig => {
+    const [receivers, processors, exporters] = text.split('>').map((part) =>
+      part.split(' ').filter((word) => word !== ''));
+    const signal = id.split('/')[0] as PipelineConfig['signal'];
+    return { id, signal, receivers: receivers!, processors: processors!, exporters: exporters! };
+  });
+  const section = (type: string, ids: readonly string[]) =>
+    new Map<string, ComponentConfig>(ids.map((id) => [id, { id, type, config: {} }]));
+  return {
+    pipelines: parsed,
+    receivers: section('receiver', parsed.flatMap(({ receivers }) => receivers)),
+    processors: section('processor', parsed.flatMap(({ processors }) => processors)),
+    exporters: section('exporter', parsed.flatMap(({ exporters }) => exporters)),
+    extensions: section('extension', extensions),
+  };
+}
+
+const TWO = {
+  traces: 'in > a b > out',
+  logs: 'in files > a > out debug',
+  'logs/second': 'in > > debug',
+};
+
+test('graph: receivers and exporters once for each id, processors once for each pipeline', () => {
+  const { built } = createBench(TWO, ['health']);
+  const names = built.map(({ kind, context }) => `${kind} ${context.id}`).sort();
+  assert.deepEqual(names, [
+    'exporter debug', 'exporter out', 'extension health', 'processor a', 'processor a',
+    'processor b', 'receiver files', 'receiver in',
+  ]);
+});
+
+test('graph: starts from the end, stops from the beginning', async () => {
+  const { graph, events } = createBench(TWO, ['health']);
+  assert.equal(graph.ready(), false);
+  await graph.start();
+  assert.equal(graph.ready(), true);
+  assert.deepEqual(events.splice(0), ['start health', 'start out', 'start debug', 'start b',
+    'start a', 'start a', 'start in', 'start files']);
+  await graph.stop(NEVER);
+  assert.equal(graph.ready(), false);
+  const order = (id: string) => events.lastIndexOf(`stop ${id}`);
+  assert.ok(Math.max(order('in'), order('files')) < order('a'));
+  assert.ok(order('a') < order('out'));
+  assert.ok(events.indexOf('stop a') < events.indexOf('stop b'));
+  assert.equal(events.at(-1), 'stop health');
+});
+
+test('graph: stop before start and twice', async () => {
+  const { graph, events } = createBench(TWO);
+  await graph.stop(NEVER);
+  assert.deepEqual(events, []);
+  await graph.stop(NOW);
+});
+
+const feed = (bench: ReturnType<typeof createBench>, id: string): Consumer =>
+  bench.built.find(({ kind, context }) => kind === 'receiver' && context.id === id)!.next;
+
+test('graph: a batch goes to all pipelines of its signal that name the receiver', async () => {
+  const bench = createBench(TWO);
+  const seen: string[] = [];
+  for (const id of ['out', 'debug']) {
+    bench.answers.set(id, (batch) => {
+      seen.push(`${id} ${batch.signal}`);
+      return ACCEPTED;
+    });
+  }
+  await feed(bench, 'in').consume(makeBatch('traces', 1), NEVER);
+  assert.deepEqual(seen.splice(0), ['out traces']);
+  await feed(bench, 'in').consume(makeBatch('logs', 1), NEVER);
+  assert.deepEqual(seen.splice(0).sort(), ['debug logs', 'debug logs', 'out logs']);
+  await feed(bench, 'files').consume(makeBatch('logs', 1), NEVER);
+  assert.deepEqual(seen.splice(0).sort(), ['debug logs', 'out logs']);
+});
+
+test('graph: a signal without a pipeline is refused for good', async () => {
+  const outcome = await feed(createBench(TWO), 'in').consume(makeBatch('metrics', 1), NEVER);
+  assert.deepEqual(outcome, rejected('no pipeline of metrics has the receiver in'));
+});
+
+test('graph: the worst verdict of a fan-out counts', async () => {
+  const partial: Outcome = { status: 'accepted', rejected: 1, reason: 'one' };
+  const check = async (outcomes: Outcome[], want: Outcome) => {
+    const sinks = outcomes.map((outcome) => createSink(outcome));
+    assert.deepEqual(await fanOut(sinks).consume(makeBatch('logs', 2), NEVER), want);
+    for (const sink of sinks) assert.equal(sink.received.length, 1);
+  };
+  await check([ACCEPTED, ACCEPTED], ACCEPTED);
+  await check([ACCEPTED, partial], partial);
+  await check([rejected('bad'), partial], rejected('bad'));
+  await check([rejected('bad'), retryable('full', 5), retryable('busy', 9)], retryable('full', 9));
+});
+
+test('graph: when one cannot start, those that did are stopped, and the rest never start', async () => {
+  const bench = createBench(TWO, ['health']);
+  bench.broken.set('a', new OperatorError('cannot start a', 'mend it'));
+  await assert.rejects(bench.graph.start(), { message: 'cannot start a' });
+  assert.equal(bench.graph.ready(), false);
+  const started = bench.events.filter((event) => event.startsWith('start'));
+  assert.deepEqual(started, ['start health', 'start out', 'start debug', 'start b', 'start a']);
+  const stopped = bench.events.filter((event) => event.startsWith('stop'));
+  assert.deepEqual(stopped.sort(), ['stop a', 'stop b', 'stop debug', 'stop health', 'stop out']);
+});
+
+test('graph: a component that hangs does not keep the others from stopping', async () => {
+  const bench = createBench({ logs: 'in > a > out' });
+  await bench.graph.start();
+  bench.hanging.add('a');
+  const deadline = new AbortController();
+  const stopped = bench.graph.stop(deadline.signal);
+  await settle();
+  assert.ok(!bench.events.includes('stop out'), 'it is waited for until the deadline');
+  deadline.abort();
+  await bench.world.clock.advance(1000);
+  await stopped;
+  assert.ok(bench.events.includes('stop out'));
+  assert.deepEqual(bench.log.lines.map(({ message }) => message),
+    ['cannot stop processor a: it did not end in time']);
+  assert.equal(bench.world.clock.pending(), 0);
+});
+
+test('graph: each component has a folder of its own, under the canonical type', async () => {
+  const bench = createBench({ 'logs/x': 'receiver/nginx > processor > out' });
+  await bench.graph.start();
+  const folders = bench.built.map(({ context }) => context.folder.slice(bench.folder.length + 1));
+  assert.deepEqual(folders.sort(),
+    ['exporter/exporter', 'processor/processor/logs/x', 'receiver/receiver-nginx']);
+});
+
+test('graph: a folder that cannot be made is told to the operator', async () => {
+  const bench = createBench({ logs: 'in > > out' });
+  writeFileSync(join(bench.folder, 'exporter'), 'in the way');
+  await assert.rejects(bench.graph.start(), (error: OperatorError) => {
+    assert.match(error.message, /^cannot create the folder of the exporter out: /);
+    assert.match(error.hint, /data_dir/);
+    return error instanceof OperatorError;
+  });
+});
+
+test('graph: addresses of all components', () => {
+  assert.deepEqual(createBench(TWO).graph.addresses(), { in: 'here', files: 'here' });
+});
+
+test('graph: counts under the names of the Collector', async () => {
+  const bench = createBench({ traces: 'in > a > out' });
+  const outcomes: Outcome[] = [ACCEPTED, { status: 'accepted', rejected: 2 }, rejected('bad'),
+    retryable('busy')];
+  bench.answers.set('out', (_batch, call) => outcomes[call]!);
+  for (let call = 0; call < outcomes.length; call++) {
+    await feed(bench, 'in').consume(makeBatch('traces', 5), NEVER);
+  }
+  const check = (name: string, labels: Record<string, string>, want: number) =>
+    assert.equal(bench.counters.total(`otelcol_${name}_total`, labels), want, name);
+  check('receiver_accepted_spans', { receiver: 'in' }, 8);
+  check('receiver_refused_spans', { receiver: 'in' }, 12);
+  check('exporter_sent_spans', { exporter: 'out' }, 8);
+  check('exporter_send_failed_spans', { exporter: 'out' }, 12);
+  check('processor_incoming_items', { processor: 'a', otel_signal: 'traces' }, 20);
+  check('processor_outgoing_items', { processor: 'a', otel_signal: 'traces' }, 20);
+});
