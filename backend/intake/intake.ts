@@ -2,7 +2,7 @@
 // became of it, and turns senders away, to come again, while the backend is not ready to store.
 
 import type { Batch } from '../../proto/contract/batch.ts';
-import type { Consumer } from '../../proto/contract/component.ts';
+import type { Component, Consumer } from '../../proto/contract/component.ts';
 import { retryable, type Outcome } from '../../proto/contract/outcome.ts';
 import type { Counters } from '../../runtime/counters.ts';
 
@@ -12,19 +12,19 @@ export interface IntakeOptions {
   readonly writer: Consumer;
 }
 
-export interface Intake extends Consumer {
-  /** From now on senders are asked to come again: the process is about to end. */
-  close(): void;
+/** Open from `start` to `stop`; outside of that senders are asked to come again. */
+export interface Intake extends Component, Consumer {
+  open(): boolean;
 }
 
-/** How long senders wait before they come back to a backend that is stopping. */
+/** How long senders wait before they come back to a backend that is not ready. */
 const CLOSED_RETRY_MS = 1000;
 
 const RECORDS = 'binnacle_ingest_records_total';
 const BYTES = 'binnacle_ingest_bytes_total';
 
 export function createIntake({ counters, writer }: IntakeOptions): Intake {
-  let open = true;
+  let open = false;
   const count = (batch: Batch, verdict: string, records: number) => {
     if (records === 0) return;
     const labels = { signal: batch.signal, verdict };
@@ -32,7 +32,7 @@ export function createIntake({ counters, writer }: IntakeOptions): Intake {
   };
   return {
     consume: async (batch, abort) => {
-      if (!open) return retryable('the backend is stopping', CLOSED_RETRY_MS);
+      if (!open) return retryable('the backend is starting or stopping', CLOSED_RETRY_MS);
       const outcome = await writer.consume(batch, abort);
       const stored = storedCount(batch, outcome);
       count(batch, 'stored', stored);
@@ -42,7 +42,11 @@ export function createIntake({ counters, writer }: IntakeOptions): Intake {
         .add(batch.bytes.length);
       return outcome;
     },
-    close: () => {
+    open: () => open,
+    start: async () => {
+      open = true;
+    },
+    stop: async () => {
       open = false;
     },
   };

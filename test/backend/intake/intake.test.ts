@@ -14,6 +14,7 @@ test('intake: records are counted by what became of them', async () => {
   const check = async (outcome: Outcome, wanted: Record<string, number>) => {
     const counters = createCounters();
     const intake = createIntake({ counters, writer: { consume: async () => outcome } });
+    await intake.start();
     assert.deepEqual(await intake.consume(makeBatch('logs', 10), NEVER), outcome);
     for (const verdict of ['stored', 'rejected', 'deferred']) {
       assert.equal(counters.total(RECORDS, { signal: 'logs', verdict }), wanted[verdict] ?? 0);
@@ -25,7 +26,7 @@ test('intake: records are counted by what became of them', async () => {
   await check(retryable('later'), { deferred: 10 });
 });
 
-test('intake: after close senders are asked to come again, and the writer is left alone', async () => {
+test('intake: before start and after stop senders are asked to come again, and the writer is left alone', async () => {
   let calls = 0;
   const writer = {
     consume: async () => {
@@ -34,7 +35,11 @@ test('intake: after close senders are asked to come again, and the writer is lef
     },
   };
   const intake = createIntake({ counters: createCounters(), writer });
-  intake.close();
-  assert.equal((await intake.consume(makeBatch('traces', 1), NEVER)).status, 'retryable');
+  const check = async () =>
+    assert.equal((await intake.consume(makeBatch('traces', 1), NEVER)).status, 'retryable');
+  await check();
+  await intake.start();
+  await intake.stop(NEVER);
+  await check();
   assert.equal(calls, 0);
 });

@@ -1,0 +1,211 @@
+// A backend process: engine (unless there is a server), storage, intake, API; started in that
+// order and stopped in the opposite one, so that everything that was taken in can be answered.
+
+import { join, resolve } from 'node:path';
+import { loadBackendConfig, type BackendConfig, type LoadedBackend } from '../config/backend.ts';
+import { describeProblem } from '../config/errors.ts';
+import type { ServerTlsConfig } from '../config/tls.ts';
+import type { Environment } from '../config/substitution.ts';
+import { createAdmission } from '../proto/contract/admission.ts';
+import { createOtlpGrpcServer } from '../proto/grpc/server.ts';
+import { registerOtlpHttp } from '../proto/http/server.ts';
+import type { ServerTlsOptions } from '../proto/tls.ts';
+import { createCounters, type Counters } from '../runtime/counters.ts';
+import { OperatorError } from '../runtime/errors.ts';
+import type { Running } from '../runtime/lifecycle.ts';
+import { createLog, type Log } from '../runtime/log.ts';
+import { formatEndpoint } from '../runtime/net.ts';
+import { createWorld, type World } from '../runtime/world.ts';
+import { createApiServer } from './api/app.ts';
+import { createHealthBoard, type HealthCheck } from './health/health.ts';
+import { createIntake } from './intake/intake.ts';
+import { createClickHouseStorage } from './storage/clickhouse/storage.ts';
+import type { Storage } from './storage/contract.ts';
+import { createEngine, type Engine } from './storage/engine/supervisor.ts';
+
+const SETTING_GRPC = 'otlp.grpc';
+const SETTING_HTTP = 'http';
+const MIB = 1024 * 1024;
+
+/** Requests at the same time over both transports; more are told to come again. */
+const REQUESTS_MAX = 1024;
+
+export interface BackendSources {
+  /** YAML files, merged left to right. */
+  readonly files: readonly string[];
+  readonly env: Environment;
+}
+
+export interface BackendOptions extends BackendSources {
+  readonly version: string;
+  /** Fires when the process is asked to end before it has started. */
+  readonly abort: AbortSignal;
+}
+
+/** Throws ConfigError with everything that is wrong. */
+export function readBackendConfig({ files, env }: BackendSources): Promise<LoadedBackend> {
+  return loadBackendConfig({ files, env, disk: createWorld().files });
+}
+
+export async function startBackend(options: BackendOptions): Promise<Running> {
+  const { config, warnings } = await readBackendConfig(options);
+  const world = createWorld();
+  const log = processLog(config);
+  for (const warning of warnings) log.warn(describeProblem(warning));
+  const parts = await buildParts(config, options.version, world, log);
+  const started: Stoppable[] = [];
+  const stop = async (deadline: AbortSignal) => {
+    for (let part = started.pop(); part !== undefined; part = started.pop()) {
+      await part.stop(deadline);
+    }
+  };
+  const interrupt = () => void stop(AbortSignal.timeout(STOP_AFTER_FAILURE_MS));
+  options.abort.addEventListener('abort', interrupt, { once: true });
+  try {
+    for (const part of parts.components) {
+      if (options.abort.aborted) throw new OperatorError('stopped before it was started', '');
+      started.push(part);
+      await part.start();
+    }
+  } catch (error) {
+    await stop(AbortSignal.timeout(STOP_AFTER_FAILURE_MS));
+    throw error;
+  }
+  options.abort.removeEventListener('abort', interrupt);
+  return { failed: parts.failed, addresses: parts.addresses(), stop };
+}
+
+/** Time for what was started before something else could not start. */
+const STOP_AFTER_FAILURE_MS = 5000;
+
+function processLog({ log }: BackendConfig): Log {
+  const terminal = process.stderr.isTTY === true;
+  const format = log.format === 'auto' ? (terminal ? 'text' : 'json') : log.format;
+  const write = (line: string) => void process.stderr.write(line);
+  return createLog({ level: log.level, format, write }).child({ process: 'backend' });
+}
+
+/** A component, or the engine, whose `start` has something to say. */
+interface Stoppable {
+  start(): Promise<unknown>;
+  stop(deadline: AbortSignal): Promise<void>;
+}
+
+interface Parts {
+  /** In the order in which they start. */
+  readonly components: readonly Stoppable[];
+  readonly failed: Promise<never>;
+  addresses(): Record<string, string>;
+}
+
+async function buildParts(
+  config: BackendConfig,
+  version: string,
+  world: World,
+  log: Log,
+): Promise<Parts> {
+  const counters = createCounters();
+  const engine = config.clickhouse.url === '' ? engineOf(config, log) : null;
+  const storage = storageOf(config, engine, { world, log, counters });
+  const intake = createIntake({ counters, writer: storage.writer });
+  const admission = createAdmission({
+    bytesMax: config.otlp.max_in_flight_bytes,
+    requestsMax: REQUESTS_MAX,
+  });
+  const grpcTls = tlsOptions(config.otlp.grpc.tls);
+  const grpc = createOtlpGrpcServer({
+    endpoint: config.otlp.grpc.endpoint,
+    setting: SETTING_GRPC,
+    world,
+    consumer: intake,
+    counters,
+    admission,
+    messageBytesMax: config.otlp.grpc.max_recv_msg_size_mib * MIB,
+    ...(grpcTls === undefined ? {} : { tls: grpcTls }),
+  });
+  const api = createApiServer({
+    ...{ log, version, storage, counters },
+    endpoint: config.http.endpoint,
+    setting: SETTING_HTTP,
+    tls: tlsOptions(config.http.tls),
+    files: world.files,
+    bodyBytesMax: config.http.max_request_body_size,
+    limits: {
+      executionMsMax: config.query.max_execution_time,
+      resultRowsMax: config.query.max_result_rows,
+      memoryBytesMax: config.query.max_memory,
+      concurrentMax: config.query.max_concurrent,
+    },
+    health: createHealthBoard({
+      clock: world.clock,
+      version,
+      checks: { clickhouse: storageCheck(storage) },
+    }),
+    others: [(app) => registerOtlpHttp(app, {
+      ...{ consumer: intake, counters, admission, stopping: () => !intake.open() },
+      bodyBytesMax: config.http.max_request_body_size,
+    })],
+  });
+  return {
+    components: [...(engine === null ? [] : [engine]), storage, grpc, api, intake],
+    failed: engine?.failed ?? new Promise<never>(() => {}),
+    addresses: () => ({
+      backend: api.url(),
+      'backend OTLP gRPC': formatEndpoint(grpc.endpoint()),
+      'API documentation': `${api.url()}/docs`,
+      ClickHouse: engine === null ? config.clickhouse.url : `${engine.url} (embedded)`,
+    }),
+  };
+}
+
+function engineOf(config: BackendConfig, log: Log): Engine {
+  return createEngine({
+    path: join(resolve(config.data_dir), 'engine'),
+    host: config.engine.endpoint.host,
+    port: config.engine.endpoint.port,
+    memoryBytes: config.engine.memory_limit,
+    log,
+  });
+}
+
+function storageOf(
+  config: BackendConfig,
+  engine: Engine | null,
+  shared: { world: World; log: Log; counters: Counters },
+): Storage {
+  const { clickhouse, ingest, otlp, retention } = config;
+  return createClickHouseStorage({
+    ...shared,
+    url: () => engine?.url ?? clickhouse.url,
+    username: clickhouse.username,
+    password: clickhouse.password,
+    database: clickhouse.database,
+    cluster: clickhouse.cluster === '' ? null : clickhouse.cluster,
+    flush: {
+      intervalMs: ingest.flush_interval,
+      rows: ingest.flush_rows,
+      bytes: ingest.flush_size,
+      waitingBytesMax: otlp.max_in_flight_bytes,
+    },
+    retention: {
+      logsMs: retention.logs,
+      tracesMs: retention.traces,
+      metricsMs: retention.metrics,
+    },
+  });
+}
+
+function storageCheck(storage: Storage): HealthCheck {
+  return async () => {
+    const health = await storage.ping();
+    if (!health.up) return { status: 'unhealthy', reason: health.reason };
+    const { version, latencyMs } = health;
+    return { status: 'healthy', details: { version, latency_ms: Math.round(latencyMs) } };
+  };
+}
+
+function tlsOptions(tls: ServerTlsConfig | undefined): ServerTlsOptions | undefined {
+  if (tls === undefined) return undefined;
+  const { cert_file: certFile, key_file: keyFile, client_ca_file: clientCaFile } = tls;
+  return { certFile, keyFile, ...(clientCaFile === undefined ? {} : { clientCaFile }) };
+}
