@@ -73,6 +73,9 @@ class Splitter {
   private writer = new Writer();
   private items = 0;
   private readonly marks: number[] = [];
+  /** A run of records that belong to this part and are copied together. */
+  private runStart = 0;
+  private runEnd = 0;
 
   constructor(signal: Signal, bytes: Uint8Array, itemsMax: number, bytesMax: number) {
     this.bytes = bytes;
@@ -151,25 +154,36 @@ class Splitter {
     levels.push(level);
     this.walk();
     levels.pop();
+    this.copyRun();
     if (marks.length === levels.length) this.writer.close(marks.pop()!);
     reader.leave(outer);
   }
 
-  /** Copies the field from `start` to where the reader is, into this part or a new one. */
+  /** Puts the field from `start` to where the reader is into this part or a new one. */
   private emit(start: number, items: number): void {
     const end = this.reader.position;
     if (this.items + items > this.itemsMax || this.sizeWith(end - start) > this.bytesMax) {
-      if (this.writer.position > 0) this.cut();
+      if (this.writer.position > 0 || this.runEnd > this.runStart) this.cut();
     }
     this.open();
-    this.writer.raw(this.bytes, start, end);
+    if (start !== this.runEnd) {
+      this.copyRun();
+      this.runStart = start;
+    }
+    this.runEnd = end;
     this.items += items;
+  }
+
+  private copyRun(): void {
+    this.writer.raw(this.bytes, this.runStart, this.runEnd);
+    this.runStart = this.runEnd;
   }
 
   /** The most bytes that this part can come to with another `size` in it. */
   private sizeWith(size: number): number {
     const { levels, marks, writer } = this;
-    let total = writer.position + size + levels.length * LENGTH_GROWTH;
+    const run = this.runEnd - this.runStart;
+    let total = writer.position + run + size + levels.length * LENGTH_GROWTH;
     const opened = writer.position === 0 ? 0 : marks.length + 1;
     for (let depth = opened; depth < levels.length; depth++) {
       total += levels[depth]!.restBytes + 1 + LENGTH_BYTES_HINT;
@@ -182,6 +196,7 @@ class Splitter {
     const { levels, marks, writer } = this;
     if (writer.position === 0) this.copyRest(levels[0]!);
     for (let depth = marks.length + 1; depth < levels.length; depth++) {
+      this.copyRun();
       marks.push(writer.open(levels[depth]!.tag, LENGTH_BYTES_HINT));
       this.copyRest(levels[depth]!);
     }
@@ -196,6 +211,7 @@ class Splitter {
   /** Ends this part. The levels of the walk stay as they are. */
   private cut(): void {
     const { marks, writer } = this;
+    this.copyRun();
     while (marks.length > 0) writer.close(marks.pop()!);
     this.parts.push(writer.finish());
     this.writer = new Writer();

@@ -100,12 +100,15 @@ function decodeKeyValueList(reader: Reader, before: AnyValue): readonly KeyValue
   return values;
 }
 
-/** Writes a repeated KeyValue field, whose tag is `tag`. */
+/**
+ * Writes a repeated KeyValue field, whose tag is `tag`. An absent value and an empty one are the
+ * same, so an empty one is left out: nothing is deeper than it was when it was read.
+ */
 export function encodeAttributes(writer: Writer, tag: number, attributes: Attributes): void {
   for (const { key, value } of attributes) {
     const mark = writer.open(tag, 1);
     writer.stringField((1 << 3) | 2, key);
-    encodeValue(writer, (2 << 3) | 2, value);
+    if (value.type !== 'empty') encodeValue(writer, (2 << 3) | 2, value);
     writer.close(mark);
   }
 }

@@ -43,7 +43,7 @@ export class Writer {
   private readonly rooms: Uint8Array;
 
   constructor(bytesHint: number = 1024) {
-    this.bytes = allocate(Math.max(bytesHint, 64));
+    this.bytes = allocate(Math.max(Math.ceil(bytesHint), 64));
     this.position = 0;
     this.depth = 0;
     this.rooms = new Uint8Array(limits.depthMax + 1);

@@ -71,6 +71,7 @@ function plainMessage(message: Record<string, unknown>): Record<string, unknown>
 function plainField(key: string, value: unknown, owner: object): Record<string, unknown> {
   if (ID_KEYS.has(key)) return { [key]: [...Buffer.from(value as string, 'hex')] };
   if (Array.isArray(value)) return { [key]: value.map(plainItem) };
+  if ('key' in owner && (value as { type?: string }).type === 'empty') return {};
   if (key === 'data') {
     const { type, ...data } = value as { type: string };
     return { [type]: plainMessage(data) };
