@@ -78,7 +78,8 @@ function nodeAlong(path: ConfigPath, text: string, at: Position): ConfigNode {
 function unknownVariable(name: string, keysAt: KeysAt): ConfigProblem {
   const closest = closestWord(name, allNames(keysAt));
   const hint = closest === null ? 'it is ignored' : `did you mean "${closest}"? It is ignored`;
-  return { file: name, line: 0, column: 0, path: '', why: 'names no key of the configuration', hint };
+  const why = 'names no key of the configuration';
+  return { file: name, line: 0, column: 0, path: '', why, hint };
 }
 
 /** The variables of all keys, as far as they are needed for a guess. */

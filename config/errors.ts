@@ -116,8 +116,9 @@ function editDistance(source: string, target: string): number {
         current[column - 1]! + 1,
         last[column - 1]! + (same ? 0 : 1),
       );
-      const swapped = source[row - 1] === target[column - 2] && source[row - 2] === target[column - 1];
-      if (row > 1 && column > 1 && swapped) cost = Math.min(cost, beforeLast[column - 2]! + 1);
+      const swapped = row > 1 && column > 1
+        && source[row - 1] === target[column - 2] && source[row - 2] === target[column - 1];
+      if (swapped) cost = Math.min(cost, beforeLast[column - 2]! + 1);
       current.push(cost);
     }
     beforeLast = last;

@@ -25,16 +25,30 @@ export function agentJsonSchema(known: readonly ComponentSchema[]): JsonSchema {
     const patterns: Record<string, JsonSchema> = {};
     for (const one of known.filter(({ kind }) => kind === SECTIONS[name])) {
       const reference = `${one.kind}.${one.type}`;
-      const { $schema: _, ...settings } = toJson(one.schema);
-      // A component with nothing behind its name has all its defaults.
-      definitions[reference] = { anyOf: [settings, { type: 'null' }] };
+      Object.assign(definitions, componentDefinitions(reference, one.schema));
       const types = [one.type, ...(one.aliases ?? [])].join('|');
       patterns[`^(${types})(/.+)?$`] = { $ref: `#/$defs/${reference}` };
     }
-    const { additionalProperties: _, propertyNames: __, ...rest } = properties[name] ?? {};
-    properties[name] = { ...rest, patternProperties: patterns, additionalProperties: false };
+    const { description } = properties[name] ?? {};
+    const type = ['object', 'null'];
+    properties[name] = {
+      description, type, patternProperties: patterns, additionalProperties: false,
+    };
   }
   return { ...whole, title: 'Binnacle agent', properties, $defs: definitions };
+}
+
+/** The settings of one component and what they refer to, under names that no other one has. */
+function componentDefinitions(reference: string, schema: z.ZodType): Record<string, JsonSchema> {
+  const text = JSON.stringify(toJson(schema))
+    .replaceAll('"$ref":"#"', `"$ref":"#/$defs/${reference}"`)
+    .replaceAll('"$ref":"#/$defs/__', `"$ref":"#/$defs/${reference}.__`);
+  const { $schema: _, $defs, ...settings } = JSON.parse(text) as JsonSchema;
+  const inner = Object.entries(($defs ?? {}) as Record<string, JsonSchema>)
+    .map(([name, definition]) => [`${reference}.${name}`, definition] as const);
+  // A component with nothing behind its name has all its defaults.
+  const whole = { anyOf: [settings, { type: 'null' }] };
+  return { ...Object.fromEntries(inner), [reference]: whole };
 }
 
 function toJson(schema: z.ZodType): JsonSchema {
@@ -42,27 +56,34 @@ function toJson(schema: z.ZodType): JsonSchema {
     io: 'input',
     unrepresentable: 'any',
     override: ({ jsonSchema }) => loosen(jsonSchema as JsonSchema),
-  });
-  return { ...json, type: 'object' };
+  }) as JsonSchema;
+  const { pattern: _, ...root } = json;
+  return { ...root, type: 'object' };
 }
 
 /** The schemas describe what is parsed; a file holds what becomes that. */
 function loosen(json: JsonSchema): void {
-  // A key with nothing behind it is a section with its defaults.
-  if (json['type'] === 'object' && 'properties' in json) json['type'] = ['object', 'null'];
-  allowVariable(json);
+  // A key with nothing behind it is a section with its defaults, or an empty list.
+  if (json['type'] === 'object' || json['type'] === 'array') json['type'] = [json['type'], 'null'];
+  const choice = 'enum' in json || 'const' in json;
+  if (choice || (json['type'] === 'string' && json['format'] === 'regex')) allowBeside(json);
+  else if (json['type'] !== undefined) allowWithin(json);
 }
 
 const VARIABLE = '\\$\\{[^}]+\\}';
 
-/** Lets a number, a truth value, a choice or a text of a certain form be `${env:NAME}` instead. */
-function allowVariable(json: JsonSchema): void {
-  const { type } = json;
-  const types = Array.isArray(type) ? (type as string[]) : [type];
-  const scalar = types.some((one) =>
-    one === 'string' || one === 'number' || one === 'integer' || one === 'boolean');
-  const narrow = ['enum', 'const', 'pattern', 'format'].some((keyword) => keyword in json);
-  if (!scalar || (types.includes('string') && !narrow) || json['format'] === 'password') return;
+/** Keywords speak of their own type only: a pattern restricts texts and leaves numbers alone. */
+function allowWithin(json: JsonSchema): void {
+  const types = [json['type']].flat();
+  if (!types.includes('string')) {
+    json['type'] = [...types, 'string'];
+    json['pattern'] = VARIABLE;
+  } else if (typeof json['pattern'] === 'string') {
+    json['pattern'] = `(?:${json['pattern']})|${VARIABLE}`;
+  }
+}
+
+function allowBeside(json: JsonSchema): void {
   const { description, default: fallback, ...rest } = json;
   for (const keyword of Object.keys(json)) delete json[keyword];
   Object.assign(json, {

@@ -107,7 +107,12 @@ function likeliest(issue: z.core.$ZodIssueInvalidUnion): readonly Issue[] | null
   return fitting.sort((a, b) => a.length - b.length)[0] ?? null;
 }
 
-function sentenceOf(issue: Issue): { why: string; hint: string } {
+interface Sentence {
+  readonly why: string;
+  readonly hint: string;
+}
+
+function sentenceOf(issue: Issue): Sentence {
   // A message that the schema's author wrote is better than any of ours.
   const own = !/^(Invalid|Too |Unrecognized)/.test(issue.message);
   if (issue.code === 'custom' || own) {
@@ -135,7 +140,7 @@ function sentenceOf(issue: Issue): { why: string; hint: string } {
   }
 }
 
-function wrongType({ expected, input }: z.core.$ZodIssueInvalidType): { why: string; hint: string } {
+function wrongType({ expected, input }: z.core.$ZodIssueInvalidType): Sentence {
   const why = `must be ${NOUNS[expected] ?? expected}`;
   if (expected === 'string' && !isContainer(input)) return { why, hint: 'put it in quotes' };
   if (expected === 'array') return { why, hint: 'write each entry behind a "- "' };
@@ -143,14 +148,14 @@ function wrongType({ expected, input }: z.core.$ZodIssueInvalidType): { why: str
   return { why, hint: '' };
 }
 
-function wrongValue(values: readonly unknown[], input: unknown): { why: string; hint: string } {
+function wrongValue(values: readonly unknown[], input: unknown): Sentence {
   const names = values.map(String);
   const why = names.length === 1 ? `must be ${names[0]}` : `must be one of ${names.join(', ')}`;
   const closest = typeof input === 'string' ? closestWord(input, names) : null;
   return { why, hint: closest === null ? '' : `did you mean "${closest}"?` };
 }
 
-function wrongUnion(issue: z.core.$ZodIssueInvalidUnion): { why: string; hint: string } {
+function wrongUnion(issue: z.core.$ZodIssueInvalidUnion): Sentence {
   const issues = (issue.errors as Issue[][]).flat();
   const types = issues.flatMap((one) => (one.code === 'invalid_type' ? [one.expected] : []));
   const values = issues.flatMap((one) => (one.code === 'invalid_value' ? one.values : []));
@@ -158,7 +163,7 @@ function wrongUnion(issue: z.core.$ZodIssueInvalidUnion): { why: string; hint: s
   return { why: nouns.length === 0 ? 'is not valid' : `must be ${nouns.join(' or ')}`, hint: '' };
 }
 
-function outOfRange(issue: z.core.$ZodIssueTooSmall | z.core.$ZodIssueTooBig) {
+function outOfRange(issue: z.core.$ZodIssueTooSmall | z.core.$ZodIssueTooBig): Sentence {
   const small = issue.code === 'too_small';
   const bound = small ? issue.minimum : issue.maximum;
   const most = small ? 'at least' : 'at most';

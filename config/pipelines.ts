@@ -52,7 +52,8 @@ export interface LoadedAgent {
 }
 
 const ids = (description: string) =>
-  z.preprocess((value) => value ?? [], z.array(z.string()).describe(description));
+  z.preprocess((value) => value ?? [], z.array(z.string()))
+    .describe(description).prefault([]);
 const someIds = (description: string) =>
   z.preprocess((value) => value ?? [],
     z.array(z.string()).min(1, 'must not be empty').describe(description));

@@ -1,6 +1,6 @@
 // The words of which every configuration schema is made, on top of zod.
 //
-//   section(shape)         a group of keys that is there with its defaults even when nobody wrote it
+//   section(shape)         a group of keys that has its defaults even when nobody wrote it
 //   optionalSection(shape) a group of keys that is absent (undefined) until somebody names it
 //   duration(range?)       `200ms`, `1m30s`, `7d`, `0`          → milliseconds, a number
 //   byteSize(range?)       `1MiB`, `64KiB`, `10kb`, `4096`      → bytes, a whole number

@@ -31,11 +31,11 @@ export function withDefaults(schema: z.core.$ZodType, value: unknown): unknown {
       .reduce<unknown>((result, child) => withDefaults(child, result), item));
   }
   if (filled === undefined || (filled === null && shape === null)) return filled;
-  const written = filled ?? {};
-  if (typeof written !== 'object') return written;
+  if (filled !== null && typeof filled !== 'object') return filled;
+  const written = { ...filled } as Record<string, unknown>;
   const keys = [...new Set([...Object.keys(shape ?? {}), ...Object.keys(written)])];
   const pairs = keys.map((key) => {
-    const item = Object.hasOwn(written, key) ? (written as Record<string, unknown>)[key] : undefined;
+    const item = Object.hasOwn(written, key) ? written[key] : undefined;
     const [child] = childrenOf(inner, key);
     return [key, child === undefined ? item : withDefaults(child, item)] as const;
   });

@@ -74,7 +74,8 @@ function createReader(
     if (isAlias(node)) {
       const target = node.resolve(document);
       if (target !== undefined) return { ...read(target, key, path, depth + 1), key, at };
-      report(at, path, `there is no anchor &${node.source} above`, 'quote a text that begins with *');
+      const why = `there is no anchor &${node.source} above`;
+      report(at, path, why, 'quote a text that begins with *');
       return { kind: 'scalar', value: null, key, at };
     }
     if (isMap(node)) {

@@ -179,7 +179,8 @@ test('loader: an agent with layers, aliases of types, and what it warns about', 
       include: ['/tmp/*.log'], start_at: 'beginning', include_file_path: false,
       poll_interval: 200, max_log_size: 1_048_576,
     });
-    assert.deepEqual(config.processors.get('batch')!.config, { timeout: 1000, send_batch_size: 10 });
+    assert.deepEqual(config.processors.get('batch')!.config,
+      { timeout: 1000, send_batch_size: 10 });
     assert.deepEqual(config.pipelines, [{
       id: 'logs/app', signal: 'logs', receivers: ['filelog/app'], processors: ['batch'],
       exporters: ['debug'],
