@@ -2,19 +2,25 @@
 
 import type { AnyFactory } from '../proto/contract/component.ts';
 import { debugExporter } from './exporters/debug.ts';
+import { otlpExporter } from './exporters/otlp.ts';
+import { otlpHttpExporter } from './exporters/otlp_http.ts';
 import { healthCheckExtension } from './extensions/health_check.ts';
 import { attributesProcessor } from './processors/attributes.ts';
 import { batchProcessor } from './processors/batch/processor.ts';
 import { memoryLimiterProcessor } from './processors/memory_limiter.ts';
 import { resourceProcessor } from './processors/resource.ts';
 import { hostMetricsReceiver } from './receivers/host_metrics/receiver.ts';
+import { otlpReceiver } from './receivers/otlp.ts';
 
 export const factories: readonly AnyFactory[] = [
   hostMetricsReceiver,
+  otlpReceiver,
   attributesProcessor,
   batchProcessor,
   memoryLimiterProcessor,
   resourceProcessor,
   debugExporter,
+  otlpExporter,
+  otlpHttpExporter,
   healthCheckExtension,
 ];
