@@ -9,6 +9,7 @@ import { attributesProcessor } from './processors/attributes.ts';
 import { batchProcessor } from './processors/batch/processor.ts';
 import { memoryLimiterProcessor } from './processors/memory_limiter.ts';
 import { resourceProcessor } from './processors/resource.ts';
+import { resourceDetectionProcessor } from './processors/resource_detection/processor.ts';
 import { hostMetricsReceiver } from './receivers/host_metrics/receiver.ts';
 import { otlpReceiver } from './receivers/otlp.ts';
 
@@ -19,6 +20,7 @@ export const factories: readonly AnyFactory[] = [
   batchProcessor,
   memoryLimiterProcessor,
   resourceProcessor,
+  resourceDetectionProcessor,
   debugExporter,
   otlpExporter,
   otlpHttpExporter,
