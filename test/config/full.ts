@@ -28,7 +28,7 @@ export const REQUIRED: Record<string, Record<string, Written | unknown>> = {
 };
 
 const HEAD = `# Every key of an agent with its default; keys without one stand in comments.
-# A file needs only what differs from this. Tests hold that it says exactly what the components do by themselves.
+# A file needs only what differs from this. Tests hold that it says what components do by default.
 #
 # Any key can also be set from the environment: BINNACLE_ and its path, upper case, with _ between,
 # as in BINNACLE_EXPORTERS_OTLP_ENDPOINT. A value may hold \${env:NAME} or \${env:NAME:-default}.
