@@ -31,7 +31,7 @@ before(async () => {
         pipelines: Object.fromEntries(['traces', 'metrics', 'logs'].map((signal) => [signal, {
           receivers: ['otlp'], processors: ['memory_limiter', 'batch'], exporters: ['otlp'],
         }])),
-        telemetry: { metrics: { level: 'none' } },
+        telemetry: { metrics: { address: '' } },
       },
     }),
   });
