@@ -49,7 +49,10 @@ function countOne(reader: Reader): number {
 /** Field numbers of the oneof `Metric.data`; in each of them field 1 is the data points. */
 export const DATA_FIELDS = fieldBits(5, 7, 9, 10, 11);
 
-/** Reads a Metric. Of a oneof the last member counts, and occurrences of the same member are joined. */
+/**
+ * The data points of the Metric that the reader is at. Of a oneof the last member counts, and
+ * occurrences of the same member are joined.
+ */
 export function countDataPoints(reader: Reader): number {
   const outer = reader.enter();
   let member = 0;

@@ -5,71 +5,19 @@
 //
 //   npx tsx test/bench/codec.ts [--rounds N] [--json FILE]
 //
-// The data: requests of 1,000 spans as an HTTP service makes them, with 6 resource attributes and
-// 5 to 12 attributes a span, about 330 bytes each.
+// The data: a request of 1,000 spans as a web service makes them (data.ts).
 
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { decodeRequest, encodeRequest } from '../../proto/otlp/codec.ts';
 import { countItems } from '../../proto/otlp/count.ts';
 import { requestFromJson, requestToJson } from '../../proto/otlp/json.ts';
-import type { KeyValue, Span, TracesRequest } from '../../proto/otlp/model.ts';
 import { splitRequest } from '../../proto/otlp/split.ts';
 import { seededRandom } from '../proto/generate.ts';
-import type { Random } from '../proto/generate.ts';
 import { PEER_REQUESTS, peerEncode, toPlain } from '../proto/peer.ts';
+import { generateServiceSpans } from './data.ts';
 
 const SPANS = 1000;
-
-const text = (key: string, value: string): KeyValue => ({ key, value: { type: 'string', value } });
-const int = (key: string, value: number): KeyValue =>
-  ({ key, value: { type: 'int', value: BigInt(value) } });
-
-function httpSpan(random: Random): Span {
-  const id = (digits: number) =>
-    Array.from({ length: digits }, () => Math.floor(random() * 16).toString(16)).join('');
-  const route = ['/api/users/:id', '/api/orders', '/health', '/api/search'][random() * 4 | 0]!;
-  const start = 1_764_000_000_000_000_000n + BigInt(Math.floor(random() * 1e12));
-  const attributes = [
-    text('http.request.method', random() < 0.8 ? 'GET' : 'POST'),
-    text('http.route', route),
-    text('url.path', route.replace(':id', String(random() * 1e6 | 0))),
-    int('http.response.status_code', random() < 0.97 ? 200 : 500),
-    int('server.port', 8080),
-    text('client.address', `10.0.${random() * 256 | 0}.${random() * 256 | 0}`),
-    text('user_agent.original', 'Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0'),
-    text('network.protocol.version', '1.1'),
-    text('url.scheme', 'http'),
-    int('http.response.body.size', random() * 20_000 | 0),
-    text('thread.name', `worker-${random() * 16 | 0}`),
-    text('tenant.id', id(12)),
-  ];
-  return {
-    traceId: id(32), spanId: id(16), traceState: '', parentSpanId: random() < 0.2 ? '' : id(16),
-    flags: 257, name: `GET ${route}`, kind: 2, startTimeUnixNano: start,
-    endTimeUnixNano: start + BigInt(Math.floor(random() * 5e7)),
-    attributes: attributes.slice(0, 5 + Math.floor(random() * 8)),
-    droppedAttributesCount: 0, events: [], droppedEventsCount: 0, links: [],
-    droppedLinksCount: 0, status: random() < 0.03 ? { message: 'failed', code: 2 } : undefined,
-  };
-}
-
-function httpRequest(random: Random): TracesRequest {
-  const keys = ['service.name', 'service.version', 'host.name', 'os.type', 'process.pid',
-    'telemetry.sdk.language'];
-  return { resourceSpans: [{
-    resource: {
-      attributes: keys.map((key) => text(key, `${key}-value`)),
-      droppedAttributesCount: 0, entityRefs: [],
-    },
-    scopeSpans: [{
-      scope: { name: 'http', version: '1.0.0', attributes: [], droppedAttributesCount: 0 },
-      spans: Array.from({ length: SPANS }, () => httpSpan(random)),
-      schemaUrl: '',
-    }],
-    schemaUrl: '',
-  }] };
-}
 
 interface Variant {
   readonly name: string;
@@ -97,7 +45,7 @@ const median = (numbers: readonly number[]): number =>
 const { values: options } = parseArgs({
   options: { rounds: { type: 'string', default: '15' }, json: { type: 'string' } },
 });
-const request = httpRequest(seededRandom(1));
+const request = generateServiceSpans(seededRandom(1), SPANS);
 const bytes = encodeRequest('traces', request);
 const json = requestToJson('traces', request);
 const peer = PEER_REQUESTS.traces;

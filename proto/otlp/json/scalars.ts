@@ -1,5 +1,5 @@
-// The JSON form of the scalar types, as OTLP 1.11 ("JSON Protobuf Encoding") and the JSON mapping of
-// protobuf say:
+// The JSON form of the scalar types, as OTLP 1.11 ("JSON Protobuf Encoding") and protobuf's own
+// mapping to JSON say:
 //
 //   ids             hexadecimal, any case in, lower case out; other bytes: base64, either alphabet
 //   64-bit integers numbers or decimal strings in, without loss; strings out

@@ -119,7 +119,7 @@ test('JSON J7: values may be empty, bytes, lists of anything and maps', () => {
   });
 });
 
-test('JSON J8: depth is bounded as in protobuf, keys cannot harm, the last of equal keys wins', () => {
+test('JSON J8: depth is bounded, keys cannot harm, the last of equal keys wins', () => {
   const nested = (depth: number) =>
     `${'{"arrayValue":{"values":['.repeat(depth)}{"intValue":1}${']}}'.repeat(depth)}`;
   const deepest = record(`"body":${nested(48)}`);

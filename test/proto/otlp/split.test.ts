@@ -86,9 +86,10 @@ for (const signal of SIGNALS) {
   });
 
   test(`resource: editing the bytes of ${signal} equals editing the decoded form`, () => {
+    const key = 'x'.repeat(200);
     const edit = (resource: Resource): Resource =>
       resource.attributes.length % 2 === 1 ? resource
-        : { ...resource, attributes: [{ key: 'x'.repeat(200), value: { type: 'int', value: 7n } }] };
+        : { ...resource, attributes: [{ key, value: { type: 'int', value: 7n } }] };
     for (const { seed, request, bytes } of requests) {
       const envelope = envelopeOf(signal);
       const none: Resource = { attributes: [], droppedAttributesCount: 0, entityRefs: [] };

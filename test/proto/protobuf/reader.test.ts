@@ -89,6 +89,12 @@ test('reader: nothing inside a message reads past its end', () => {
   const outer = inside.enter();
   assert.equal(inside.tag(), 8);
   assert.throws(() => inside.varint32(), DecodeError, 'the varint ends outside of the message');
+  for (const hex of ['05 09 00 00 00 00 00 00 00 00', '03 0d 00 00 00 00', '03 0a 02 00 00']) {
+    const cut = reader(hex);
+    cut.enter();
+    const tag = cut.tag();
+    assert.throws(() => cut.skip(tag & 7), DecodeError, hex);
+  }
   const early = reader('03 08 01 10 05');
   early.leave(early.enter());
   assert.equal(early.varint32(), 5, 'leave moves over what was not read');
