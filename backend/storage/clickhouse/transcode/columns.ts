@@ -26,7 +26,7 @@ export interface Part {
 }
 
 export const limits = {
-  /** A part that grew beyond this is made small again by `reset`, so one huge batch is forgotten. */
+  /** A part that grew beyond this is made small again by `reset`: a huge batch is forgotten. */
   keptBytesMax: 16 * 1024 * 1024,
   /** Longer strings are copied by one native call, shorter ones in words of 4 bytes. */
   wordCopyBytesMax: 200,

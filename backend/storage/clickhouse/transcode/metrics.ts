@@ -12,7 +12,7 @@ import { GaugeRows, SumRows } from './number_points.ts';
 import type { Origin } from './origin.ts';
 import { createMetricFields } from './point_columns.ts';
 import type { MetricFields } from './point_columns.ts';
-import type { Attempts, RecordRows } from './records.ts';
+import type { Attempts, Read, RecordRows } from './records.ts';
 import type { Table } from './table.ts';
 
 const METRIC_FIELDS = fieldBits(1, 2, 3, 5, 7, 9, 10, 11, 12);
@@ -22,7 +22,7 @@ const POINT = (1 << 3) | 2;
 interface PointRows {
   readonly table: Table;
   /** Reads one data point with its length and appends its row. */
-  readonly read: (source: Source, origin: Origin) => void;
+  readonly read: Read;
 }
 
 export class MetricRows implements RecordRows {
@@ -51,7 +51,10 @@ export class MetricRows implements RecordRows {
     const outer = reader.enter();
     const start = reader.position;
     this.readFields(reader);
-    const { dataTag, dataStart } = this.metric;
+    const { metric } = this;
+    const { dataTag, dataStart } = metric;
+    origin.metricBytes = metric.nameEnd - metric.name + metric.descriptionEnd - metric.description
+      + metric.unitEnd - metric.unit;
     const rows = this.rows.get(dataTag);
     if (rows !== undefined) {
       reader.position = Math.max(start, dataStart);
@@ -110,7 +113,7 @@ export class MetricRows implements RecordRows {
     const outer = reader.enter();
     while (reader.more()) {
       const tag = reader.tag();
-      if (tag === POINT) this.attempts.run(rows.read, source, origin);
+      if (tag === POINT) this.attempts.readItem(rows.read, source, origin);
       else if ((tag & 7) === 0) reader.varint64();
       else reader.skipUnknown(tag, DATA_FIELDS);
     }

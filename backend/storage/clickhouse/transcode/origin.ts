@@ -57,6 +57,10 @@ export class SharedString {
   appendTo(column: Bytes): void {
     column.raw(this.view);
   }
+
+  byteCount(): number {
+    return this.view.length;
+  }
 }
 
 /** Attributes that many rows share. */
@@ -102,6 +106,10 @@ export class SharedAttributes {
     column.values.raw(this.valuesView);
     column.offsets.endRow(this.count);
   }
+
+  byteCount(): number {
+    return this.keysView.length + this.valuesView.length;
+  }
 }
 
 export class Origin {
@@ -113,6 +121,10 @@ export class Origin {
   readonly scopeAttributes: SharedAttributes;
   readonly scopeSchemaUrl: SharedString;
   scopeDroppedAttributes: number;
+  /** Bytes that resource and scope give to each of their records. */
+  sharedBytes: number;
+  /** Bytes that the metric being read gives to each of its points. */
+  metricBytes: number;
   /** When the request arrived, in nanoseconds, as two words. */
   arrivalLow: number;
   arrivalHigh: number;
@@ -126,8 +138,18 @@ export class Origin {
     this.scopeAttributes = new SharedAttributes();
     this.scopeSchemaUrl = new SharedString();
     this.scopeDroppedAttributes = 0;
+    this.sharedBytes = 0;
+    this.metricBytes = 0;
     this.arrivalLow = 0;
     this.arrivalHigh = 0;
+  }
+
+  /** To be called when resource and scope have been read. */
+  countShared(): void {
+    this.sharedBytes = this.resourceAttributes.byteCount() + this.scopeAttributes.byteCount()
+      + this.serviceName.byteCount() + this.resourceSchemaUrl.byteCount()
+      + this.scopeName.byteCount() + this.scopeVersion.byteCount()
+      + this.scopeSchemaUrl.byteCount();
   }
 
   clearResource(): void {

@@ -13,10 +13,12 @@ export interface RecordRows {
   read(source: Source, origin: Origin): void;
 }
 
-/**
- * Runs the reading of one record. On a broken one it takes back what was written, moves the reader
- * behind it and goes on.
- */
+export type Read = (source: Source, origin: Origin) => void;
+
 export interface Attempts {
-  run(read: (source: Source, origin: Origin) => void, source: Source, origin: Origin): void;
+  /**
+   * Reads one span, log record or data point with its length. When it is broken, what was written
+   * of it is taken back and the reader moves behind it. It may also be passed over.
+   */
+  readItem(read: Read, source: Source, origin: Origin): void;
 }

@@ -5,30 +5,50 @@
 // row needs a mark behind every complete one, which costs a few percent. So a request is first
 // walked without marks, and only when that fails it is taken back as a whole and walked again
 // carefully.
+//
+// A small request can make large columns, since what a resource says once is written to each of its
+// rows. So the walk ends where the columns are full, and goes on in other tables from there.
 
-import { DecodeError } from '../../../../proto/protobuf/error.ts';
-import { fieldBits, Reader } from '../../../../proto/protobuf/reader.ts';
 import type { Batch } from '../../../../proto/contract/batch.ts';
 import type { Signal } from '../../../../proto/otlp/model.ts';
+import { DecodeError } from '../../../../proto/protobuf/error.ts';
+import { fieldBits, Reader } from '../../../../proto/protobuf/reader.ts';
 import { viewOf } from './columns.ts';
 import type { Source } from './columns.ts';
 import { LogRows } from './logs.ts';
 import { MetricRows } from './metrics.ts';
 import { Origin } from './origin.ts';
-import type { Attempts, RecordRows } from './records.ts';
+import type { Attempts, Read, RecordRows } from './records.ts';
 import { SpanRows } from './spans.ts';
 import type { Table } from './table.ts';
+
+export const limits = {
+  /** Beyond so many bytes of repeated content no further record is appended until `reset`. */
+  repeatedBytesMax: 128 * 1024 * 1024,
+} as const;
+
+/** What a row takes at least, numbers and the ends of lists. */
+const ROW_BYTES = 256;
 
 const REQUEST_FIELDS = fieldBits(1);
 const GROUP_FIELDS = fieldBits(1, 2, 3);
 const CHILD = (2 << 3) | 2;
 
-/** What became of the records of one request. */
+/** Which records of a request: from number `first` to before number `end`. */
+export interface RecordRange {
+  readonly first: number;
+  readonly end: number;
+}
+
+const ALL: RecordRange = { first: 0, end: Infinity };
+
+/** What became of them. */
 export interface Appended {
   readonly stored: number;
-  readonly rejected: number;
-  /** Why the first of the rejected ones was; '' when there is none. */
+  /** Why the first of those that are not stored is not; '' when there is none. */
   readonly reason: string;
+  /** The number of the first record that found no room, null when all were looked at. */
+  readonly next: number | null;
 }
 
 export class Transcoder implements Attempts {
@@ -36,10 +56,17 @@ export class Transcoder implements Attempts {
   readonly tables: readonly Table[];
   private readonly rows: RecordRows;
   private readonly origin: Origin;
-  private readonly readGroup: (source: Source, origin: Origin) => void;
-  private readonly readRecord: (source: Source, origin: Origin) => void;
+  private readonly readGroup: Read;
+  private readonly readRecord: Read;
+  private readonly recordIsItem: boolean;
   private careful: boolean;
   private reason: string;
+  private first: number;
+  private end: number;
+  /** The number of the next record. */
+  private number: number;
+  private next: number | null;
+  private repeatedBytes: number;
 
   constructor(signal: Signal) {
     this.rows = createRows(signal, this);
@@ -47,25 +74,31 @@ export class Transcoder implements Attempts {
     this.origin = new Origin();
     this.readGroup = (source, origin) => this.walkGroup(source, origin);
     this.readRecord = (source, origin) => this.rows.read(source, origin);
+    this.recordIsItem = signal !== 'metrics';
     this.careful = false;
     this.reason = '';
+    this.first = 0;
+    this.end = 0;
+    this.number = 0;
+    this.next = null;
+    this.repeatedBytes = 0;
   }
 
-  /** Appends the records of a batch of this signal, which arrived at `arrivalMs`. */
-  append(batch: Batch, arrivalMs: number): Appended {
+  /** Appends records of a batch of this signal, which arrived at `arrivalMs`. */
+  append(batch: Batch, arrivalMs: number, range: RecordRange = ALL): Appended {
     const before = this.rowCount();
-    this.setArrival(arrivalMs);
+    const bytesBefore = this.repeatedBytes;
+    this.first = range.first;
+    this.end = range.end;
     this.reason = '';
+    this.setArrival(arrivalMs);
     this.mark();
-    try {
-      this.walk(batch.bytes, false);
-    } catch (error) {
-      if (!(error instanceof DecodeError)) throw error;
+    if (!this.walk(batch.bytes, false)) {
       this.rollback();
+      this.repeatedBytes = bytesBefore;
       this.walk(batch.bytes, true);
     }
-    const stored = this.rowCount() - before;
-    return { stored, rejected: batch.itemCount - stored, reason: this.reason };
+    return { stored: this.rowCount() - before, reason: this.reason, next: this.next };
   }
 
   rowCount(): number {
@@ -80,15 +113,32 @@ export class Transcoder implements Attempts {
     return count;
   }
 
+  isFull(): boolean {
+    return this.repeatedBytes >= limits.repeatedBytesMax;
+  }
+
   reset(): void {
+    this.repeatedBytes = 0;
     for (const table of this.tables) table.reset();
   }
 
-  run(
-    read: (source: Source, origin: Origin) => void,
-    source: Source,
-    origin: Origin,
-  ): void {
+  readItem(read: Read, source: Source, origin: Origin): void {
+    const number = this.number++;
+    if (number < this.first || number >= this.end || this.next !== null) {
+      source.reader.range();
+      return;
+    }
+    if (this.isFull()) {
+      this.next = number;
+      source.reader.range();
+      return;
+    }
+    this.repeatedBytes += ROW_BYTES + origin.sharedBytes + origin.metricBytes;
+    this.run(read, source, origin);
+  }
+
+  /** Reads a message with its length; when it is broken, takes it back and moves behind it. */
+  private run(read: Read, source: Source, origin: Origin): void {
     if (!this.careful) {
       read(source, origin);
       return;
@@ -99,9 +149,8 @@ export class Transcoder implements Attempts {
       read(source, origin);
       this.mark();
     } catch (error) {
-      if (!(error instanceof DecodeError)) throw error;
+      this.refuse(error);
       this.rollback();
-      if (this.reason === '') this.reason = error.message;
       reader.position = position;
       reader.end = end;
       reader.depth = depth;
@@ -109,14 +158,28 @@ export class Transcoder implements Attempts {
     }
   }
 
-  private walk(bytes: Uint8Array, careful: boolean): void {
+  private refuse(error: unknown): void {
+    if (!(error instanceof DecodeError)) throw error;
+    if (this.reason === '') this.reason = error.message;
+  }
+
+  /** Answers whether all went well. Broken parts are passed over only when `careful`. */
+  private walk(bytes: Uint8Array, careful: boolean): boolean {
     const reader = new Reader(bytes);
     const source: Source = { reader, bytes: reader.bytes, view: viewOf(reader.bytes) };
     this.careful = careful;
-    while (reader.more()) {
-      const tag = reader.tag();
-      if (tag === ((1 << 3) | 2)) this.run(this.readGroup, source, this.origin);
-      else reader.skipUnknown(tag, REQUEST_FIELDS);
+    this.number = 0;
+    this.next = null;
+    try {
+      while (reader.more()) {
+        const tag = reader.tag();
+        if (tag === ((1 << 3) | 2)) this.run(this.readGroup, source, this.origin);
+        else reader.skipUnknown(tag, REQUEST_FIELDS);
+      }
+      return true;
+    } catch (error) {
+      this.refuse(error);
+      return false;
     }
   }
 
@@ -154,11 +217,13 @@ export class Transcoder implements Attempts {
       else if (tag === ((3 << 3) | 2)) origin.scopeSchemaUrl.read(source);
       else reader.skipUnknown(tag, GROUP_FIELDS);
     }
+    origin.countShared();
     reader.position = start;
     while (reader.more()) {
       const tag = reader.tag();
-      if (tag === CHILD) this.run(this.readRecord, source, origin);
-      else reader.skip(tag & 7);
+      if (tag !== CHILD) reader.skip(tag & 7);
+      else if (this.recordIsItem) this.readItem(this.readRecord, source, origin);
+      else this.run(this.readRecord, source, origin);
     }
     reader.leave(outer);
   }

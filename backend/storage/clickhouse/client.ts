@@ -1,0 +1,76 @@
+// The connection to ClickHouse: one HTTP client per address, for the embedded engine and for a
+// server alike. The embedded engine may come back on another port after it was restarted, so the
+// address is asked for anew with each use.
+
+import { ClickHouseLogLevel, createClient } from '@clickhouse/client';
+import type { ClickHouseClient } from '@clickhouse/client';
+
+export interface ConnectionOptions {
+  /** `http(s)://host:port` of ClickHouse's HTTP interface, asked for at each use. */
+  readonly url: () => string;
+  readonly username: string;
+  readonly password: string;
+  readonly database: string;
+}
+
+export const limits = {
+  /** A connection that is silent for longer is given up; the request has failed then. */
+  silenceMs: 300_000,
+  /** More requests than this at a time wait for a connection. */
+  connectionsMax: 64,
+  /** Idle connections are closed before the server does it (3 s in old versions, 10 s today). */
+  idleMs: 2500,
+} as const;
+
+export class Connection {
+  private readonly options: ConnectionOptions;
+  private current: { readonly url: string; readonly client: ClickHouseClient } | null;
+
+  constructor(options: ConnectionOptions) {
+    this.options = options;
+    this.current = null;
+  }
+
+  /** The client for the store's present address. Do not keep it. */
+  client(): ClickHouseClient {
+    const url = this.options.url();
+    if (this.current?.url === url) return this.current.client;
+    void this.current?.client.close();
+    this.current = { url, client: connect(url, this.options, this.options.database) };
+    return this.current.client;
+  }
+
+  /** Runs one statement in the server's default database. */
+  async runOutside(statement: string): Promise<void> {
+    const client = connect(this.options.url(), this.options, undefined);
+    try {
+      await client.command({ query: statement });
+    } finally {
+      await client.close();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.current?.client.close();
+    this.current = null;
+  }
+}
+
+function connect(
+  url: string,
+  { username, password }: ConnectionOptions,
+  database: string | undefined,
+): ClickHouseClient {
+  return createClient({
+    url,
+    username,
+    password,
+    ...(database === undefined ? {} : { database }),
+    application: 'binnacle',
+    request_timeout: limits.silenceMs,
+    max_open_connections: limits.connectionsMax,
+    keep_alive: { enabled: true, idle_socket_ttl: limits.idleMs },
+    // What went wrong is told to the caller, who decides whether it is worth a line in the log.
+    log: { level: ClickHouseLogLevel.OFF },
+  });
+}

@@ -1,0 +1,162 @@
+// Gathers requests into few large inserts and answers each after its rows are committed.
+//
+// Every signal has a lane. A request is transcoded at once into the lane's open group. A group is
+// sent when it is full (rows, bytes) or has been open for the flush interval, and when no other
+// insert of the lane is under way; while one is, requests gather for the next. A full group does
+// not wait for that: two inserts of a lane may be under way. All requests of a group are answered
+// together, except that one with bad rows is told apart (commit.ts).
+//
+// What waits is bounded in bytes; beyond that senders are told to come again. The writer keeps no
+// data of its own: what was not answered is still the sender's. Every insert has a token of its
+// own, so equal rows that are sent twice are stored twice, as two requests asked for.
+
+import type { Batch } from '../../../proto/contract/batch.ts';
+import type { Consumer } from '../../../proto/contract/component.ts';
+import { ACCEPTED, retryable } from '../../../proto/contract/outcome.ts';
+import type { Outcome } from '../../../proto/contract/outcome.ts';
+import { SIGNALS } from '../../../proto/otlp/model.ts';
+import type { Signal } from '../../../proto/otlp/model.ts';
+import type { Counters } from '../../../runtime/counters.ts';
+import { rateLimited } from '../../../runtime/log.ts';
+import type { Log } from '../../../runtime/log.ts';
+import type { World } from '../../../runtime/world.ts';
+import type { Connection } from './client.ts';
+import { insertTable } from './insert.ts';
+import { Lane } from './lane.ts';
+import type { Table } from './transcode/table.ts';
+
+export interface WriterOptions {
+  readonly world: World;
+  readonly log: Log;
+  readonly counters: Counters;
+  readonly connection: Connection;
+  readonly flush: FlushOptions;
+}
+
+export interface FlushOptions {
+  /** Longest wait of a request for company, in milliseconds. */
+  readonly intervalMs: number;
+  /** Rows, and bytes of requests, with which a group is full. */
+  readonly rows: number;
+  readonly bytes: number;
+  /** Bytes of requests that may wait for their commit; beyond it requests are put off. */
+  readonly waitingBytesMax: number;
+}
+
+const limits = {
+  /** Inserts that one request may be cut into; the records beyond are refused. */
+  piecesMax: 64,
+} as const;
+
+const FULL_RETRY_MS = 1000;
+const STOPPED_RETRY_MS = 1000;
+const LOG_EVERY_MS = 10_000;
+const TOO_LARGE = 'its resource attributes, repeated for each record, are too large';
+
+export interface Writer extends Consumer {
+  /** Sends what was gathered and waits for it; what is not done at `deadline` is to come again. */
+  stop(deadline: AbortSignal): Promise<void>;
+}
+
+export function createWriter(options: WriterOptions): Writer {
+  return new GatheringWriter(options);
+}
+
+class GatheringWriter implements Writer {
+  private readonly options: WriterOptions;
+  private readonly lanes: ReadonlyMap<Signal, Lane>;
+  private readonly cut: AbortController;
+  private stopped: boolean;
+  private waitingBytes: number;
+
+  constructor(options: WriterOptions) {
+    const { clock } = options.world;
+    const log = rateLimited(options.log, clock, LOG_EVERY_MS);
+    const insert = (table: Table) => this.insert(table);
+    const lane = (signal: Signal) => new Lane(signal, { ...options.flush, clock, log, insert });
+    this.options = options;
+    this.lanes = new Map(SIGNALS.map((signal) => [signal, lane(signal)]));
+    this.cut = new AbortController();
+    this.stopped = false;
+    this.waitingBytes = 0;
+    options.counters.gauge(
+      'binnacle_storage_waiting_bytes',
+      'Bytes of requests that wait for their commit.',
+      () => this.waitingBytes,
+    );
+  }
+
+  async consume(batch: Batch, abort: AbortSignal): Promise<Outcome> {
+    if (this.stopped) return retryable('the backend is stopping', STOPPED_RETRY_MS);
+    const size = batch.bytes.length;
+    // A single request larger than the bound is taken when nothing else waits.
+    if (this.waitingBytes > 0 && this.waitingBytes + size > this.options.flush.waitingBytesMax) {
+      return retryable('too much waits for the store', FULL_RETRY_MS);
+    }
+    this.waitingBytes += size;
+    const outcome = this.store(batch).finally(() => {
+      this.waitingBytes -= size;
+    });
+    return unlessAborted(outcome, abort);
+  }
+
+  async stop(deadline: AbortSignal): Promise<void> {
+    this.stopped = true;
+    const cut = () => this.cut.abort();
+    deadline.addEventListener('abort', cut, { once: true });
+    if (deadline.aborted) cut();
+    await Promise.all([...this.lanes.values()].map((lane) => lane.drain()));
+    deadline.removeEventListener('abort', cut);
+  }
+
+  /** Stores a request, piece by piece when its columns are too large to be held at once. */
+  private async store(batch: Batch): Promise<Outcome> {
+    const lane = this.lanes.get(batch.signal)!;
+    let stored = 0;
+    let reason = '';
+    let next: number | null = 0;
+    for (let piece = 0; next !== null; piece++) {
+      if (piece >= limits.piecesMax) {
+        reason ||= TOO_LARGE;
+        break;
+      }
+      const verdict = await lane.add(batch, next);
+      if (verdict.failure !== null) {
+        return retryable(verdict.failure.reason, verdict.failure.retryAfterMs);
+      }
+      stored += verdict.stored;
+      reason ||= verdict.reason;
+      next = verdict.next;
+    }
+    const rejected = batch.itemCount - stored;
+    return rejected === 0 ? ACCEPTED : { status: 'accepted', rejected, reason };
+  }
+
+  private async insert(table: Table): Promise<void> {
+    const { connection, counters, world } = this.options;
+    const count = (name: string, help: string, value: number) =>
+      counters.counter(`binnacle_storage_${name}`, help, { table: table.name }).add(value);
+    const startMs = world.clock.monotonicMs();
+    try {
+      await insertTable(connection, table, world.random.uuid(), this.cut.signal);
+    } catch (error) {
+      count('insert_failures_total', 'Inserts that were not committed.', 1);
+      throw error;
+    }
+    const seconds = (world.clock.monotonicMs() - startMs) / 1000;
+    count('inserts_total', 'Inserts that were committed.', 1);
+    count('rows_total', 'Rows that were committed.', table.rows);
+    count('bytes_total', 'Bytes of columns that were committed.', table.byteCount());
+    count('insert_seconds_total', 'Time from sending inserts to their commit.', seconds);
+  }
+}
+
+/** Stops waiting when `abort` fires; the rows may be stored all the same. */
+function unlessAborted(outcome: Promise<Outcome>, abort: AbortSignal): Promise<Outcome> {
+  return new Promise((resolve, fail) => {
+    const giveUp = () => resolve(retryable('the sender stopped waiting'));
+    if (abort.aborted) giveUp();
+    abort.addEventListener('abort', giveUp, { once: true });
+    outcome.then(resolve, fail).finally(() => abort.removeEventListener('abort', giveUp));
+  });
+}
