@@ -72,8 +72,9 @@ function answerOf(status: number, state: object, text: string | undefined): Text
     : { status, contentType: 'text/plain', body: text };
 }
 
-/** A duration as Go prints it: `350ms`, `2.5s`, `1h0m3s`. */
+/** A duration as Go prints it: `0s`, `350ms`, `2.5s`, `1h0m3s`. */
 export function goDuration(ms: number): string {
+  if (ms === 0) return '0s';
   if (ms < 1000) return `${ms}ms`;
   const seconds = ms / 1000;
   const hours = Math.floor(seconds / 3600);
