@@ -59,7 +59,7 @@ interface Glob {
 }
 
 function parseGlob(glob: string): Glob {
-  const { base, isGlob } = picomatch.scan(glob, { nonegate: true, noext: true });
+  const { base, isGlob } = picomatch.scan(glob, { nonegate: true });
   if (!isGlob) return { base: glob, levels: [], matches: (path) => path === glob };
   const rest = glob.slice(base.length).replace(/^\/+/, '');
   const root = base === '' ? '/' : base;

@@ -1,0 +1,103 @@
+// How far one content of a file has been taken, and how to recognise that content again.
+//
+//   0 ────────── accepted ──────────── read ──────── end of the file
+//     answered by       handed on, not      not looked at yet
+//     the next part     answered yet
+//
+// Invariants:
+// - accepted <= read. `accepted` moves only over batches that got a final verdict, in the order of
+//   the file: a batch that is answered early waits for those before it. Checkpoints hold `accepted`.
+// - A position belongs to content, not to a name: a file that is truncated gets a new one, and the
+//   old one may be taken over by the copy that was made before (copy-truncate).
+// - Content is recognised by its first bytes (a CRC of up to `fingerprint_size`, which grows with
+//   the file) and by the bytes right before the position (`mark`).
+
+import assert from 'node:assert/strict';
+import { crc32 } from 'node:zlib';
+
+export interface Fingerprint {
+  readonly bytes: number;
+  readonly crc: number;
+}
+
+/** What a checkpoint says of a position. */
+export interface Point {
+  readonly offset: number;
+  /** Records before it, empty ones included. */
+  readonly records: number;
+  /** True when the record before it was taken without its line end: one that follows is skipped. */
+  readonly flushed: boolean;
+  /** Up to `MARK_BYTES` of the content right before it. */
+  readonly mark: Buffer;
+}
+
+export const MARK_BYTES = 64;
+export const BEGINNING: Point = {
+  offset: 0, records: 0, flushed: false, mark: Buffer.alloc(0),
+};
+const NO_FINGERPRINT: Fingerprint = { bytes: 0, crc: 0 };
+
+/** One batch that was handed on and has no final verdict yet. */
+export interface Ticket {
+  readonly point: Point;
+  settled: boolean;
+}
+
+export class Position {
+  fingerprint: Fingerprint;
+  /** The first bytes of the content, once they were read in this process. */
+  head: Buffer | null = null;
+  read: Point;
+  accepted: Point;
+  private readonly pending: Ticket[] = [];
+  private readonly waiting: (() => void)[] = [];
+
+  constructor(start: Point = BEGINNING, fingerprint: Fingerprint = NO_FINGERPRINT) {
+    this.read = start;
+    this.accepted = start;
+    this.fingerprint = fingerprint;
+  }
+
+  /** Learns the first bytes of the content; they are those of before, or more. */
+  learn(head: Buffer): void {
+    assert(head.length >= this.fingerprint.bytes);
+    if (this.head !== null && head.length === this.fingerprint.bytes) return;
+    this.head = Buffer.from(head);
+    this.fingerprint = { bytes: head.length, crc: crc32(head) };
+  }
+
+  /** Moves `read` on; the ticket is settled when what was before `point` got its verdict. */
+  advance(point: Point): Ticket {
+    assert(point.offset >= this.read.offset);
+    const ticket: Ticket = { point, settled: false };
+    this.pending.push(ticket);
+    this.read = point;
+    return ticket;
+  }
+
+  settle(ticket: Ticket): void {
+    ticket.settled = true;
+    while (this.pending[0]?.settled === true) this.accepted = this.pending.shift()!.point;
+    for (const wake of this.waiting.splice(0)) wake();
+  }
+
+  /** Batches that have no verdict yet. */
+  get open(): number {
+    return this.pending.length;
+  }
+
+  /** Resolves at the next verdict. */
+  nextVerdict(): Promise<void> {
+    return new Promise((resolve) => this.waiting.push(resolve));
+  }
+
+  /** Wakes who waits for a verdict, because none will come. */
+  release(): void {
+    for (const wake of this.waiting.splice(0)) wake();
+  }
+}
+
+/** Whether content that begins with `head` can be what the fingerprint was taken of. */
+export function fits({ bytes, crc }: Fingerprint, head: Buffer): boolean {
+  return head.length >= bytes && (bytes === 0 || crc32(head.subarray(0, bytes)) === crc);
+}

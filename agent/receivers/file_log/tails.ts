@@ -1,0 +1,308 @@
+// The files that are followed, told apart by what they are, not by what they are called.
+//
+// A file is a device and an inode (and its time of birth, where known): whatever its name becomes,
+// it is the same file, and a name may come to stand for another file. What is in it is recognised
+// by its first bytes and those before the position. From that follows:
+//
+// - renamed             same file, same position; it is read on whether or not a glob names it
+// - new under that name another file: read from its beginning
+// - no longer named     read to its end and, after `limits.lostMs` without growth, forgotten
+// - truncated, rewritten  smaller than its position, or other first bytes: read from its beginning;
+//                       the old position becomes an orphan
+// - copied              a new file that begins like one that is followed waits up to
+//                       `limits.heldMs`: when the other one is truncated (copy-truncate), the copy
+//                       takes over the orphan; when it is not, it is a file of its own
+// - inode used again    another birth or other first bytes: read from its beginning
+// - moved to another device (or the device is numbered anew): it takes over the position of a
+//                       file that is gone when at least a whole fingerprint is the same
+//
+// Positions of files that are gone are kept for `limits.savedMs`, since a folder may come back.
+
+import type { OpenFile } from '../../../runtime/files.ts';
+import type { SavedFile } from './checkpoints.ts';
+import type { FoundFile } from './glob.ts';
+import { fits, Position, type Point } from './position.ts';
+import type { FileFacts } from './records.ts';
+
+export const limits = {
+  /** A file without a name that has not grown for so long is closed. */
+  lostMs: 10_000,
+  /** A file that may be a copy is held back for so long after its last growth. */
+  heldMs: 2000,
+  /** After so long without an heir an orphan is dropped. */
+  orphanMs: 60_000,
+  /** So long the position of a file that is gone is kept, counted while the agent runs. */
+  savedMs: 24 * 3_600_000,
+  /** The oldest saved positions are dropped beyond this number. */
+  savedMax: 100_000,
+} as const;
+
+export interface Look {
+  readonly sizeBytes: number;
+  readonly modifiedMs: number;
+}
+
+export interface Tail {
+  readonly device: number;
+  readonly inode: number;
+  createdMs: number;
+  /** The name it was seen under last. */
+  path: string;
+  /** The last look at it, and the one that its content was read for completely. */
+  seen: Look;
+  done: Look | null;
+  /** Null until its content was recognised, or found to be new. */
+  position: Position | null;
+  file: OpenFile | null;
+  /** The record at the end that is not complete: where, how long, since when. */
+  leftover: { readonly offset: number; readonly bytes: number; readonly sinceMs: number } | null;
+  /** Since when no glob names it. */
+  lostSinceMs: number | null;
+  /** Since when it has not grown while it may be a copy. */
+  held: { readonly sizeBytes: number; readonly sinceMs: number } | null;
+  /** After a failure it is not tried before. */
+  notBeforeMs: number;
+  /** Its content is not lines of text; it is left alone. */
+  ignored: boolean;
+  busy: boolean;
+  facts: FileFacts | null;
+}
+
+/** What is known of a file whose content is to be recognised. */
+export interface Probe {
+  readonly head: Buffer;
+  readonly sizeBytes: number;
+  readonly nowMs: number;
+  readonly readAt: (offset: number, bytes: number) => Promise<Buffer>;
+}
+
+export interface TailsOptions {
+  /** Null at the very first start. */
+  readonly saved: readonly SavedFile[] | null;
+  readonly startAtEnd: boolean;
+  readonly fingerprintBytes: number;
+}
+
+interface Orphan {
+  readonly position: Position;
+  readonly untilMs: number;
+}
+
+type Saved = SavedFile & { readonly untilMs: number };
+
+export class Tails {
+  readonly all = new Map<string, Tail>();
+  private readonly saved = new Map<string, Saved>();
+  private orphans: Orphan[] = [];
+  private readonly options: TailsOptions;
+  private firstLook: boolean;
+  private birthsKnown = true;
+
+  constructor(options: TailsOptions, nowMs: number) {
+    this.options = options;
+    this.firstLook = options.saved === null;
+    const untilMs = nowMs + limits.savedMs;
+    for (const file of options.saved ?? []) this.saved.set(keyOf(file), { ...file, untilMs });
+  }
+
+  has(file: { device: number; inode: number }): boolean {
+    return this.all.has(keyOf(file));
+  }
+
+  /** Takes in a walk. Answers the tails that nobody follows any more; their files are closed. */
+  update(found: readonly FoundFile[], nowMs: number): Tail[] {
+    const named = new Set<string>();
+    for (const file of found) {
+      const key = keyOf(file.stat);
+      named.add(key);
+      const known = this.all.get(key);
+      if (known === undefined || !this.see(known, file)) this.all.set(key, this.create(file));
+    }
+    const gone: Tail[] = [];
+    for (const [key, tail] of this.all) {
+      if (named.has(key)) continue;
+      tail.lostSinceMs ??= nowMs;
+      if (tail.busy || (tail.file !== null && !this.isFinished(tail, nowMs))) continue;
+      this.all.delete(key);
+      this.keep(key, tail, nowMs);
+      gone.push(tail);
+    }
+    this.firstLook = false;
+    this.expire(nowMs);
+    return gone;
+  }
+
+  /** Finds the position of a file. False when that must wait: ask again at the next look. */
+  async identify(tail: Tail, probe: Probe): Promise<boolean> {
+    const key = keyOf(tail);
+    const own = this.saved.get(key);
+    if (own !== undefined) {
+      const position = new Position(own.point, own.fingerprint);
+      const same = this.sameBirth(own, tail) && await isContent(own.point, position, probe);
+      this.saved.delete(key);
+      if (same) {
+        tail.position = position;
+        return true;
+      }
+      this.orphan(position, probe.nowMs);
+    }
+    tail.position = await this.adopt(tail, probe);
+    if (tail.position !== null) return true;
+    if (probe.head.length === 0 || this.isHeld(tail, probe)) return false;
+    tail.position = new Position();
+    return true;
+  }
+
+  /** The content is another one: it is read from the beginning. */
+  restart(tail: Tail, nowMs: number): void {
+    if (tail.position !== null && tail.position.read.offset > 0) {
+      this.orphan(tail.position, nowMs);
+    }
+    tail.position = new Position();
+    tail.leftover = null;
+    tail.done = null;
+  }
+
+  /** What a checkpoint holds. */
+  snapshot(): SavedFile[] {
+    const files: SavedFile[] = [...this.saved.values()];
+    for (const tail of this.all.values()) {
+      if (tail.position !== null) files.push(this.toSaved(tail, tail.position));
+    }
+    return files;
+  }
+
+  private create({ path, stat }: FoundFile): Tail {
+    const { device, inode, createdMs, sizeBytes, modifiedMs } = stat;
+    const skipped = this.firstLook && this.options.startAtEnd;
+    const end: Point = {
+      offset: sizeBytes, records: 0, flushed: false, mark: Buffer.alloc(0),
+    };
+    const fresh = this.firstLook ? new Position() : null;
+    return {
+      device, inode, path,
+      createdMs: this.birthsKnown ? createdMs : 0,
+      seen: { sizeBytes, modifiedMs },
+      done: null,
+      position: skipped ? new Position(end) : fresh,
+      file: null, leftover: null, lostSinceMs: null, held: null, notBeforeMs: 0,
+      ignored: false, busy: false, facts: null,
+    };
+  }
+
+  /** False when it is another file with the same numbers. */
+  private see(tail: Tail, { path, stat }: FoundFile): boolean {
+    if (this.birthsKnown && tail.createdMs !== stat.createdMs) {
+      if (tail.file === null) return tail.busy;
+      // An open file keeps its inode: the birth that changed is none. From now on they are not
+      // looked at.
+      this.birthsKnown = false;
+      for (const one of this.all.values()) one.createdMs = 0;
+    }
+    if (tail.path !== path) {
+      tail.path = path;
+      tail.facts = null;
+    }
+    tail.seen = { sizeBytes: stat.sizeBytes, modifiedMs: stat.modifiedMs };
+    tail.lostSinceMs = null;
+    return true;
+  }
+
+  private isFinished(tail: Tail, nowMs: number): boolean {
+    if (nowMs - (tail.lostSinceMs ?? nowMs) < limits.lostMs) return false;
+    const unread = tail.done === null || tail.done.sizeBytes !== tail.seen.sizeBytes;
+    return !unread && (tail.position?.open ?? 0) === 0;
+  }
+
+  private keep(key: string, tail: Tail, nowMs: number): void {
+    if (tail.position === null) return;
+    if (this.saved.size >= limits.savedMax) this.saved.delete(this.saved.keys().next().value!);
+    const untilMs = nowMs + limits.savedMs;
+    this.saved.set(key, { ...this.toSaved(tail, tail.position), untilMs });
+  }
+
+  private toSaved(tail: Tail, { fingerprint, accepted }: Position): SavedFile {
+    const { device, inode, createdMs, path } = tail;
+    return { device, inode, createdMs, path, fingerprint, point: accepted };
+  }
+
+  private expire(nowMs: number): void {
+    this.orphans = this.orphans.filter(({ untilMs }) => untilMs > nowMs);
+    for (const [key, { untilMs }] of this.saved) {
+      if (untilMs <= nowMs) this.saved.delete(key);
+    }
+  }
+
+  private orphan(position: Position, nowMs: number): void {
+    this.orphans.push({ position, untilMs: nowMs + limits.orphanMs });
+  }
+
+  private sameBirth(one: { createdMs: number }, other: { createdMs: number }): boolean {
+    return one.createdMs === other.createdMs || one.createdMs === 0 || other.createdMs === 0;
+  }
+
+  /** The position of content that this file continues, taken away from whoever had it. */
+  private async adopt(tail: Tail, probe: Probe): Promise<Position | null> {
+    for (const orphan of this.orphans) {
+      const { position } = orphan;
+      if (!fits(position.fingerprint, probe.head)) continue;
+      if (!await isContent(position.read, position, probe)) continue;
+      if (!this.orphans.includes(orphan)) continue;
+      this.orphans = this.orphans.filter((one) => one !== orphan);
+      return position;
+    }
+    for (const [key, saved] of this.saved) {
+      if (!this.isHeir(tail, saved) || !fits(saved.fingerprint, probe.head)) continue;
+      const position = new Position(saved.point, saved.fingerprint);
+      if (this.all.has(key) || !await isContent(saved.point, position, probe)) continue;
+      if (this.saved.delete(key)) return position;
+    }
+    return null;
+  }
+
+  /** Small files may be equal by chance: they count as moved only with the same inode and birth. */
+  private isHeir(tail: Tail, saved: SavedFile): boolean {
+    if (saved.fingerprint.bytes >= this.options.fingerprintBytes) return true;
+    return saved.inode === tail.inode && saved.device !== tail.device
+      && saved.createdMs === tail.createdMs && tail.createdMs !== 0;
+  }
+
+  private isHeld(tail: Tail, { head, sizeBytes, nowMs }: Probe): boolean {
+    if (!this.mayBeCopy(tail, head)) return false;
+    if (tail.held?.sizeBytes !== sizeBytes) tail.held = { sizeBytes, sinceMs: nowMs };
+    return nowMs - tail.held.sinceMs < limits.heldMs;
+  }
+
+  private mayBeCopy(tail: Tail, head: Buffer): boolean {
+    for (const [key, other] of this.all) {
+      if (other === tail) continue;
+      const { position } = other;
+      if (position === null) {
+        const saved = this.saved.get(key);
+        if (saved !== undefined && fits(saved.fingerprint, head)) return true;
+      } else if (position.read.offset > 0 && beginsAlike(position.head, head)) {
+        return true;
+      }
+    }
+    return false;
+  }
+}
+
+export function keyOf({ device, inode }: { device: number; inode: number }): string {
+  return `${device}:${inode}`;
+}
+
+async function isContent(
+  { offset, mark }: Point,
+  { fingerprint }: Position,
+  { head, sizeBytes, readAt }: Probe,
+): Promise<boolean> {
+  if (sizeBytes < offset || !fits(fingerprint, head)) return false;
+  return mark.equals(await readAt(offset - mark.length, mark.length));
+}
+
+function beginsAlike(one: Buffer | null, other: Buffer): boolean {
+  if (one === null) return false;
+  const bytes = Math.min(one.length, other.length);
+  return bytes > 0 && one.compare(other, 0, bytes, 0, bytes) === 0;
+}
