@@ -17,6 +17,7 @@ const BUCKETS_FIELDS = fieldBits(1, 2);
 const QUANTILE_FIELDS = fieldBits(1, 2);
 const EXEMPLAR_FIELDS = fieldBits(2, 3, 4, 5, 6, 7);
 const NO_EXEMPLARS: readonly Exemplar[] = [];
+const NO_NUMBERS: readonly never[] = [];
 
 export function decodeNumberPoint(reader: Reader): NumberDataPoint {
   const outer = reader.enter();
@@ -58,8 +59,8 @@ export function decodeHistogramPoint(reader: Reader): HistogramDataPoint {
   let flags = 0;
   let count = 0n;
   let sum: number | undefined;
-  const bucketCounts: bigint[] = [];
-  const explicitBounds: number[] = [];
+  let bucketCounts: bigint[] | undefined;
+  let explicitBounds: number[] | undefined;
   let exemplars: Exemplar[] | undefined;
   let min: number | undefined;
   let max: number | undefined;
@@ -70,10 +71,10 @@ export function decodeHistogramPoint(reader: Reader): HistogramDataPoint {
       case (3 << 3) | 1: timeUnixNano = reader.fixed64(); break;
       case (4 << 3) | 1: count = reader.fixed64(); break;
       case (5 << 3) | 1: sum = reader.double(); break;
-      case (6 << 3) | 1: bucketCounts.push(reader.fixed64()); break;
-      case (6 << 3) | 2: decodePackedFixed64(reader, bucketCounts); break;
-      case (7 << 3) | 1: explicitBounds.push(reader.double()); break;
-      case (7 << 3) | 2: decodePackedDoubles(reader, explicitBounds); break;
+      case (6 << 3) | 1: (bucketCounts ??= []).push(reader.fixed64()); break;
+      case (6 << 3) | 2: decodePackedFixed64(reader, (bucketCounts ??= [])); break;
+      case (7 << 3) | 1: (explicitBounds ??= []).push(reader.double()); break;
+      case (7 << 3) | 2: decodePackedDoubles(reader, (explicitBounds ??= [])); break;
       case (8 << 3) | 2: (exemplars ??= []).push(decodeExemplar(reader)); break;
       case (9 << 3) | 2: (attributes ??= []).push(decodeKeyValue(reader)); break;
       case (10 << 3) | 0: flags = reader.varint32(); break;
@@ -90,8 +91,8 @@ export function decodeHistogramPoint(reader: Reader): HistogramDataPoint {
     flags,
     count,
     sum,
-    bucketCounts,
-    explicitBounds,
+    bucketCounts: bucketCounts ?? NO_NUMBERS,
+    explicitBounds: explicitBounds ?? NO_NUMBERS,
     exemplars: exemplars ?? NO_EXEMPLARS,
     min,
     max,

@@ -12,6 +12,7 @@ import type { Metric, RequestOf, Resource, Signal } from '../../../proto/otlp/mo
 import { editResources } from '../../../proto/otlp/resource.ts';
 import { splitRequest } from '../../../proto/otlp/split.ts';
 import { DecodeError } from '../../../proto/protobuf/error.ts';
+import { Writer } from '../../../proto/protobuf/writer.ts';
 import { generateRequest, seededRandom } from '../generate.ts';
 
 const ROUNDS = 60;
@@ -119,6 +120,24 @@ test('split: unknown fields are kept at every level', () => {
   const want = '0a0cf80701' + '1207' + 'f80701' + '1202300c';
   assert.deepEqual(parts.map((part) => Buffer.from(part).toString('hex')),
     Array(2).fill(`f80701${want}`));
+});
+
+test('split: parts of more than 2 MiB, whose lengths need more room, are not too large', () => {
+  const spans = Buffer.from('12032a0161'.repeat(500_000), 'hex');
+  const scope = new Writer();
+  scope.varint32(0x12);
+  scope.blob(spans);
+  const request = new Writer();
+  request.varint32(0x0a);
+  request.blob(scope.finish());
+  const bytes = request.finish();
+  for (let bytesMax = 2 ** 21; bytesMax < 2 ** 21 + 15; bytesMax++) {
+    const parts = splitRequest('traces', bytes, { bytesMax });
+    assert.ok(parts.every(({ length }) => length <= bytesMax), `${bytesMax}`);
+    const counts = parts.map((part) => countItems('traces', part));
+    assert.equal(counts.reduce((sum, count) => sum + count, 0), 500_000);
+    assert.equal(parts.length, 2);
+  }
 });
 
 test('split: broken bytes are refused', () => {
