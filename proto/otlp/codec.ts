@@ -1,9 +1,9 @@
 // Export requests of every signal, to and from protobuf. This is the one place that chooses by
 // signal; see envelope.ts for what they have in common and traces.ts, logs.ts, metrics.ts.
 //
-// The decoded form takes at worst about 80 times the memory of the bytes (measured with spans of two
-// bytes each), with ordinary spans 4 times: a limit on bytes bounds it. Who needs no objects walks the bytes
-// with a Reader instead.
+// The decoded form takes at worst about 80 times the memory of the bytes (measured with spans of
+// two bytes each), with ordinary spans 4 times: a limit on bytes bounds it. Who needs no objects
+// walks the bytes with a Reader instead.
 
 import { countEnvelope, decodeEnvelope, encodeEnvelope } from './envelope.ts';
 import type { Envelope } from './envelope.ts';
