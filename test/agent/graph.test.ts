@@ -172,7 +172,7 @@ test('graph: the worst verdict of a fan-out counts', async () => {
   await check([rejected('bad'), retryable('full', 5), retryable('busy', 9)], retryable('full', 9));
 });
 
-test('graph: when one cannot start, those that did are stopped, and the rest never start', async () => {
+test('graph: when one cannot start, those that did are stopped, no other starts', async () => {
   const bench = createBench(TWO, ['health']);
   bench.broken.set('a', new OperatorError('cannot start a', 'mend it'));
   await assert.rejects(bench.graph.start(), { message: 'cannot start a' });

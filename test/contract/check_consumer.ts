@@ -28,7 +28,7 @@ import type { Component, ComponentContext, Consumer } from '../../proto/contract
 import { ACCEPTED, type Outcome } from '../../proto/contract/outcome.ts';
 import { SIGNALS, type Signal } from '../../proto/otlp/model.ts';
 import {
-  createGate, createSink, itemKeys, makeBatch, NEVER, NOW, testContext, type Sink,
+  createGate, createSink, itemKeys, makeBatch, NEVER, NOW, testContext, type Answer, type Sink,
 } from './fakes.ts';
 import { withoutLeaks } from './leaks.ts';
 import { scenarios, within } from './scenarios.ts';
@@ -61,15 +61,20 @@ const ABORT_MS = 5000;
 export function checkConsumer(check: ConsumerCheck): void {
   for (const [scenario, answer] of scenarios()) {
     test(`${check.name}: contract: ${scenario}`, { timeout: 60_000 }, () =>
-      withConsumer(check, async (consumer, sink) => {
-        sink.answer(answer);
-        await consumer.start();
-        await checkLaw(check, consumer, sink);
-        await consumer.stop(NEVER);
-      }));
+      checkConsumerScenario(check, answer));
   }
   lifecycleTests(check);
   if (check.terminal !== true) abortTests(check);
+}
+
+/** One scenario by itself: holds a started consumer to the law in front of such a sink. */
+export function checkConsumerScenario(check: ConsumerCheck, answer: Answer): Promise<void> {
+  return withConsumer(check, async (consumer, sink) => {
+    sink.answer(answer);
+    await consumer.start();
+    await checkLaw(check, consumer, sink);
+    await consumer.stop(NEVER);
+  });
 }
 
 interface Sent {

@@ -32,7 +32,7 @@ import type { ComponentContext, Consumer, Receiver } from '../../proto/contract/
 import { ACCEPTED, type Outcome } from '../../proto/contract/outcome.ts';
 import {
   createGate, createSink, itemKeys, NEVER, NOW, settle, temporaryFolder, testContext, until,
-  type Sink,
+  type Answer, type Sink,
 } from './fakes.ts';
 import { withoutLeaks } from './leaks.ts';
 import { scenarios, within } from './scenarios.ts';
@@ -74,16 +74,21 @@ const TEST = { timeout: 60_000 };
 export function checkReceiver(check: ReceiverCheck): void {
   for (const [scenario, answer] of scenarios()) {
     test(`${check.name}: contract: ${scenario}`, TEST, () =>
-      withReceiver(check, temporaryFolder(), async (checked, sink) => {
-        sink.answer(answer);
-        await checked.receiver.start();
-        await (checked.offer === undefined
-          ? until(() => sink.deliveries.length >= OWN_BATCHES, 'batches of its own')
-          : checkLaw(check, checked.offer, sink));
-        await stopsForGood(checked.receiver, sink);
-      }));
+      checkReceiverScenario(check, answer));
   }
   lifecycleTests(check);
+}
+
+/** One scenario by itself: holds a started receiver to the law in front of such a sink. */
+export function checkReceiverScenario(check: ReceiverCheck, answer: Answer): Promise<void> {
+  return withReceiver(check, temporaryFolder(), async (checked, sink) => {
+    sink.answer(answer);
+    await checked.receiver.start();
+    await (checked.offer === undefined
+      ? until(() => sink.deliveries.length >= OWN_BATCHES, 'batches of its own')
+      : checkLaw(check, checked.offer, sink));
+    await stopsForGood(checked.receiver, sink);
+  });
 }
 
 type Offer = NonNullable<CheckedReceiver['offer']>;

@@ -6,6 +6,9 @@
 // `override` they replace what a resource says already. A detector that fails is told in the log
 // and finds nothing, so that data still flows; with `fail_on_missing_metadata` it stops the start.
 // When a refresh fails, what was known stays.
+//
+// host.name is the system's own name unless told otherwise. The Collector asks DNS first, which
+// gives one host two names when DNS fails at times.
 
 import { z } from 'zod';
 import { duration, section } from '../../../config/schema.ts';
@@ -45,8 +48,7 @@ const schema = section({
     .describe('Whether the agent refuses to start when a detector fails.').default(false),
   system: section({
     hostname_sources: z.array(z.enum(['os', 'dns', 'cname', 'lookup'])).min(1)
-      .describe('Where host.name comes from; the first that has an answer. The Collector asks dns '
-        + 'first, which gives a host two names when DNS fails at times.')
+      .describe('Where host.name comes from; the first that has an answer.')
       .default(['os']),
     resource_attributes: section(systemAttributes).describe('What is added.'),
   }).describe('The detector system.'),

@@ -21,7 +21,8 @@ function build(settings: object) {
   };
   const context = testContext({ log, world: { ...createWorld(), clock } });
   const exporter = createDebug(debugExporter.schema.parse(settings), context, outputs);
-  const show = async (batch: Batch) => assert.deepEqual(await exporter.consume(batch, NEVER), ACCEPTED);
+  const show = async (batch: Batch) =>
+    assert.deepEqual(await exporter.consume(batch, NEVER), ACCEPTED);
   return { clock, log, written, exporter, show };
 }
 

@@ -33,7 +33,9 @@ async function withHealthCheck(
 const get = (url: string, method = 'GET') =>
   fetch(url, { method, headers: { connection: 'close' } });
 
-test('health_check: 200 while ready, 503 otherwise', () => withHealthCheck({}, async (url, state) => {
+const ready = (body: Parameters<typeof withHealthCheck>[1]) => () => withHealthCheck({}, body);
+
+test('health_check: 200 while ready, 503 otherwise', ready(async (url, state) => {
   const up = await get(`${url}/`);
   assert.equal(up.status, 200);
   assert.match(up.headers.get('content-type')!, /^application\/json/);

@@ -156,7 +156,7 @@ async function changedItems(settings: object, batch: Batch): Promise<string[]> {
   const keys = itemKeys(received!);
   const flags = received!.is('metrics')
     ? received.request.resourceMetrics.flatMap((one) => one.scopeMetrics.flatMap((scope) =>
-      scope.metrics.map((metric) => metric.data!.dataPoints.every((point) => has(point.attributes)))))
+      scope.metrics.map(({ data }) => data!.dataPoints.every((point) => has(point.attributes)))))
     : received!.is('traces')
       ? received.request.resourceSpans.flatMap((one) => one.scopeSpans.flatMap((scope) =>
         scope.spans.map((span) => has(span.attributes))))

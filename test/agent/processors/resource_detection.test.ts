@@ -123,7 +123,8 @@ function build(settings: object, ...detectors: Detector[]) {
   const clock = createManualClock();
   const log = createRecordingLog();
   const sink = createSink();
-  const context = testContext({ id: 'resource_detection', log, world: { ...createWorld(), clock } });
+  const world = { ...createWorld(), clock };
+  const context = testContext({ id: 'resource_detection', log, world });
   const processor = createResourceDetection(configOf(settings), context, sink, detectors);
   const resource = async (attributes: Record<string, string>) => {
     await processor.consume(makeBatch('logs', 2, { resource: attributes }), NEVER);
@@ -135,7 +136,7 @@ function build(settings: object, ...detectors: Detector[]) {
   return { clock, log, sink, processor, resource };
 }
 
-test('resource_detection: an earlier detector wins; a resource keeps what nobody found', async () => {
+test('resource_detection: an earlier detector wins; unknown keys stay', async () => {
   const { processor, resource } = build({}, fake({ a: '1' }), fake({ a: '2', b: '2' }));
   await processor.start();
   assert.deepEqual(await resource({ 'service.name': 's', b: 'own' }),
@@ -172,7 +173,8 @@ test('resource_detection: a detector that fails or hangs is told, the others cou
   await clock.advance(5000);
   await started;
   assert.deepEqual(await resource({}), { a: '1' });
-  const causes = log.lines.filter(({ level }) => level === 'warn').map(({ fields }) => fields['cause']);
+  const causes = log.lines.filter(({ level }) => level === 'warn')
+    .map(({ fields }) => fields['cause']);
   assert.deepEqual(causes, ['broken', 'it took too long']);
   await processor.stop(NEVER);
   assert.equal(clock.pending(), 0);
