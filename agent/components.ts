@@ -10,10 +10,12 @@ import { batchProcessor } from './processors/batch/processor.ts';
 import { memoryLimiterProcessor } from './processors/memory_limiter.ts';
 import { resourceProcessor } from './processors/resource.ts';
 import { resourceDetectionProcessor } from './processors/resource_detection/processor.ts';
+import { fileLogReceiver } from './receivers/file_log/receiver.ts';
 import { hostMetricsReceiver } from './receivers/host_metrics/receiver.ts';
 import { otlpReceiver } from './receivers/otlp.ts';
 
 export const factories: readonly AnyFactory[] = [
+  fileLogReceiver,
   hostMetricsReceiver,
   otlpReceiver,
   attributesProcessor,
