@@ -50,6 +50,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     for (let attempt = 0; queue.length > 0 && !dead.signal.aborted;) {
       const batch = queue[0]!;
       const outcome = await next.consume(batch, dead.signal);
+      if (dead.signal.aborted) break; // `stop` has counted it.
       attempt = outcome.status === 'retryable' ? attempt + 1 : 0;
       if (outcome.status !== 'retryable' || stopping) {
         queue.shift();
@@ -74,9 +75,8 @@ export function createOutbox(options: OutboxOptions): Outbox {
     stop: async (deadline) => {
       stopping = true;
       ending.abort();
-      if (deadline.aborted) dead.abort();
-      deadline.addEventListener('abort', () => dead.abort(), { once: true });
-      await Promise.race([sending, aborted(dead.signal)]);
+      await settledBy(deadline, sending);
+      dead.abort();
       for (const batch of queue.splice(0)) dropped(batch.itemCount, 'stopped', STOPPED);
     },
   };
@@ -110,9 +110,17 @@ function trim(queue: Batch<'metrics'>[], dropped: OutboxOptions['dropped']): voi
   }
 }
 
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    signal.addEventListener('abort', () => resolve(), { once: true });
+/** Resolves when `work` is done or when `deadline` fires, whichever comes first. */
+export async function settledBy(
+  deadline: AbortSignal,
+  work: Promise<void> | undefined,
+): Promise<void> {
+  if (deadline.aborted) return;
+  let fire: () => void = () => {};
+  const fired = new Promise<void>((resolve) => {
+    fire = resolve;
   });
+  deadline.addEventListener('abort', fire, { once: true });
+  await Promise.race([work, fired]);
+  deadline.removeEventListener('abort', fire);
 }

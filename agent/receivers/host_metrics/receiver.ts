@@ -16,7 +16,7 @@ import { createCollection } from './collection.ts';
 import { schema, type HostMetricsConfig } from './config.ts';
 import { createHost } from './host.ts';
 import { createOtherScrapers } from './other_platform.ts';
-import { createOutbox, type Outbox } from './outbox.ts';
+import { createOutbox, settledBy, type Outbox } from './outbox.ts';
 import { createLinuxScrapers, enabledMetrics, type ScraperSet } from './scrapers.ts';
 
 export const hostMetricsReceiver: ReceiverFactory<HostMetricsConfig> = {
@@ -110,11 +110,7 @@ function createTicker(
     stop: async (deadline) => {
       timer?.cancel();
       timer = undefined;
-      const given = new Promise<void>((resolve) => {
-        if (deadline.aborted) resolve();
-        deadline.addEventListener('abort', () => resolve(), { once: true });
-      });
-      await Promise.race([running, given]);
+      await settledBy(deadline, running);
       await outbox.stop(deadline);
     },
   };

@@ -1,7 +1,7 @@
 // Block devices from /proc/diskstats (Documentation/admin-guide/iostats.rst). After major, minor
 // and name come
 //
-//     reads  merged  sectors  ms   writes  merged  sectors  ms   in flight  ms busy  ms weighted …
+//     reads  merged  sectors  ms   writes  merged  sectors  ms   in flight  ms busy  ms weighted
 //
 // Newer kernels append discards and flushes, which have no metric. A sector is 512 bytes, whatever
 // the device. Devices and partitions that never did anything are left out, as in the Collector.
