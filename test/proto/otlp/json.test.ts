@@ -84,7 +84,7 @@ test('JSON J5: 64-bit integers as number or text, without loss; written as text'
   assert.equal(body('{"intValue":"-9223372036854775808"}').value, -(2n ** 63n));
   assert.deepEqual(point('"asInt":"-3"'), { type: 'int', value: -3n });
   const bad = ['-1', '18446744073709551616', '1.5', '1e99999999', '"1x"', '""', '" 1"', 'true',
-    '[]', '1e-1', `${'9'.repeat(100_000)}`];
+    '[]', '1e-1', `"${'0'.repeat(50)}1"`, `${'9'.repeat(100_000)}`];
   for (const json of bad) refuses(() => time(json), 'logRecords[0].timeUnixNano');
   const json = requestToJson('logs', requestFromJson('logs',
     '{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"timeUnixNano":5,"flags":4294967295}]}]}]}'));
@@ -143,6 +143,7 @@ test('JSON: null is an absent field', () => {
   assert.equal(span('"name":"a","name":null').name, '');
   assert.deepEqual(body('{"stringValue":null}'), { type: 'empty', value: null });
   assert.equal(point('"asInt":null'), undefined);
+  assert.deepEqual(point('"asInt":1,"asDouble":null'), { type: 'int', value: 1n });
   refuses(() => span('"attributes":[null]'), 'spans[0].attributes[0]');
 });
 
