@@ -26,7 +26,9 @@ import type { Counters } from '../runtime/counters.ts';
 import { errorMessage, OperatorError, systemCause } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import type { World } from '../runtime/world.ts';
-import { countExporter, countProcessor, countReceiver } from './throughput.ts';
+import {
+  countExporter, countProcessor, countReceiver, type CountedPlace,
+} from './throughput.ts';
 
 export interface GraphOptions {
   readonly config: Pick<AgentConfig, 'receivers' | 'processors' | 'exporters' | 'extensions'
@@ -155,13 +157,18 @@ function buildStages(options: GraphOptions, host: Host): Stages {
   const build = createBuilder(options, host);
   const exporters = usedIds(config.pipelines, 'exporters')
     .map((id) => [id, build('exporter', config.exporters, id, NOTHING_BEHIND)] as const);
+  const place = (section: 'receivers' | 'exporters', id: string): CountedPlace => {
+    const named = config.pipelines.filter((pipeline) => pipeline[section].includes(id));
+    const signals = new Set(named.map(({ signal }) => signal));
+    return { id, signals, counters: options.counters };
+  };
   const exits = new Map(exporters.map(([id, part]) =>
-    [id, countExporter(part.component as Component & Consumer, id, options.counters)]));
+    [id, countExporter(part.component as Component & Consumer, place('exporters', id))]));
   const pipelines = config.pipelines.map((pipeline) =>
     buildPipeline(pipeline, pipeline.exporters.map((id) => exits.get(id)!), options, build));
   const receivers = usedIds(config.pipelines, 'receivers').map((id) => {
     const fed = pipelines.filter(({ pipeline }) => pipeline.receivers.includes(id));
-    const next = countReceiver(createRouter(id, fed), id, options.counters);
+    const next = countReceiver(createRouter(id, fed), place('receivers', id));
     return build('receiver', config.receivers, id, next);
   });
   return {

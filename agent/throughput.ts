@@ -10,7 +10,7 @@
 
 import type { Consumer } from '../proto/contract/component.ts';
 import type { Outcome } from '../proto/contract/outcome.ts';
-import { SIGNALS, type Signal } from '../proto/otlp/model.ts';
+import type { Signal } from '../proto/otlp/model.ts';
 import type { Counter, Counters } from '../runtime/counters.ts';
 
 const ITEMS: Record<Signal, string> = {
@@ -20,14 +20,22 @@ const ITEMS: Record<Signal, string> = {
 };
 
 const NOUNS: Record<Signal, string> = {
-  traces: 'spans',
-  metrics: 'metric points',
-  logs: 'log records',
+  traces: 'Spans',
+  metrics: 'Metric points',
+  logs: 'Log records',
 };
 
+export interface CountedPlace {
+  readonly id: string;
+  /** The signals that pass here; only these are shown while nothing has passed. */
+  readonly signals: Iterable<Signal>;
+  readonly counters: Counters;
+}
+
 /** Wraps what a receiver hands its batches to. */
-export function countReceiver(next: Consumer, id: string, counters: Counters): Consumer {
-  return countOutcomes(next, counters, {
+export function countReceiver(next: Consumer, place: CountedPlace): Consumer {
+  const { id } = place;
+  return countOutcomes(next, place, {
     labels: { receiver: id },
     good: ['otelcol_receiver_accepted', 'that the pipelines accepted'],
     bad: ['otelcol_receiver_refused', 'that the pipelines refused, for now or for good'],
@@ -35,8 +43,9 @@ export function countReceiver(next: Consumer, id: string, counters: Counters): C
 }
 
 /** Wraps an exporter. */
-export function countExporter(exporter: Consumer, id: string, counters: Counters): Consumer {
-  return countOutcomes(exporter, counters, {
+export function countExporter(exporter: Consumer, place: CountedPlace): Consumer {
+  const { id } = place;
+  return countOutcomes(exporter, place, {
     labels: { exporter: id },
     good: ['otelcol_exporter_sent', 'that the destination accepted'],
     bad: ['otelcol_exporter_send_failed', 'that could not be sent, for now or for good'],
@@ -52,19 +61,25 @@ interface Naming {
 
 function countOutcomes(
   next: Consumer,
-  counters: Counters,
+  { signals, counters }: CountedPlace,
   { labels, good, bad }: Naming,
 ): Consumer {
-  const both = ([prefix, help]: readonly [string, string]) => bySignal((signal) =>
-    counters.counter(`${prefix}_${ITEMS[signal]}_total`, `${NOUNS[signal]} ${help}.`, labels));
-  const accepted = both(good);
-  const refused = both(bad);
+  const known = new Map<Signal, { accepted: Counter; refused: Counter }>();
+  const countersOf = (signal: Signal) => {
+    const build = ([prefix, help]: readonly [string, string]) =>
+      counters.counter(`${prefix}_${ITEMS[signal]}_total`, `${NOUNS[signal]} ${help}.`, labels);
+    const both = known.get(signal) ?? { accepted: build(good), refused: build(bad) };
+    known.set(signal, both);
+    return both;
+  };
+  for (const signal of signals) countersOf(signal);
   return {
     consume: async (batch, abort) => {
       const outcome = await next.consume(batch, abort);
-      const bad = refusedItems(outcome, batch.itemCount);
-      accepted[batch.signal].add(batch.itemCount - bad);
-      refused[batch.signal].add(bad);
+      const { accepted, refused } = countersOf(batch.signal);
+      const refusedCount = refusedItems(outcome, batch.itemCount);
+      accepted.add(batch.itemCount - refusedCount);
+      refused.add(refusedCount);
       return outcome;
     },
   };
@@ -73,11 +88,6 @@ function countOutcomes(
 function refusedItems(outcome: Outcome, itemCount: number): number {
   // A peer may claim to have refused more than it was sent.
   return outcome.status === 'accepted' ? Math.min(outcome.rejected, itemCount) : itemCount;
-}
-
-function bySignal(build: (signal: Signal) => Counter): Record<Signal, Counter> {
-  return Object.fromEntries(SIGNALS.map((signal) => [signal, build(signal)])) as
-    Record<Signal, Counter>;
 }
 
 /** Wraps a processor on both sides. */

@@ -126,7 +126,7 @@ export function createResourceDetection(
         log.warn(`the detector ${name} failed: data goes on without it`, { cause });
       }
       edit = createAddition(attributes, config);
-      log.info('detected the resource', { attributes: attributes.map(({ key }) => key) });
+      log.debug('detected the resource', { attributes: attributes.map(({ key }) => key) });
       if (config.refresh_interval > 0) {
         timer = world.clock.every(config.refresh_interval, () => void refresh());
       }
