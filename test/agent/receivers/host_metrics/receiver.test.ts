@@ -1,6 +1,7 @@
 // Proves when collections happen, that they never overlap, what becomes of batches that are not
-// taken, and that a scraper which fails or hangs keeps no other back. Time is moved by hand; the
-// host is a made-up tree of files below `root_path`, or scrapers that the test holds in its hand.
+// taken, and that a scraper which fails or hangs keeps no other back. Time is moved by hand, so
+// most tests use scrapers that read at once, without waiting for the thread pool. The host is a
+// made-up tree of files below `root_path`, or scrapers that the test holds in its hand.
 
 import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -22,7 +23,7 @@ import { createWorld } from '../../../../runtime/world.ts';
 import { checkReceiver } from '../../../contract/check_receiver.ts';
 import {
   createGate, createManualClock, createRecordingLog, createSink, inOrder, makeBatch, NEVER, NOW,
-  settle, temporaryFolder, testContext,
+  settle, temporaryFolder, testContext, until,
 } from '../../../contract/fakes.ts';
 import { pointsOf } from './readings.ts';
 
@@ -102,14 +103,14 @@ test('host_metrics: the shape of a batch', linuxOnly, async () => {
 
 test('host_metrics: a scraper that fails is told once and stops nobody', linuxOnly, async () => {
   const { clock, sink, receiver, warnings, counters } =
-    running({ scrapers: { disk: null, memory: null, network: null } });
+    running({ scrapers: { disk: null, memory: null, paging: null } });
   await receiver.start();
   await clock.advance(1000);
   await clock.advance(20_000);
   assert.ok(pointsOf(sink.received[0]!).has('system.memory.usage state=used'));
   assert.deepEqual(warnings().map(({ message }) => message).sort(), [
     'test: nothing can be read by the scraper disk',
-    'test: nothing can be read by the scraper network',
+    'test: nothing can be read by the scraper paging',
   ]);
   assert.match(String(warnings()[0]!.fields['cause']), /cannot read .*it does not exist$/);
   assert.equal(counters.total('host_metrics_errors_total', { scraper: 'disk' }), 3);
@@ -125,6 +126,22 @@ test('host_metrics: a host without anything to read sends nothing', linuxOnly, a
   await receiver.stop(NEVER);
 });
 
+test('host_metrics: below root_path the network is that of the host', linuxOnly, async () => {
+  const row = (bytes: number) => `h\nh\neth0: ${bytes}${' 0'.repeat(15)}\n`;
+  const own = { ...TREE, '/proc/net/dev': row(1) };
+  const check = async (root: string, want: number) => {
+    const { clock, sink, receiver } = running({ scrapers: { network: null } }, root);
+    await receiver.start();
+    await clock.advance(1000);
+    await until(() => sink.received.length > 0, 'a batch');
+    await receiver.stop(NEVER);
+    const points = pointsOf(sink.received[0]!);
+    assert.equal(points.get('system.network.io device=eth0 direction=receive')?.value, want);
+  };
+  await check(hostTree(own), 1);
+  await check(hostTree({ ...own, '/proc/1/net/dev': row(2) }), 2);
+});
+
 test('host_metrics: processes are resources of their own', linuxOnly, async () => {
   const stat = `7 (init) S 1${' 0'.repeat(17)} 100 8192 2${' 0'.repeat(20)}\n`;
   const root = hostTree({ ...TREE, '/proc/7/stat': stat, '/proc/7/cmdline': '/sbin/init\0' });
@@ -132,7 +149,7 @@ test('host_metrics: processes are resources of their own', linuxOnly, async () =
     running({ scrapers: { process: null, processes: null, system: null } }, root);
   await receiver.start();
   await clock.advance(1000);
-  await clock.advance(0);
+  await until(() => sink.received.length > 0, 'a batch');
   await receiver.stop(NEVER);
   const points = pointsOf(sink.received[0]!);
   const memory = points.get('7 process.memory.virtual')!;

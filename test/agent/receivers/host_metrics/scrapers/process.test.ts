@@ -106,10 +106,10 @@ interface Running {
   scrape(): Promise<Scrape>;
 }
 
-function running(options: Partial<ProcessOptions> = {}, wanted = (_: string) => true): Running {
-  const { host, files } = fakeHost(fileTree());
+function running(options: Partial<ProcessOptions> = {}, release = '6.1.0'): Running {
+  const { host, files } = fakeHost(fileTree(), release);
   const table = createProcessTable(host);
-  const scraper = createProcessScraper(host, table, wanted, { ...NO_OPTIONS, ...options });
+  const scraper = createProcessScraper(host, table, () => true, { ...NO_OPTIONS, ...options });
   const scrape = () => {
     table.renew();
     return scraper.scrape();
@@ -148,6 +148,14 @@ test('process: resource, start and numbers', async () => {
   assert.equal(values['process.threads'], 3);
   assert.equal(values['process.open_file_descriptors'], 2);
   assert.equal(values['process.cpu.utilization state=user'], undefined, 'nothing to compare with');
+});
+
+test('process: kernels on which reading io may wait give the same', async () => {
+  for (const release of ['4.18.0-553.el8', '5.10.0', '5.11.1', '6.0']) {
+    const scrape = await running({}, release).scrape();
+    assert.equal(valuesOf(byPid(scrape, 42)!.samples)['process.disk.io direction=read'], 1);
+    assert.deepEqual(scrape.problems, ['cannot read /proc/2/io: permission denied']);
+  }
 });
 
 test('process: a kernel thread has no command, what it hides is told once', async () => {
