@@ -37,7 +37,7 @@ export type Walk = () => Promise<FoundFile[]>;
 export function createWalk({ include, exclude }: GlobOptions, files: Files, log: Log): Walk {
   const excluded = exclude.length === 0
     ? () => false
-    : picomatch(exclude.map(absolute), MATCHING);
+    : picomatch(exclude.map(excluding), MATCHING);
   const globs = [...new Set(include.map(absolute))].map(parseGlob);
   return async () => {
     const paths = new Set<string>();
@@ -48,6 +48,9 @@ export function createWalk({ include, exclude }: GlobOptions, files: Files, log:
 }
 
 const MATCHING = { dot: true, nonegate: true, noextglob: true } as const;
+
+/** `**` in front means any folder, not only those below the current one. */
+const excluding = (glob: string): string => glob.startsWith('**') ? `/${glob}` : absolute(glob);
 
 const absolute = (glob: string): string => isAbsolute(glob) ? glob : resolve(glob);
 

@@ -23,12 +23,14 @@ export function createHandles(files: Files, max: number): Handles {
     order.delete(tail);
     await file?.close();
   };
-  const makeRoom = async (): Promise<boolean> => {
+  /** Takes a place, which is in `opening` until the file is open. */
+  const takePlace = async (): Promise<boolean> => {
     while (order.size + opening >= max) {
-      const idle = [...order].find((tail) => !tail.busy && tail.lostSinceMs === null);
+      const idle = firstIdle(order);
       if (idle === undefined) return false;
       await close(idle);
     }
+    opening++;
     return true;
   };
   const openNew = async (tail: Tail): Promise<OpenFile | null> => {
@@ -42,8 +44,7 @@ export function createHandles(files: Files, max: number): Handles {
   return {
     open: async (tail) => {
       if (tail.file === null) {
-        if (!await makeRoom()) return null;
-        opening++;
+        if (!await takePlace()) return null;
         try {
           tail.file = await openNew(tail);
         } finally {
@@ -61,4 +62,11 @@ export function createHandles(files: Files, max: number): Handles {
     },
     count: () => order.size,
   };
+}
+
+function firstIdle(order: ReadonlySet<Tail>): Tail | undefined {
+  for (const tail of order) {
+    if (!tail.reading && tail.lostSinceMs === null) return tail;
+  }
+  return undefined;
 }

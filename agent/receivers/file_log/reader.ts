@@ -63,6 +63,7 @@ export type Turn = (tail: Tail, buffer: Buffer) => Promise<boolean>;
 
 export function createTurn(options: ReaderOptions, parts: ReaderParts): Turn {
   return async (tail, buffer) => {
+    tail.reading = true;
     try {
       return await takeTurn(options, parts, tail, buffer);
     } catch (error) {
@@ -70,6 +71,8 @@ export function createTurn(options: ReaderOptions, parts: ReaderParts): Turn {
       tail.notBeforeMs = parts.clock.monotonicMs() + limits.failedMs;
       await parts.handles.close(tail);
       return false;
+    } finally {
+      tail.reading = false;
     }
   };
 }

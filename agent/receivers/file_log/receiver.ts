@@ -16,6 +16,7 @@
 // What it does not: packed files, headers, deleting files (all refused by name); it notices no
 // truncation when the new content begins like the old one, is as long, and is as old.
 
+import { setMaxListeners } from 'node:events';
 import { basename } from 'node:path';
 import type {
   ComponentContext, Consumer, Receiver, ReceiverFactory,
@@ -74,6 +75,8 @@ export function createFileLog(
   const stopping = new AbortController();
   const deadline = new AbortController();
   const signals = { stopping: stopping.signal, deadline: deadline.signal };
+  // Every batch that is under way listens; their number is bounded in delivery.ts.
+  setMaxListeners(0, stopping.signal, deadline.signal);
   const retry = config.retry_on_failure;
   const delivery = createDelivery(next, context, {
     initialIntervalMs: retry.initial_interval,
@@ -100,12 +103,17 @@ export function createFileLog(
   return {
     start: async () => {
       looking = await startLooking(parts);
+      // So that what is written after the start is new to the very first start, too.
+      await looking.look();
       loop = pollLoop(looking, config.poll_interval, clock, signals.stopping);
     },
     poll: async () => {
-      await looking!.look();
-      await looking!.turns.idle();
-      await delivery.idle();
+      // Twice: turns that are under way may have begun with what is outdated by now.
+      for (let look = 0; look < 2; look++) {
+        await looking!.look();
+        await looking!.turns.idle();
+        await delivery.idle();
+      }
     },
     stop: async (end) => {
       const expire = () => deadline.abort();
@@ -176,11 +184,14 @@ async function pollLoop(
   { look }: Looking, intervalMs: number, clock: ComponentContext['world']['clock'],
   stopping: AbortSignal,
 ): Promise<void> {
-  while (!stopping.aborted) {
+  let waitMs = intervalMs;
+  for (;;) {
+    await clock.sleep(waitMs, stopping);
+    if (stopping.aborted) return;
     const startMs = clock.monotonicMs();
     await look();
     const walkMs = clock.monotonicMs() - startMs;
-    await clock.sleep(Math.max(intervalMs, (limits.walkShare - 1) * walkMs), stopping);
+    waitMs = Math.max(intervalMs, (limits.walkShare - 1) * walkMs);
   }
 }
 

@@ -13,8 +13,9 @@
 //                       `limits.heldMs`: when the other one is truncated (copy-truncate), the copy
 //                       takes over the orphan; when it is not, it is a file of its own
 // - inode used again    another birth or other first bytes: read from its beginning
-// - moved to another device (or the device is numbered anew): it takes over the position of a
-//                       file that is gone when at least a whole fingerprint is the same
+// - moved to another device (or the device is numbered anew) while the agent was away: it takes
+//                       over the position of a file that is gone when at least a whole fingerprint
+//                       is the same, and the bytes before the position
 //
 // Positions of files that are gone are kept for `limits.savedMs`, since a folder may come back.
 
@@ -64,7 +65,12 @@ export interface Tail {
   notBeforeMs: number;
   /** Its content is not lines of text; it is left alone. */
   ignored: boolean;
+  /** It was there when the agent started. */
+  readonly early: boolean;
+  /** It waits for a turn or has one. */
   busy: boolean;
+  /** It has a turn. */
+  reading: boolean;
   facts: FileFacts | null;
 }
 
@@ -94,15 +100,20 @@ export class Tails {
   readonly all = new Map<string, Tail>();
   private readonly saved = new Map<string, Saved>();
   private orphans: Orphan[] = [];
+  /** Saved by an earlier process: a file that is there at the start may continue one of them. */
+  private readonly inherited = new Set<string>();
   private readonly options: TailsOptions;
-  private firstLook: boolean;
+  /** Nothing was looked at yet, by this process. */
+  private firstLook = true;
   private birthsKnown = true;
 
   constructor(options: TailsOptions, nowMs: number) {
     this.options = options;
-    this.firstLook = options.saved === null;
     const untilMs = nowMs + limits.savedMs;
-    for (const file of options.saved ?? []) this.saved.set(keyOf(file), { ...file, untilMs });
+    for (const file of options.saved ?? []) {
+      this.saved.set(keyOf(file), { ...file, untilMs });
+      this.inherited.add(keyOf(file));
+    }
   }
 
   has(file: { device: number; inode: number }): boolean {
@@ -138,13 +149,14 @@ export class Tails {
     const own = this.saved.get(key);
     if (own !== undefined) {
       const position = new Position(own.point, own.fingerprint);
-      const same = this.sameBirth(own, tail) && await isContent(own.point, position, probe);
+      const same = this.sameBirth(own, tail);
+      const continued = same && await isContent(own.point, position, probe);
       this.saved.delete(key);
-      if (same) {
+      if (continued) {
         tail.position = position;
         return true;
       }
-      this.orphan(position, probe.nowMs);
+      if (same) this.orphan(position, probe.nowMs);
     }
     tail.position = await this.adopt(tail, probe);
     if (tail.position !== null) return true;
@@ -174,19 +186,20 @@ export class Tails {
 
   private create({ path, stat }: FoundFile): Tail {
     const { device, inode, createdMs, sizeBytes, modifiedMs } = stat;
-    const skipped = this.firstLook && this.options.startAtEnd;
+    const veryFirst = this.firstLook && this.options.saved === null;
     const end: Point = {
       offset: sizeBytes, records: 0, flushed: false, mark: Buffer.alloc(0),
     };
-    const fresh = this.firstLook ? new Position() : null;
+    const fresh = veryFirst ? new Position() : null;
     return {
       device, inode, path,
       createdMs: this.birthsKnown ? createdMs : 0,
       seen: { sizeBytes, modifiedMs },
       done: null,
-      position: skipped ? new Position(end) : fresh,
+      position: veryFirst && this.options.startAtEnd ? new Position(end) : fresh,
+      early: this.firstLook,
       file: null, leftover: null, lostSinceMs: null, held: null, notBeforeMs: 0,
-      ignored: false, busy: false, facts: null,
+      ignored: false, busy: false, reading: false, facts: null,
     };
   }
 
@@ -251,11 +264,12 @@ export class Tails {
       this.orphans = this.orphans.filter((one) => one !== orphan);
       return position;
     }
-    for (const [key, saved] of this.saved) {
-      if (!this.isHeir(tail, saved) || !fits(saved.fingerprint, probe.head)) continue;
+    for (const key of tail.early ? this.inherited : []) {
+      const saved = this.saved.get(key);
+      if (saved === undefined || !this.isHeir(tail, saved) || !fits(saved.fingerprint, probe.head)) continue;
       const position = new Position(saved.point, saved.fingerprint);
       if (this.all.has(key) || !await isContent(saved.point, position, probe)) continue;
-      if (this.saved.delete(key)) return position;
+      if (this.saved.delete(key) && this.inherited.delete(key)) return position;
     }
     return null;
   }
