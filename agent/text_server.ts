@@ -49,7 +49,7 @@ export async function startTextServer(options: TextServerOptions): Promise<TextS
       write(response, options.answer(pathOf(request.url ?? '/')) ?? NOT_FOUND);
     },
   );
-  server.setTimeout(limits.idleMs);
+  server.timeout = limits.idleMs;
   const listener = await listen(options.endpoint, {
     setting: options.setting,
     connectionsMax: limits.connectionsMax,

@@ -116,14 +116,16 @@ test('agent: a data folder without permission is told', {
   await assert.rejects(openDataFolder(folder, createWorld()), refused(/permission denied/));
 });
 
-test('agent: when a component cannot start nothing is left running', () => withoutLeaks(async () => {
+test('agent: when a component cannot start nothing is left', () => withoutLeaks(async () => {
   const other = createServer();
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
   const { port } = other.address() as AddressInfo;
   const folder = temporaryFolder();
   const taken = (setting: string) => CONFIG.replace(setting, setting.replace(':0"', `:${port}"`));
-  for (const setting of ['http: { endpoint: "127.0.0.1:0"', 'health_check: { endpoint: "127.0.0.1:0"',
-    'address: "127.0.0.1:0"']) {
+  for (const setting of [
+    'http: { endpoint: "127.0.0.1:0"', 'health_check: { endpoint: "127.0.0.1:0"',
+    'address: "127.0.0.1:0"',
+  ]) {
     await assert.rejects(start(folder, taken(setting)), refused(/the port is in use/));
   }
   await (await start(folder)).stop(NEVER);

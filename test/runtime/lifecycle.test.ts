@@ -1,0 +1,76 @@
+// A process of ours from its beginning to its end, as its parent sees it: real child processes that
+// run a few lines, which say when they are ready, are asked to stop, die, or cannot start.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createChild, type Child } from '../../runtime/child.ts';
+import { OperatorError } from '../../runtime/errors.ts';
+import { createWorld } from '../../runtime/world.ts';
+import { createRecordingLog, NEVER, NOW, until } from '../contract/fakes.ts';
+
+const ROOT = new URL('../..', import.meta.url).pathname;
+
+/** A child that runs `start` as the work of its process; `stop` is what it does when asked. */
+function childOf(start: string, stop = '') {
+  const script = `
+    import { runProcess } from '${ROOT}runtime/lifecycle.ts';
+    import { OperatorError } from '${ROOT}runtime/errors.ts';
+    const addresses = { pid: String(process.pid) };
+    const failed = new Promise(() => {});
+    setInterval(() => {}, 1000);
+    await runProcess(async () => {
+      ${start}
+      return { addresses, failed, stop: async () => { ${stop} } };
+    }, 5000);`;
+  const log = createRecordingLog();
+  const args = ['--import', 'tsx', '--input-type=module', '--eval', script];
+  const { clock } = createWorld();
+  return { log, child: createChild({ name: 'part', args, env: process.env, clock, log }) };
+}
+
+const isAlive = (pid: number): boolean => {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
+};
+
+const started = async (child: Child): Promise<number> => Number((await child.start())['pid']);
+
+test('lifecycle: a child says when it is ready, and stops when asked', async () => {
+  const { child } = childOf('');
+  const pid = await started(child);
+  assert.equal(child.pid, pid);
+  assert.ok(isAlive(pid));
+  await child.stop(NEVER);
+  assert.ok(!isAlive(pid));
+  await child.stop(NEVER);
+});
+
+test('lifecycle: stop before start', async () => {
+  await childOf('').child.stop(NEVER);
+});
+
+test('lifecycle: a child that does not stop is killed at the deadline', async () => {
+  const { child } = childOf('', 'await new Promise(() => {});');
+  const pid = await started(child);
+  await child.stop(NOW);
+  assert.ok(!isAlive(pid));
+});
+
+test('lifecycle: what the operator must mend reaches the parent', async () => {
+  const { child } = childOf('throw new OperatorError("cannot do it", "mend it");');
+  await assert.rejects(child.start(), (error: OperatorError) =>
+    error instanceof OperatorError && error.message === 'cannot do it' && error.hint === 'mend it');
+});
+
+test('lifecycle: a child that dies is started again', async () => {
+  const { log, child } = childOf('');
+  const pid = await started(child);
+  process.kill(pid, 'SIGKILL');
+  await until(() => child.pid !== pid && isAlive(child.pid!), 'another child');
+  assert.match(log.lines[0]!.message, /the part died and is started again/);
+  await child.stop(NEVER);
+  assert.ok(!isAlive(child.pid!));
+});
