@@ -39,7 +39,7 @@ export async function readWork(
   }
   const body = new Body(request);
   const head = Buffer.from(parsed.query === '' ? '' : `${parsed.query}\n`);
-  const early = head.length > 0 ? findInsert(head.toString('latin1'), false) : null;
+  const early = head.length > 0 ? findInsert(head.toString('latin1'), true) : null;
   if (early !== null) {
     return spoolInsert(early, head, body, spool);
   }
@@ -48,12 +48,16 @@ export async function readWork(
   if (insert !== null) {
     return spoolInsert(insert, peeked, body, spool);
   }
-  const rest = await body.read(limits.queryBytesMax);
-  if (!body.ended) {
-    const message = `A query text has at most ${limits.queryBytesMax} bytes.`;
-    throw new EngineError(229, 'QUERY_IS_TOO_LARGE', message);
+  const all = Buffer.concat([peeked, await body.read(limits.queryBytesMax)]);
+  if (body.ended) {
+    return finish(all, spool);
   }
-  return finish(Buffer.concat([peeked, rest]), spool);
+  const late = findInsert(all.toString('latin1'), false);
+  if (late !== null) {
+    return spoolInsert(late, all, body, spool);
+  }
+  const message = `A query text has at most ${limits.queryBytesMax} bytes.`;
+  throw new EngineError(229, 'QUERY_IS_TOO_LARGE', message);
 }
 
 /** Everything is in memory: an INSERT whose head was long still goes through a file. */

@@ -2,20 +2,27 @@
  * The engine process: `node --import tsx backend/storage/engine/main.ts --path DIR`.
  *
  * Promises to whoever starts it: exactly one line on stdout, a JSON object
- * `{"event":"listening","url","version"}`, when queries are answered; exit code 2 and one sentence
- * on stderr when the folder, the port or the installation is not usable; a clean end on SIGTERM,
- * SIGINT, and when its stdin, if that is a pipe, closes (the parent died). UV_THREADPOOL_SIZE must
- * be in the environment, as libuv reads it before any of our code runs.
+ * `{"event":"listening","url","version"}`, when queries are answered, or `{"event":"failed",
+ * "message","hint"}`, the same as a sentence on stderr and exit code 2, when the folder, the port
+ * or the installation is not usable; a clean end on SIGTERM, SIGINT, and when its stdin, if that is
+ * a pipe, closes (the parent died). UV_THREADPOOL_SIZE must be in the environment, as libuv reads
+ * it before any of our code runs.
  */
 import { fstatSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { Server } from 'node:http';
+import { EXIT, OperatorError, errorMessage, systemCause } from '../../../runtime/errors.ts';
 import type { Identity } from './answer.ts';
-import { EngineStartError, loadNative, openFolder } from './native.ts';
+import { loadNative, openFolder } from './native.ts';
 import { listen } from './server.ts';
 import { Sessions } from './sessions.ts';
 import { prepareFolder } from './settings.ts';
 import { Spool } from './spool.ts';
+
+/** What stdout carries: one line of one of these. */
+export type EngineMessage =
+  | { event: 'listening'; url: string; version: string }
+  | { event: 'failed'; message: string; hint: string };
 
 /** Bounds. */
 const limits = {
@@ -26,9 +33,14 @@ const limits = {
 const MEMORY_BYTES_DEFAULT = 2 * 1024 * 1024 * 1024;
 
 await main().catch((error: unknown) => {
-  const message = error instanceof EngineStartError ? error.message : String(error);
-  process.stderr.write(`${message}\n`);
-  process.exit(error instanceof EngineStartError ? 2 : 1);
+  if (error instanceof OperatorError) {
+    const { message, hint } = error;
+    tell({ event: 'failed', message, hint });
+    process.stderr.write(`${message}; ${hint}\n`);
+    process.exit(EXIT.usage);
+  }
+  process.stderr.write(`${errorMessage(error)}\n`);
+  process.exit(EXIT.failed);
 });
 
 async function main(): Promise<void> {
@@ -40,11 +52,18 @@ async function main(): Promise<void> {
   const sessions = new Sessions(native, folder.enginePath, keeper);
   const identity = await identityOf(sessions);
   const { server, port } = await listen({ sessions, spool }, identity, options).catch(
-    (error: unknown) => refusePort(error, options),
+    (error: unknown) => {
+      spool.clear();
+      return refusePort(error, options);
+    },
   );
   stopOnRequest(server, sessions, spool);
   const url = `http://${options.host}:${port}`;
-  process.stdout.write(`${JSON.stringify({ event: 'listening', url, version: identity.version })}\n`);
+  tell({ event: 'listening', url, version: identity.version });
+}
+
+function tell(line: EngineMessage): void {
+  process.stdout.write(`${JSON.stringify(line)}\n`);
 }
 
 function readOptions(): { path: string; host: string; port: number; memoryBytes: number } {
@@ -59,9 +78,9 @@ function readOptions(): { path: string; host: string; port: number; memoryBytes:
   const port = Number(values.port);
   const memoryBytes = Number(values['memory-bytes']);
   if (values.path === undefined || !Number.isInteger(port) || !Number.isInteger(memoryBytes)) {
-    throw new EngineStartError(
-      'cannot start the engine: wrong arguments; ' +
-        'use --path DIR [--host 127.0.0.1] [--port 0] [--memory-bytes N]',
+    throw new OperatorError(
+      'cannot start the engine: wrong arguments',
+      'use --path DIR [--host 127.0.0.1] [--port 0] [--memory-bytes N]',
     );
   }
   return { path: values.path, host: values.host, port, memoryBytes };
@@ -74,11 +93,9 @@ async function identityOf(sessions: Sessions): Promise<Identity> {
 }
 
 function refusePort(error: unknown, address: { host: string; port: number }): never {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-  const cause = code === 'EADDRINUSE' ? 'the port is in use' : code;
-  throw new EngineStartError(
-    `cannot listen on ${address.host}:${address.port}: ${cause}; ` +
-      'stop what uses it or choose another port',
+  throw new OperatorError(
+    `cannot listen on ${address.host}:${address.port}: ${systemCause(error)}`,
+    'stop what uses it or choose another port',
   );
 }
 

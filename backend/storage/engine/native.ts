@@ -1,5 +1,5 @@
 /**
- * The engine's native addon, typed, and the three failures of opening it that an operator can fix.
+ * The engine's native addon, typed, and the failures of opening it that an operator can mend.
  *
  * The addon is used directly instead of through chdb's `Session`, for two measured reasons:
  * - `Session.close()` waits for every running call of the whole process, so one long query keeps
@@ -12,6 +12,7 @@
  */
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { OperatorError, errorMessage } from '../../../runtime/errors.ts';
 
 /** One native connection: its own settings, parameters and database; not shared between queries. */
 export type Connection = { readonly connection: unique symbol };
@@ -32,15 +33,10 @@ export interface Native {
   QueryAsyncConnection(connection: Connection, sql: string, format: string): Promise<NativeResult>;
 }
 
-/** A start that failed for a reason outside of the program; the message is one whole sentence. */
-export class EngineStartError extends Error {
-  override name = 'EngineStartError';
-}
-
 /**
  * Loads the addon of this platform.
  *
- * @throws EngineStartError when chdb, or its library for this platform, is not installed.
+ * @throws OperatorError when chdb, or its library for this platform, is not installed.
  */
 export function loadNative(): Native {
   const require = createRequire(import.meta.url);
@@ -50,10 +46,10 @@ export function loadNative(): Native {
     const loader = require(join(root, 'dist', 'loader.js')) as { loadNative(): Native };
     return loader.loadNative();
   } catch (error) {
-    const cause = error instanceof Error ? firstLine(error.message) : String(error);
-    throw new EngineStartError(
-      `cannot load the embedded engine for ${process.platform}-${process.arch}: ${cause}; ` +
-        'install the optional package chdb, or set CLICKHOUSE_URL to use a ClickHouse server',
+    const cause = firstLine(errorMessage(error));
+    throw new OperatorError(
+      `cannot load the embedded engine for ${process.platform}-${process.arch}: ${cause}`,
+      'install the optional package chdb, or set CLICKHOUSE_URL to use a ClickHouse server',
     );
   }
 }
@@ -61,7 +57,7 @@ export function loadNative(): Native {
 /**
  * Opens the first connection of the process, which starts the engine on the folder.
  *
- * @throws EngineStartError when the folder is in use, or the engine refuses it.
+ * @throws OperatorError when the folder is in use, or the engine refuses it.
  */
 export function openFolder(
   native: Native,
@@ -70,14 +66,13 @@ export function openFolder(
   try {
     return native.CreateConnection(folder.enginePath, [`--config-file=${folder.configFile}`]);
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    if (/Cannot lock file|Another server instance/.test(message)) {
-      throw new EngineStartError(
-        `cannot open data folder ${folder.path}: another process uses it; ` +
-          'stop it or choose another folder with BINNACLE_DATA_DIR',
-      );
-    }
-    throw new EngineStartError(`cannot open data folder ${folder.path}: ${firstLine(message)}`);
+    // The addon prints its reason to stderr and throws a general message. On Linux the lock was
+    // asked for before; elsewhere it is by far the likeliest reason.
+    const cause = firstLine(errorMessage(error));
+    throw new OperatorError(
+      `cannot open data folder ${folder.path}: another process uses it, or it is damaged (${cause})`,
+      'stop that process or choose another folder with BINNACLE_DATA_DIR',
+    );
   }
 }
 

@@ -1,9 +1,9 @@
 /**
  * The configuration file of the embedded engine: memory limit, caches in proportion to it, no logs.
  */
-import { accessSync, constants, mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { EngineStartError } from './native.ts';
+import * as fs from 'node:fs';
+import { dirname, join } from 'node:path';
+import { OperatorError, systemCause } from '../../../runtime/errors.ts';
 
 /** Where the parts of a data folder are. */
 export interface Folder {
@@ -16,35 +16,62 @@ export interface Folder {
 /**
  * Makes the folder and writes the engine's configuration into it.
  *
- * @throws EngineStartError when the folder cannot be made or written.
+ * @throws OperatorError when the folder cannot be made or written.
  */
 export function prepareFolder(path: string, memoryBytes: number): Folder {
   const enginePath = join(path, 'clickhouse');
   const configFile = join(path, 'engine.xml');
   try {
-    mkdirSync(enginePath, { recursive: true, mode: 0o700 });
-    accessSync(path, constants.W_OK);
-    accessSync(enginePath, constants.W_OK);
-    writeFileSync(configFile, configOf(memoryBytes), { mode: 0o600 });
+    makeFolder(enginePath);
+    fs.accessSync(path, fs.constants.W_OK);
+    fs.accessSync(enginePath, fs.constants.W_OK);
+    if (isLocked(join(enginePath, 'status'))) {
+      throw folderInUse(path);
+    }
+    fs.writeFileSync(configFile, configOf(memoryBytes), { mode: 0o600 });
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-    const cause = CAUSES[code] ?? code;
-    throw new EngineStartError(
-      `cannot open data folder ${path}: ${cause}; ` +
-        'make it writable or choose another folder with BINNACLE_DATA_DIR',
+    if (error instanceof OperatorError) {
+      throw error;
+    }
+    throw new OperatorError(
+      `cannot open data folder ${path}: ${systemCause(error)}`,
+      'make it writable or choose another folder with BINNACLE_DATA_DIR',
     );
   }
   return { path, enginePath, configFile };
 }
 
-const CAUSES: Record<string, string> = {
-  EACCES: 'permission denied',
-  EPERM: 'permission denied',
-  EROFS: 'the file system is read-only',
-  ENOSPC: 'no space left on the disk',
-  ENOTDIR: 'a part of the path is not a folder',
-  EEXIST: 'a file of that name is there',
-};
+/** What is said when the engine's lock is held. */
+export function folderInUse(path: string): OperatorError {
+  return new OperatorError(
+    `cannot open data folder ${path}: another process uses it`,
+    'stop it or choose another folder with BINNACLE_DATA_DIR',
+  );
+}
+
+/** Step by step: where a parent refuses, as in /proc, Node's own recursion never ends. */
+function makeFolder(path: string): void {
+  if (!fs.existsSync(path)) {
+    if (dirname(path) !== path) {
+      makeFolder(dirname(path));
+    }
+    fs.mkdirSync(path, { mode: 0o700 });
+  }
+}
+
+/**
+ * Whether somebody holds the engine's lock. Asked before opening, as the engine's own refusal is a
+ * line on stderr. Only Linux tells; elsewhere the engine refuses.
+ */
+function isLocked(statusFile: string): boolean {
+  if (!fs.existsSync('/proc/locks') || !fs.existsSync(statusFile)) {
+    return false;
+  }
+  const inode = `:${fs.statSync(statusFile).ino} `;
+  return fs.readFileSync('/proc/locks', 'utf8')
+    .split('\n')
+    .some((line) => line.includes('FLOCK') && line.includes(inode));
+}
 
 /** ClickHouse's defaults for caches are gigabytes; here they are shares of the limit. */
 function configOf(memoryBytes: number): string {

@@ -47,6 +47,9 @@ export function parseStatement(text: string): Statement {
     return insert;
   }
   const tokens = tokenize(text);
+  if (tokens.every((token) => token.text === ';')) {
+    throw new EngineError(62, 'SYNTAX_ERROR', 'Syntax error: Empty query.');
+  }
   refuse(tokens);
   const words = tokens.filter((token) => token.depth === 0 && token.word !== '');
   const first = tokens.find((token) => token.text !== '(')?.word ?? '';
@@ -72,7 +75,7 @@ export function parseStatement(text: string): Statement {
 /**
  * Finds the head of an INSERT that carries data, in a text that may be only the beginning.
  *
- * @param whole false when more bytes may follow: a head that touches the end is then not found.
+ * @param whole false when more bytes may follow: a head is then found only with a byte of data.
  * @returns null when there is none (yet).
  */
 export function findInsert(text: string, whole: boolean): Statement | null {
@@ -102,10 +105,10 @@ export function findInsert(text: string, whole: boolean): Statement | null {
     } else if (keyword === 'SETTINGS' && cut < 0) {
       cut = token.start;
     } else if (keyword === 'VALUES' && !selects) {
-      return insertValues(text, cut, token);
+      return whole || token.end < text.length ? insertValues(text, cut, token) : null;
     } else if (keyword === 'FORMAT') {
       const name = scan.next();
-      const open = name === null || (!whole && name.end === text.length);
+      const open = name === null || (!whole && dataAfter(text, name.end) === text.length);
       if (open || name.word === '' || (selects && input === null)) {
         return null;
       }

@@ -3,23 +3,17 @@
  *
  * The URL stays the same over restarts: the first start takes the port, later ones reuse it. While
  * the engine is away, callers see refused connections and retry; nothing that the engine
- * acknowledged is lost by a kill. A start that fails the first time is the owner's to report; later
- * failures are retried without end, with growing pauses.
+ * acknowledged is lost by a kill. A first start that fails is the owner's to report; later
+ * failures are retried with growing pauses, and given up (`failed`) when they do not end.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { EngineStartError } from './native.ts';
+import { OperatorError, errorMessage } from '../../../runtime/errors.ts';
+import type { Log } from '../../../runtime/log.ts';
+import type { EngineMessage } from './main.ts';
 import { THREADS } from './sessions.ts';
 
-export { EngineStartError };
-
-/** What the supervisor says while it works; pino's loggers fit. */
-export interface EngineLog {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
-
+/** What an engine is made from. */
 export interface EngineOptions {
   /** Data folder; made when absent. One engine per folder. */
   path: string;
@@ -28,23 +22,28 @@ export interface EngineOptions {
   port?: number;
   /** Limit of the engine's own memory; its process needs about 300 MB more. */
   memoryBytes?: number;
-  log?: EngineLog;
+  log?: Pick<Log, 'info' | 'warn' | 'error'>;
   /** Called after each start but the first. */
   onRestart?: (ready: EngineReady) => void;
   /** Called whenever the process ends without having been told to. */
   onExit?: (how: { code: number | null; signal: NodeJS.Signals | null }) => void;
 }
 
+/** Where a started engine answers. */
 export interface EngineReady {
   url: string;
+  /** ClickHouse's version, such as 26.7.2.1. */
   version: string;
 }
 
+/** One supervised engine. */
 export interface Engine {
-  /** Resolves when queries are answered. @throws EngineStartError with one whole sentence. */
+  /** Resolves when queries are answered. @throws OperatorError for what an operator can mend. */
   start(): Promise<EngineReady>;
   /** Ends the process: asked first, killed when `deadline` aborts. Safe twice and before start. */
   stop(deadline: AbortSignal): Promise<void>;
+  /** Rejects when the engine died so often in a row that restarting is given up. */
+  readonly failed: Promise<never>;
   /** '' before the first start. */
   readonly url: string;
   /** null while no process runs. */
@@ -60,8 +59,10 @@ const limits = {
   /** First pause before a restart; doubled up to the second value. */
   pauseMs: 100,
   pauseMsMax: 5_000,
-  /** A process that ran longer than this is restarted after the first pause again. */
+  /** A process that ran longer than this ends a row of failures. */
   healthyMs: 60_000,
+  /** Failures in a row (over a minute with the pauses); at the last one `failed` rejects. */
+  failuresMax: 20,
   /** Bytes of stderr kept to explain an exit. */
   stderrBytes: 8 * 1024,
 } as const;
@@ -74,7 +75,9 @@ export function createEngine(options: EngineOptions): Engine {
 class Supervisor implements Engine {
   url = '';
   restarts = 0;
+  readonly failed: Promise<never>;
   readonly #options: EngineOptions;
+  #giveUp: (error: Error) => void = () => undefined;
   #child: ChildProcess | null = null;
   #stopping = false;
   #failures = 0;
@@ -82,6 +85,11 @@ class Supervisor implements Engine {
 
   constructor(options: EngineOptions) {
     this.#options = options;
+    this.failed = new Promise<never>((_, reject) => {
+      this.#giveUp = reject;
+    });
+    // Whoever awaits it hears of it; nobody has to.
+    this.failed.catch(() => undefined);
   }
 
   get pid(): number | null {
@@ -91,7 +99,7 @@ class Supervisor implements Engine {
   async start(): Promise<EngineReady> {
     this.#stopping = false;
     const ready = await this.#launch();
-    this.#options.log?.info({ url: ready.url, version: ready.version }, 'engine is ready');
+    this.#options.log?.info('engine is ready', { ...ready });
     return ready;
   }
 
@@ -113,40 +121,36 @@ class Supervisor implements Engine {
   async #launch(): Promise<EngineReady> {
     const child = spawnEngine(this.#options, this.#port());
     this.#child = child;
-    const errors = tailOf(child, this.#options.log);
+    const errors = tailOf(child);
     const startedAtMs = performance.now();
-    let ready: EngineReady | null = null;
+    let ready = false;
     child.once('close', (code, signal) => {
       this.#child = null;
-      if (ready !== null) {
-        this.#ended({ code, signal, stderr: errors(), upMs: performance.now() - startedAtMs });
+      if (ready && !this.#stopping) {
+        const upMs = performance.now() - startedAtMs;
+        this.#failures = upMs > limits.healthyMs ? 0 : this.#failures;
+        const fields = { code, signal, stderr: errors() };
+        this.#options.log?.warn('engine ended unexpectedly; starting it again', fields);
+        this.#options.onExit?.({ code, signal });
+        this.#restartLater(`ended with ${signal ?? `exit code ${code}`}`);
       }
     });
-    ready = await untilListening(child, errors);
-    this.url = ready.url;
-    return ready;
+    const found = await untilListening(child, errors);
+    ready = true;
+    this.url = found.url;
+    return found;
   }
 
   #port(): number {
     return this.url === '' ? (this.#options.port ?? 0) : Number(new URL(this.url).port);
   }
 
-  #ended(how: {
-    code: number | null;
-    signal: NodeJS.Signals | null;
-    stderr: string;
-    upMs: number;
-  }): void {
-    if (this.#stopping) {
+  #restartLater(cause: string): void {
+    if (this.#failures >= limits.failuresMax) {
+      const count = limits.failuresMax;
+      this.#giveUp(new Error(`the engine failed ${count} times in a row, lastly: ${cause}`));
       return;
     }
-    this.#options.log?.warn(how, 'engine ended unexpectedly; restarting it');
-    this.#failures = how.upMs > limits.healthyMs ? 0 : this.#failures;
-    this.#options.onExit?.({ code: how.code, signal: how.signal });
-    this.#restartLater();
-  }
-
-  #restartLater(): void {
     const pauseMs = Math.min(limits.pauseMs * 2 ** this.#failures, limits.pauseMsMax);
     this.#failures += 1;
     this.#timer = setTimeout(() => void this.#restart(), pauseMs);
@@ -156,13 +160,13 @@ class Supervisor implements Engine {
     try {
       const ready = await this.#launch();
       this.restarts += 1;
-      this.#options.log?.info({ url: ready.url, restarts: this.restarts }, 'engine is back');
+      this.#options.log?.info('engine is back', { url: ready.url, restarts: this.restarts });
       this.#options.onRestart?.(ready);
     } catch (error) {
       if (!this.#stopping) {
-        const reason = error instanceof Error ? error.message : String(error);
-        this.#options.log?.error({ reason }, 'cannot restart the engine; trying again');
-        this.#restartLater();
+        const cause = errorMessage(error);
+        this.#options.log?.error('cannot start the engine again; trying on', { cause });
+        this.#restartLater(cause);
       }
     }
   }
@@ -180,12 +184,11 @@ function spawnEngine(options: EngineOptions, port: number): ChildProcess {
   return spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'pipe'], env, detached: true });
 }
 
-/** Forwards stderr to the log and keeps its end. */
-function tailOf(child: ChildProcess, log: EngineLog | undefined): () => string {
+/** Keeps the end of what the process says on stderr, which is nothing while it is well. */
+function tailOf(child: ChildProcess): () => string {
   let tail = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     tail = (tail + text).slice(-limits.stderrBytes);
-    log?.warn({ stderr: text.trimEnd().slice(0, limits.stderrBytes) }, 'engine says');
   });
   return () => tail.trim();
 }
@@ -193,34 +196,34 @@ function tailOf(child: ChildProcess, log: EngineLog | undefined): () => string {
 async function untilListening(child: ChildProcess, errors: () => string): Promise<EngineReady> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => child.kill('SIGKILL'), limits.startMs);
-    const fail = (message: string): void => {
+    const fail = (error: Error): void => {
       clearTimeout(timer);
-      reject(new EngineStartError(message));
+      reject(error);
     };
-    child.once('error', (error) => fail(`cannot start the engine: ${error.message}`));
-    child.once('close', (code, signal) => {
-      const said = errors();
-      const how = signal === null ? `exit code ${code}` : `signal ${signal}`;
-      fail(code === 2 && said !== '' ? said : `cannot start the engine: ${how}. ${said}`.trim());
-    });
     let text = '';
     child.stdout?.setEncoding('utf8').on('data', (part: string) => {
       text = (text + part).slice(0, limits.stderrBytes);
-      const ready = parseReady(text);
-      if (ready !== null) {
+      const message = parseMessage(text);
+      if (message?.event === 'listening') {
         clearTimeout(timer);
-        resolve(ready);
+        resolve({ url: message.url, version: message.version });
       }
+    });
+    child.once('error', fail);
+    child.once('close', (code, signal) => {
+      const message = parseMessage(text);
+      const how = signal ?? `exit code ${code}`;
+      fail(
+        message?.event === 'failed'
+          ? new OperatorError(message.message, message.hint)
+          : new Error(`cannot start the engine: ${how}. ${errors()}`.trim()),
+      );
     });
   });
 }
 
-function parseReady(text: string): EngineReady | null {
-  for (const line of text.split('\n').slice(0, -1)) {
-    if (line.startsWith('{"event":"listening"')) {
-      const { url, version } = JSON.parse(line) as EngineReady;
-      return { url, version };
-    }
-  }
-  return null;
+/** The one line that the process writes; null before it is whole. */
+function parseMessage(text: string): EngineMessage | null {
+  const end = text.indexOf('\n');
+  return end < 0 ? null : (JSON.parse(text.slice(0, end)) as EngineMessage);
 }
