@@ -2,8 +2,9 @@
 // server alike. The embedded engine may come back on another port after it was restarted, so the
 // address is asked for anew with each use.
 
-import { ClickHouseLogLevel, createClient } from '@clickhouse/client';
-import type { ClickHouseClient } from '@clickhouse/client';
+import type { Readable } from 'node:stream';
+import { ClickHouseError, ClickHouseLogLevel, createClient } from '@clickhouse/client';
+import type { ClickHouseClient, ExecParams, ExecResult } from '@clickhouse/client';
 
 export interface ConnectionOptions {
   /** `http(s)://host:port` of ClickHouse's HTTP interface, asked for at each use. */
@@ -18,6 +19,8 @@ export const limits = {
   silenceMs: 300_000,
   /** More requests than this at a time wait for a connection. */
   connectionsMax: 64,
+  /** The text of an error is cut about here. */
+  failureBytesMax: 64 * 1024,
   /** Idle connections are closed before the server does it (3 s in old versions, 10 s today). */
   idleMs: 2500,
 } as const;
@@ -40,6 +43,19 @@ export class Connection {
     return this.current.client;
   }
 
+  /**
+   * Runs one statement and hands over the body of the answer. Throws ClickHouseError with the whole
+   * text of ClickHouse's error: the client's own reading of it takes any word in brackets and
+   * capitals for the error's name.
+   */
+  async exec(params: ExecParams & { readonly values?: Readable }): Promise<ExecResult<Readable>> {
+    const answer = await this.client().exec({ ...params, ignore_error_response: true });
+    const failed = (answer.http_status_code ?? 0) >= 300
+      || answer.response_headers['x-clickhouse-exception-code'] !== undefined;
+    if (!failed) return answer;
+    throw parseFailure(await readText(answer.stream));
+  }
+
   /** Runs one statement in the server's default database. */
   async runOutside(statement: string): Promise<void> {
     const client = connect(this.options.url(), this.options, undefined);
@@ -54,6 +70,29 @@ export class Connection {
     await this.current?.client.close();
     this.current = null;
   }
+}
+
+const FAILURE = /^Code: (\d+)\. (?:DB::Exception: )?(.*)$/s;
+const FAILURE_NAME = /\(([A-Z][A-Z0-9_]*)\)(?: \(version .*\))?\s*$/s;
+
+/** An error of the store; a plain error when the text is not ClickHouse's, but say a proxy's. */
+function parseFailure(text: string): Error {
+  const match = FAILURE.exec(text);
+  if (match === null) return new Error(`unexpected answer: ${text.trim()}`);
+  const [, code, rest] = match;
+  const type = FAILURE_NAME.exec(rest!)?.[1] ?? 'UNKNOWN';
+  return new ClickHouseError({ code: code!, type, message: rest!.replace(FAILURE_NAME, '').trim() });
+}
+
+async function readText(stream: Readable): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of stream) {
+    chunks.push(chunk as Buffer);
+    bytes += (chunk as Buffer).length;
+    if (bytes > limits.failureBytesMax) break;
+  }
+  return Buffer.concat(chunks).toString();
 }
 
 function connect(

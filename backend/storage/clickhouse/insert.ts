@@ -12,7 +12,7 @@ export const limits = {
    * years. Beyond it the requests of the insert are tried one by one, and one that alone spreads
    * over more is refused.
    */
-  partitionsMax: 4000,
+  partitionsMax: 2000,
 } as const;
 
 /** Pieces smaller than this are sent together with their neighbours. */
@@ -37,7 +37,7 @@ export async function insertTable(
     input_format_native_allow_types_conversion: 1,
   };
   abort.throwIfAborted();
-  const { stream } = await connection.client().exec({
+  const { stream } = await connection.exec({
     query: `INSERT INTO ${table.name} (${columns}) FORMAT Native`,
     values: Readable.from(joined(table.chunks())),
     query_id: token,

@@ -16,7 +16,7 @@ export async function runQuery(
   const { abort, format, sql, params, queryId, settings } = request;
   if (abort.aborted) throw queryError(null, true);
   try {
-    const answer = await connection.client().exec({
+    const answer = await connection.exec({
       query: sql,
       abort_signal: abort,
       clickhouse_settings: {

@@ -1,6 +1,7 @@
 // A storage on a real engine, in a database of its own, for the tests of this folder.
 
 import assert from 'node:assert/strict';
+import { setMaxListeners } from 'node:events';
 import { createClickHouseStorage } from '../../../backend/storage/clickhouse/storage.ts';
 import type { ClickHouseStorageOptions } from '../../../backend/storage/clickhouse/storage.ts';
 import type { Storage } from '../../../backend/storage/contract.ts';
@@ -10,6 +11,8 @@ import { SILENT_LOG } from '../../../runtime/log.ts';
 import { createWorld } from '../../../runtime/world.ts';
 
 export const NEVER = new AbortController().signal;
+// Many requests listen to it at the same time, which is no leak.
+setMaxListeners(0, NEVER);
 
 /** Long enough for every time that a test makes up. */
 const KEPT_MS = 60 * 365 * 86_400_000;
