@@ -106,8 +106,7 @@ export function createOtlpGrpcServer(options: OtlpGrpcServerOptions): OtlpServer
       if (stopping) return;
       stopping = true;
       listener?.close();
-      await shutDown(server, deadline);
-      listener?.destroy();
+      await shutDown(server, listener, deadline);
       // Calls whose clients have gone. Their consumers were told so, and answer soon.
       await untilAborted(Promise.all(underWay), deadline);
     },
@@ -208,14 +207,17 @@ async function untilAborted(work: Promise<unknown>, abort: AbortSignal): Promise
   abort.removeEventListener('abort', stop);
 }
 
-function shutDown(server: Server, deadline: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const cut = () => server.forceShutdown();
-    server.tryShutdown(() => {
-      deadline.removeEventListener('abort', cut);
-      resolve();
-    });
-    if (deadline.aborted) cut();
-    else deadline.addEventListener('abort', cut, { once: true });
-  });
+async function shutDown(
+  server: Server,
+  listener: Listener | undefined,
+  deadline: AbortSignal,
+): Promise<void> {
+  // Without its channelz grpc-js forgets its connections, so these are cut here.
+  const cut = () => listener?.destroy();
+  if (deadline.aborted) cut();
+  else deadline.addEventListener('abort', cut, { once: true });
+  await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+  deadline.removeEventListener('abort', cut);
+  cut();
+  server.forceShutdown();
 }

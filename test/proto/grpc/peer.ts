@@ -92,18 +92,14 @@ export function rawCall(
       ':method': 'POST', ':path': METHODS.logs, 'content-type': 'application/grpc', te: 'trailers',
       ...headers,
     }, { endStream: false });
-    let seen: IncomingHttpHeaders = {};
-    stream.on('response', (head) => {
-      seen = { ...seen, ...head };
-    });
-    stream.on('trailers', (trailers) => {
-      seen = { ...seen, ...trailers };
-    });
-    stream.on('error', reject);
-    stream.on('close', () => {
+    const answered = (headers: IncomingHttpHeaders) => {
+      if (headers['grpc-status'] === undefined) return;
       session.destroy();
-      resolve(Number(seen['grpc-status'] ?? -1));
-    });
+      resolve(Number(headers['grpc-status']));
+    };
+    stream.on('response', answered);
+    stream.on('trailers', answered);
+    stream.on('error', reject);
     stream.resume();
     if (end) stream.end(body);
     else stream.write(body);
