@@ -56,16 +56,24 @@ const TABLES = new RegExp('^(?:windows-\\d+|iso-8859-\\d+|koi8-[ru]|macintosh|ib
 export type Decode = (bytes: Buffer, start: number, end: number) => string;
 
 export function createDecoder({ label }: Encoding): Decode {
-  if (label === 'latin1') return (bytes, start, end) => bytes.toString('latin1', start, end);
+  if (label === 'latin1' || label === 'nop') return (bytes, start, end) => bytes.toString('latin1', start, end);
   if (label === 'utf-16le') return (bytes, start, end) => bytes.toString('utf16le', start, end);
   if (label === 'utf-8') return (bytes, start, end) => bytes.toString('utf8', start, end);
   if (label === 'ascii') {
     return (bytes, start, end) =>
       bytes.toString('latin1', start, end).replace(/[\x80-\xff]/g, '\ufffd');
   }
+  if (label === 'windows-1252') return decodeWindows1252;
   const decoder = new TextDecoder(label, { ignoreBOM: true });
   return (bytes, start, end) => decoder.decode(bytes.subarray(start, end));
 }
+
+/** Node 20's own decoder takes this encoding for latin1 (nodejs/node#56542). */
+const decodeWindows1252: Decode = (bytes, start, end) =>
+  bytes.toString('latin1', start, end)
+    .replace(/[\x80-\x9f]/g, (character) => WINDOWS_1252[character.charCodeAt(0) - 0x80]!);
+
+const WINDOWS_1252 = '€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ';
 
 /**
  * How many of the bytes before `end` belong to a character that `end` cuts through, so that a long

@@ -1,7 +1,8 @@
 // Regular expressions as the Collector's users write them (RE2, as Go has it), read as JavaScript's.
 //
 // Translated: `(?P<name>…)`, flags in front `(?i)`, `(?s)`, `(?m)`, `\A`, `\z`, POSIX classes such
-// as `[[:alpha:]]`. What JavaScript cannot say (flags in the middle, `\Q…\E`) is refused when the
+// as `[[:alpha:]]`, and `.`, `^`, `$`, for which only LF is a line end: not CR, which may stand in
+// the middle of a line. What JavaScript cannot say (flags in the middle, `\Q…\E`) is refused when the
 // configuration is read. JavaScript backtracks where RE2 does not, so whoever scans with one of
 // these limits the text: `limits.scannedCharsMax`.
 
@@ -31,8 +32,8 @@ export function goPattern(flags: string = ''): z.ZodType<RegExp, string> {
 /** Null when it cannot be said in JavaScript. */
 export function parseGoPattern(text: string, flags: string = ''): RegExp | null {
   const front = /^\(\?([ims]+)\)/.exec(text);
-  const source = translate(text.slice(front?.[0].length ?? 0));
   const all = [...new Set(flags + (front?.[1] ?? ''))].join('');
+  const source = translate(text.slice(front?.[0].length ?? 0), all);
   for (const unicode of ['u', '']) {
     try {
       return new RegExp(source, all + unicode);
@@ -59,12 +60,27 @@ const POSIX_CLASSES: Record<string, string> = {
   space: '\\t\\n\\v\\f\\r ', upper: 'A-Z', word: '0-9A-Za-z_', xdigit: '0-9A-Fa-f',
 };
 
-function translate(text: string): string {
-  // An escaped character is stepped over, so that `\\A` stays a backslash and a letter.
-  return text.replace(/\\[\s\S]|\(\?P<|\[:(\w+):\]/g, (found, name: string | undefined) => {
-    if (found === '(?P<') return '(?<';
-    if (found === '\\A') return '(?<![\\s\\S])';
-    if (found === '\\z') return '(?![\\s\\S])';
-    return name === undefined ? found : (POSIX_CLASSES[name] ?? found);
+/** Escapes, classes and groups are stepped over as wholes; what is left is one character. */
+const TOKENS = /\\[\s\S]|\[\^?\]?(?:\[:\w+:\]|\\[\s\S]|[^\]\\])*\]|\(\?P<|[.^$]/g;
+
+/** What means the same in both is left alone; JavaScript takes more characters for line ends. */
+function translate(text: string, flags: string): string {
+  return text.replace(TOKENS, (found) => {
+    if (found.startsWith('[')) return translateClass(found);
+    switch (found) {
+      case '(?P<': return '(?<';
+      case '\\A': return '(?<![\\s\\S])';
+      case '\\z': return '(?![\\s\\S])';
+      case '.': return flags.includes('s') ? '.' : '[^\\n]';
+      case '^': return flags.includes('m') ? '(?<![^\\n])' : '^';
+      case '$': return flags.includes('m') ? '(?![^\\n])' : '$';
+      default: return found;
+    }
   });
+}
+
+function translateClass(text: string): string {
+  // In Go a bracket that comes first is a member.
+  const opened = text.replace(/^\[(\^?)\]/, '[$1\\]');
+  return opened.replace(/\[:(\w+):\]/g, (found, name: string) => POSIX_CLASSES[name] ?? found);
 }

@@ -153,7 +153,7 @@ function splitAtEnds(options: SplitOptions, cut: Cut, pattern: RegExp, omit: boo
     search(bytes, start, (first, last) => {
       // An empty match at the beginning, or one inside the line end that was just left out.
       if (last <= from) return true;
-      if (last === bytes.length && !flush) return false;
+      if (!flush && isOpen(encoding, bytes, last)) return false;
       const end = Math.max(from, omit ? first : last);
       cut(bytes, from, recordEnd(encoding, bytes, from, end), spans);
       const ended = isUnit(encoding, bytes, last - encoding.unitBytes, 0x0a);
@@ -250,6 +250,13 @@ export function afterLineEnd(encoding: Encoding, bytes: Buffer, at: number): num
   const unit = encoding.unitBytes;
   const feed = isUnit(encoding, bytes, at, 0x0d) ? at + unit : at;
   return isUnit(encoding, bytes, feed, 0x0a) ? feed + unit : at;
+}
+
+/** Whether more bytes could make a match longer, or be the line end behind it. */
+function isOpen(encoding: Encoding, bytes: Buffer, last: number): boolean {
+  const left = bytes.length - last;
+  return left === 0
+    || (left === encoding.unitBytes && isUnit(encoding, bytes, last, 0x0d));
 }
 
 function isUnit({ unitBytes, label }: Encoding, bytes: Buffer, at: number, code: number): boolean {
