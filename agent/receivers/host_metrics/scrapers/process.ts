@@ -209,7 +209,7 @@ async function fileSamples(
     samples.push(...ioSamples(await read('io', 'io', host.ioNow)));
   }
   if (wanted('process.context_switches') || wanted('process.signals_pending')) {
-    samples.push(...statusSamples(await read('status', 'other', false)));
+    samples.push(...statusSamples(await read('status', 'other', true)));
   }
   if (wanted('process.open_file_descriptors')) {
     const open = await host.list(`/proc/${pid}/fd`).catch((error: unknown) => {
