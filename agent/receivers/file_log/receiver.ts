@@ -151,7 +151,8 @@ async function startLooking(parts: Parts): Promise<Looking> {
     startAtEnd: config.start_at === 'end',
     fingerprintBytes: config.fingerprint_size,
   }, clock.monotonicMs());
-  const writer = createCheckpointWriter(context.world, context.folder, context.log,
+  const log = rateLimited(context.log, clock, LOG_INTERVAL_MS);
+  const writer = createCheckpointWriter(context.world, context.folder, log,
     () => tails.snapshot());
   const turns = createTurns(createReaderTurn(parts, tails, writer), readBytes(config),
     parts.stopping);
