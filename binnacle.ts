@@ -24,6 +24,9 @@ const AGENT_STOP_MS = 10_000;
 const BACKEND_STOP_MS = 20_000;
 const UP_STOP_MS = AGENT_STOP_MS + BACKEND_STOP_MS;
 
+/** `up` says in a few lines what goes well, so its processes only say what does not. */
+const QUIET = { BINNACLE_LOG_LEVEL: 'warn', BINNACLE_SERVICE_TELEMETRY_LOGS_LEVEL: 'warn' };
+
 const collect = (value: string, earlier: string[]): string[] => [...earlier, value];
 
 const program = new Command('binnacle')
@@ -107,7 +110,7 @@ async function up(flags: UpFlags, abort: AbortSignal): Promise<Running> {
   const write = (line: string) => void process.stderr.write(line);
   const log = createLog({ level: 'info', format: process.stderr.isTTY ? 'text' : 'json', write });
   const dataDir = flags.dataDir ?? process.env.BINNACLE_DATA_DIR ?? './data';
-  const env = { ...process.env, BINNACLE_DATA_DIR: dataDir };
+  const env = { ...QUIET, ...process.env, BINNACLE_DATA_DIR: dataDir };
   const child = (name: string, file: string) =>
     createChild({ name, args: [LAUNCHER, name, '--config', file], env, clock, log });
   const backend = child('backend', flags.backendConfig);
