@@ -73,7 +73,7 @@ program.command('query')
   .option('-u, --url <url>', 'the backend (BINNACLE_URL)', process.env.BINNACLE_URL ?? BACKEND_URL)
   .addHelpText('after', '\nExamples:\n'
     + '  binnacle query "SELECT ServiceName, count() FROM otel_traces GROUP BY 1"\n'
-    + '  binnacle query -f CSV -p s=checkout "SELECT * FROM otel_logs WHERE ServiceName={s:String}"')
+    + '  binnacle query -f CSV -p s=shop "SELECT * FROM otel_logs WHERE ServiceName={s:String}"')
   .action(query);
 
 program.command('validate')
@@ -141,8 +141,7 @@ function printStart(addresses: Readonly<Record<string, string>>, dataDir: string
   const width = Math.max(...rows.map(([name]) => name.length));
   const lines = rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`);
   process.stdout.write(`binnacle ${VERSION} is running; Ctrl-C stops it\n${lines.join('\n')}\n`
-    + '\n  Ask it: npx binnacle query "SELECT MetricName, count() FROM otel_metrics_gauge GROUP BY 1"'
-    + '\n');
+    + '\n  Ask it: npx binnacle query "SELECT MetricName, count() FROM otel_metrics_sum GROUP BY 1"\n');
 }
 
 interface QueryFlags {

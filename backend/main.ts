@@ -150,8 +150,8 @@ async function buildParts(
     components: [...(engine === null ? [] : [engine]), storage, grpc, api, intake],
     failed: engine?.failed ?? new Promise<never>(() => {}),
     addresses: () => ({
-      backend: api.url(),
-      'backend OTLP gRPC': formatEndpoint(grpc.endpoint()),
+      'SQL and API': api.url(),
+      'OTLP from agents': formatEndpoint(grpc.endpoint()),
       'API documentation': `${api.url()}/docs`,
       ClickHouse: engine === null ? config.clickhouse.url : `${engine.url} (embedded)`,
     }),

@@ -104,7 +104,7 @@ async function up(): Promise<{ child: ChildProcess; url: string; out: string }> 
     out += String(chunk);
     if (out.includes('Ask it:')) break;
   }
-  const url = /backend\s+(http:\S+)/.exec(out)![1]!;
+  const url = /SQL and API\s+(http:\S+)/.exec(out)![1]!;
   return { child, url, out };
 }
 

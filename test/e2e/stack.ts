@@ -43,7 +43,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     const agent = child('agent', folder, {
       exporters: {
         otlp: {
-          endpoint: started['backend OTLP gRPC'],
+          endpoint: started['OTLP from agents'],
           tls: { insecure: true },
           retry_on_failure: { initial_interval: '100ms', max_interval: '500ms' },
         },
@@ -51,7 +51,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       ...options.agent(folder),
     });
     const addresses = { ...started, ...(await agent.start()) };
-    return { folder, backend, agent, addresses, ...asker(started.backend!),
+    return { folder, backend, agent, addresses, ...asker(started['SQL and API']!),
       stop: () => stop(folder, agent, backend) };
   } catch (error) {
     await stop(folder, backend);
