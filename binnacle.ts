@@ -141,7 +141,7 @@ function printStart(addresses: Readonly<Record<string, string>>, dataDir: string
   const width = Math.max(...rows.map(([name]) => name.length));
   const lines = rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`);
   process.stdout.write(`binnacle ${VERSION} is running; Ctrl-C stops it\n${lines.join('\n')}\n`
-    + '\n  Ask it: npx binnacle query "SELECT MetricName, count() FROM otel_metrics_sum GROUP BY 1"\n');
+    + '\n  Ask: npx binnacle query "SELECT MetricName, count() FROM otel_metrics_sum GROUP BY 1"\n');
 }
 
 interface QueryFlags {

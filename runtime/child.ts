@@ -72,7 +72,9 @@ export function createChild(options: ChildOptions): Child {
     start: launch,
     stop: async (deadline) => {
       stopping = true;
-      if (current !== undefined) await ended(current, deadline);
+      if (current === undefined) return;
+      const how = await ended(current, deadline);
+      if (how !== null) log.warn(`the ${name} did not end in order`, { cause: how });
     },
     failed,
     get pid() {
@@ -98,13 +100,14 @@ function readiness(child: ChildProcess, name: string): Promise<Readonly<Record<s
   });
 }
 
-function ended(child: ChildProcess, deadline: AbortSignal): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
+/** Ends the process; resolves with what went wrong at it, or null. */
+function ended(child: ChildProcess, deadline: AbortSignal): Promise<string | null> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve(null);
   return new Promise((resolve) => {
     const kill = () => child.kill('SIGKILL');
-    child.once('exit', () => {
+    child.once('exit', (code, signal) => {
       deadline.removeEventListener('abort', kill);
-      resolve();
+      resolve(code === EXIT.ok ? null : (signal ?? `exit code ${code}`));
     });
     if (deadline.aborted) kill();
     deadline.addEventListener('abort', kill, { once: true });

@@ -102,19 +102,25 @@ async function up(): Promise<{ child: ChildProcess; url: string; out: string }> 
   let out = '';
   for await (const chunk of child.stdout!) {
     out += String(chunk);
-    if (out.includes('Ask it:')) break;
+    if (out.includes('Ask:')) break;
   }
   const url = /SQL and API\s+(http:\S+)/.exec(out)![1]!;
   return { child, url, out };
 }
 
+/** A port that is free, from below those that the system gives to connections by itself. */
 async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 10_000);
+    const server = createServer().listen(port, '127.0.0.1');
+    const free = await Promise.race([
+      once(server, 'listening').then(() => true), once(server, 'error').then(() => false),
+    ]);
+    if (!free) continue;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }
 
 async function interrupt(child: ChildProcess): Promise<number | null> {
@@ -195,7 +201,7 @@ test('command: what must be mended first is one sentence and exit code 2', async
 function processesOf(mark: string): string[] {
   try {
     return readdirSync('/proc').filter((id) => /^\d+$/.test(id) && id !== String(process.pid))
-      .filter((id) => commandOf(id).includes(mark));
+      .map(commandOf).filter((command) => command.includes(mark));
   } catch {
     return [];
   }
