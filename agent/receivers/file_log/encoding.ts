@@ -56,7 +56,9 @@ const TABLES = new RegExp('^(?:windows-\\d+|iso-8859-\\d+|koi8-[ru]|macintosh|ib
 export type Decode = (bytes: Buffer, start: number, end: number) => string;
 
 export function createDecoder({ label }: Encoding): Decode {
-  if (label === 'latin1' || label === 'nop') return (bytes, start, end) => bytes.toString('latin1', start, end);
+  if (label === 'latin1' || label === 'nop') {
+    return (bytes, start, end) => bytes.toString('latin1', start, end);
+  }
   if (label === 'utf-16le') return (bytes, start, end) => bytes.toString('utf16le', start, end);
   if (label === 'utf-8') return (bytes, start, end) => bytes.toString('utf8', start, end);
   if (label === 'ascii') {

@@ -118,8 +118,9 @@ async function walkFolder(glob: Glob, walked: Walked, place: Place): Promise<voi
       walked.paths.add(path);
     }
     if (!deeper || kind === 'file') continue;
-    if (kind === 'folder') await walkFolder(glob, walked, { folder: path, depth: depth + 1, above });
-    else await walkLink(glob, walked, { folder: path, depth: depth + 1, above });
+    const below = { folder: path, depth: depth + 1, above };
+    if (kind === 'folder') await walkFolder(glob, walked, below);
+    else await walkLink(glob, walked, below);
   }
 }
 

@@ -1,10 +1,11 @@
-// Regular expressions as the Collector's users write them (RE2, as Go has it), read as JavaScript's.
+// Regular expressions as the Collector's users write them (RE2, as Go has it), read as those of
+// JavaScript.
 //
 // Translated: `(?P<name>…)`, flags in front `(?i)`, `(?s)`, `(?m)`, `\A`, `\z`, POSIX classes such
 // as `[[:alpha:]]`, and `.`, `^`, `$`, for which only LF is a line end: not CR, which may stand in
-// the middle of a line. What JavaScript cannot say (flags in the middle, `\Q…\E`) is refused when the
-// configuration is read. JavaScript backtracks where RE2 does not, so whoever scans with one of
-// these limits the text: `limits.scannedCharsMax`.
+// the middle of a line. What JavaScript cannot say (flags in the middle, `\Q…\E`) is refused when
+// the configuration is read. JavaScript backtracks where RE2 does not, so whoever scans with one
+// of these limits the text: `limits.scannedCharsMax`.
 
 import { z } from 'zod';
 import { fault } from '../../../config/schema.ts';
@@ -55,7 +56,8 @@ export function forBytes(expression: RegExp): RegExp {
 }
 
 const POSIX_CLASSES: Record<string, string> = {
-  alnum: '0-9A-Za-z', alpha: 'A-Za-z', ascii: '\\x00-\\x7F', blank: '\\t ', cntrl: '\\x00-\\x1F\\x7F',
+  alnum: '0-9A-Za-z', alpha: 'A-Za-z', ascii: '\\x00-\\x7F', blank: '\\t ',
+  cntrl: '\\x00-\\x1F\\x7F',
   digit: '0-9', graph: '!-~', lower: 'a-z', print: ' -~', punct: '!-\\/:-@\\[-`{-~',
   space: '\\t\\n\\v\\f\\r ', upper: 'A-Z', word: '0-9A-Za-z_', xdigit: '0-9A-Fa-f',
 };

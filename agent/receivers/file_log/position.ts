@@ -6,7 +6,8 @@
 //
 // Invariants:
 // - accepted <= read. `accepted` moves only over batches that got a final verdict, in the order of
-//   the file: a batch that is answered early waits for those before it. Checkpoints hold `accepted`.
+//   the file: a batch that is answered early waits for those before it. Checkpoints hold
+//   `accepted`.
 // - A position belongs to content, not to a name: a file that is truncated gets a new one, and the
 //   old one may be taken over by the copy that was made before (copy-truncate).
 // - Content is recognised by its first bytes (a CRC of up to `fingerprint_size`, which grows with

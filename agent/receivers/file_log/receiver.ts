@@ -262,7 +262,9 @@ function createBuild(config: FileLogConfig, context: ComponentContext): Build {
       { receiver: id, operator }).add(1);
     if (!quiet) log.warn(`cannot apply operator ${operator}: ${fault}`);
   });
-  return createOperatorBuild(options, pipeline);
+  // Named by a field or a value of any key of an operator.
+  const changesResource = JSON.stringify(config.operators).includes('"root":"resource"');
+  return createOperatorBuild({ ...options, changesResource }, pipeline);
 }
 
 /** What every record of a file says; made anew when its path changes. */

@@ -56,27 +56,38 @@ export const OFFSET_KEY = 'log.file.record_offset';
 
 export function createPlainBuild({ encoding, withNumber, withOffset }: BuildOptions): Build {
   const convert = createConversion(encoding);
-  const varying = withNumber || withOffset;
   return (chunk) => {
     const { spans, firstNumber, offset, facts, observedNs } = chunk;
     const texts = convert(chunk.bytes, spans);
-    const suffix = encodeSuffix(facts.attributes, observedNs);
-    const suffixOf = varying
-      ? (index: number) => {
-          const more: KeyValue[] = [];
-          if (withNumber) more.push(integer(NUMBER_KEY, firstNumber + index));
-          if (withOffset) more.push(integer(OFFSET_KEY, offset + spans.starts[index]!));
-          return encodeSuffix([...facts.attributes, ...more], observedNs);
-        }
-      : () => suffix;
-    const bytes = writeRequest(chunk, texts, suffixOf);
+    const suffix = new Writer(256);
+    // The same for all records, and behind it what is not.
+    encodeAttributes(suffix, ATTRIBUTES_TAG, facts.attributes);
+    const fixedBytes = suffix.position;
+    const writeSuffix = (index: number): Writer => {
+      suffix.position = fixedBytes;
+      if (withNumber) encodeInteger(suffix, NUMBER_KEY, firstNumber + index);
+      if (withOffset) encodeInteger(suffix, OFFSET_KEY, offset + spans.starts[index]!);
+      suffix.fixed64Field((11 << 3) | 1, observedNs);
+      return suffix;
+    };
+    const varies = withNumber || withOffset;
+    writeSuffix(0);
+    const bytes = writeRequest(chunk, texts, varies ? writeSuffix : () => suffix);
     const batch = bytes === null ? null : Batch.fromBytes('logs', bytes);
     return { batch, mended: texts.mended, dropped: 0 };
   };
 }
 
-export function integer(key: string, value: number): KeyValue {
-  return { key, value: { type: 'int', value: BigInt(value) } };
+/** An attribute whose value is a whole number that is not negative. */
+function encodeInteger(writer: Writer, key: string, value: number): void {
+  const mark = writer.open(ATTRIBUTES_TAG, 1);
+  writer.stringField((1 << 3) | 2, key);
+  const inner = writer.open((2 << 3) | 2, 1);
+  writer.varint32((3 << 3) | 0);
+  if (value < 2 ** 31) writer.varint32(value);
+  else writer.varint64(BigInt(value));
+  writer.close(inner);
+  writer.close(mark);
 }
 
 /** Texts that are not simply bytes of the file, by index of the record. */
@@ -132,16 +143,9 @@ const GROUP_TAG = (1 << 3) | 2;
 const SCOPE_TAG = (2 << 3) | 2;
 const RECORD_TAG = (2 << 3) | 2;
 const BODY_TAG = (5 << 3) | 2;
+const ATTRIBUTES_TAG = (6 << 3) | 2;
 const TEXT_TAG = (1 << 3) | 2;
 const BLOB_TAG = (7 << 3) | 2;
-
-/** Attributes and observed time, as they stand in a record behind its body. */
-function encodeSuffix(attributes: readonly KeyValue[], observedNs: bigint): Uint8Array {
-  const writer = new Writer(256);
-  encodeAttributes(writer, (6 << 3) | 2, attributes);
-  writer.fixed64Field((11 << 3) | 1, observedNs);
-  return writer.finish();
-}
 
 function encodeResourceField(attributes: readonly KeyValue[]): Uint8Array {
   const writer = new Writer(256);
@@ -154,11 +158,11 @@ function encodeResourceField(attributes: readonly KeyValue[]): Uint8Array {
 function writeRequest(
   { bytes, spans, facts }: Chunk,
   { converted, isBlob }: Texts,
-  suffixOf: (index: number) => Uint8Array,
+  suffixOf: (index: number) => Writer,
 ): Uint8Array | null {
   const { starts, ends } = spans;
   const resource = encodeResourceField(facts.resource);
-  const scope = new Writer(estimate(spans, suffixOf(0).length));
+  const scope = new Writer(estimate(spans, suffixOf(0).position));
   for (let index = 0; index < starts.length; index++) {
     const start = starts[index]!;
     const end = ends[index]!;
@@ -168,29 +172,40 @@ function writeRequest(
     const suffix = suffixOf(index);
     const valueBytes = 1 + varintSize(length) + length;
     scope.varint32(RECORD_TAG);
-    scope.varint32(1 + varintSize(valueBytes) + valueBytes + suffix.length);
+    scope.varint32(1 + varintSize(valueBytes) + valueBytes + suffix.position);
     scope.varint32(BODY_TAG);
     scope.varint32(valueBytes);
     scope.varint32(isBlob(index) ? BLOB_TAG : TEXT_TAG);
     scope.varint32(length);
     if (text === undefined) scope.raw(bytes, start, end);
     else scope.raw(text, 0, length);
-    scope.raw(suffix, 0, suffix.length);
+    scope.raw(suffix.bytes, 0, suffix.position);
   }
-  return scope.position === 0 ? null : wrapScope(scope, resource);
+  return scope.position === 0 ? null : joinGroups([{ resource, scope }]);
 }
 
-/** The records are written first, so that the lengths in front of them are known. */
-function wrapScope(scope: Writer, resource: Uint8Array): Uint8Array {
-  const scopeBytes = 1 + varintSize(scope.position) + scope.position;
-  const groupBytes = resource.length + scopeBytes;
-  const request = new Writer(1 + varintSize(groupBytes) + groupBytes);
-  request.varint32(GROUP_TAG);
-  request.varint32(groupBytes);
-  request.raw(resource, 0, resource.length);
-  request.varint32(SCOPE_TAG);
-  request.varint32(scope.position);
-  request.raw(scope.bytes, 0, scope.position);
+export interface EncodedGroup {
+  /** The field `resource` of ResourceLogs, encoded. */
+  readonly resource: Uint8Array;
+  /** The records, as they stand in ScopeLogs. */
+  readonly scope: Writer;
+}
+
+/** The request of these groups. Records are written first, so that all lengths are known. */
+export function joinGroups(groups: readonly EncodedGroup[]): Uint8Array {
+  const size = ({ resource, scope: { position } }: EncodedGroup): number =>
+    resource.length + 1 + varintSize(position) + position;
+  const bytes = groups.reduce((sum, group) => sum + 6 + size(group), 0);
+  const request = new Writer(bytes);
+  for (const group of groups) {
+    const { resource, scope } = group;
+    request.varint32(GROUP_TAG);
+    request.varint32(size(group));
+    request.raw(resource, 0, resource.length);
+    request.varint32(SCOPE_TAG);
+    request.varint32(scope.position);
+    request.raw(scope.bytes, 0, scope.position);
+  }
   return request.finish();
 }
 

@@ -266,7 +266,7 @@ function isUnit({ unitBytes, label }: Encoding, bytes: Buffer, at: number, code:
   return bytes[low] === code && bytes[high] === 0;
 }
 
-/** Shortens spans by white space (ASCII) at their ends, as the Collector does unless told not to. */
+/** Shortens spans by white space (ASCII) at their ends. */
 export function trimSpans(
   encoding: Encoding, bytes: Buffer, { starts, ends }: Spans, leading: boolean, trailing: boolean,
 ): void {

@@ -266,7 +266,8 @@ export class Tails {
     }
     for (const key of tail.early ? this.inherited : []) {
       const saved = this.saved.get(key);
-      if (saved === undefined || !this.isHeir(tail, saved) || !fits(saved.fingerprint, probe.head)) continue;
+      if (saved === undefined || !this.isHeir(tail, saved)) continue;
+      if (!fits(saved.fingerprint, probe.head)) continue;
       const position = new Position(saved.point, saved.fingerprint);
       if (this.all.has(key) || !await isContent(saved.point, position, probe)) continue;
       if (this.saved.delete(key) && this.inherited.delete(key)) return position;

@@ -3,12 +3,12 @@
 //   body   body.message   attributes   attributes.user.id   attributes["user.id"]   resource.host
 //
 // Invariants: an entry belongs to one run of the operators and is changed in place; no object that
-// came from parsing has a prototype that assignment could reach (`attributes` and `resource` have
-// none, and values are only read by own keys).
+// came from parsing has a prototype that assignment could reach (the prototype of `attributes` and
+// `resource` is empty, and values are only read by own keys).
 
 import { z } from 'zod';
 import { fault } from '../../../../config/schema.ts';
-import type { AnyValue, KeyValue } from '../../../../proto/otlp/model.ts';
+import type { Writer } from '../../../../proto/protobuf/writer.ts';
 
 export type Value =
   | null
@@ -45,7 +45,8 @@ export function field(): z.ZodType<Field, string> {
   const schema = z.string().transform((text, ctx) => {
     const parsed = parseField(text);
     if (parsed !== null) return parsed;
-    fault(ctx, 'is not a field', 'write body, attributes.name, attributes["a.name"] or resource.name');
+    fault(ctx, 'is not a field',
+      'write body, attributes.name, attributes["a.name"] or resource.name');
     return z.NEVER;
   });
   return schema;
@@ -115,26 +116,58 @@ export function isMap(value: Value | undefined): value is ValueMap {
 }
 
 export function emptyMap(): ValueMap {
-  return Object.create(null) as ValueMap;
+  return new (EmptyMap as unknown as new () => ValueMap)();
 }
 
-export function toAttributes(map: ValueMap): KeyValue[] {
-  const pairs: KeyValue[] = [];
-  for (const key of Object.keys(map)) pairs.push({ key, value: toAnyValue(map[key]!) });
-  return pairs;
-}
+// Objects made by `Object.create(null)` are slow tables from their beginning; these are not.
+const EmptyMap = function EmptyMap() {};
+EmptyMap.prototype = Object.create(null);
 
-/** Nesting is bounded by whoever parsed the value. */
-export function toAnyValue(value: Value): AnyValue {
-  switch (typeof value) {
-    case 'string': return { type: 'string', value };
-    case 'number': return { type: 'double', value };
-    case 'bigint': return { type: 'int', value };
-    case 'boolean': return { type: 'bool', value };
-    default:
+/** Writes a repeated KeyValue field of OTLP, whose tag is `tag`. */
+export function encodeMap(writer: Writer, tag: number, map: ValueMap): void {
+  for (const key of Object.keys(map)) {
+    const mark = writer.open(tag, 1);
+    writer.stringField((1 << 3) | 2, key);
+    encodeValue(writer, (2 << 3) | 2, map[key]!);
+    writer.close(mark);
   }
-  if (value === null) return { type: 'empty', value: null };
-  if (value instanceof Uint8Array) return { type: 'bytes', value };
-  if (Array.isArray(value)) return { type: 'array', value: value.map(toAnyValue) };
-  return { type: 'kvlist', value: toAttributes(value as ValueMap) };
+}
+
+/** Writes an AnyValue field of OTLP. Nesting is bounded by whoever parsed the value. */
+export function encodeValue(writer: Writer, tag: number, value: Value): void {
+  const mark = writer.open(tag, 1);
+  switch (typeof value) {
+    case 'string':
+      writer.varint32((1 << 3) | 2);
+      writer.string(value);
+      break;
+    case 'boolean':
+      writer.varint32((2 << 3) | 0);
+      writer.varint32(value ? 1 : 0);
+      break;
+    case 'bigint':
+      writer.varint32((3 << 3) | 0);
+      writer.varint64(value);
+      break;
+    case 'number':
+      writer.varint32((4 << 3) | 1);
+      writer.double(value);
+      break;
+    default:
+      if (value !== null) encodeCompound(writer, value);
+  }
+  writer.close(mark);
+}
+
+function encodeCompound(writer: Writer, value: Uint8Array | readonly Value[] | ValueMap): void {
+  if (value instanceof Uint8Array) {
+    writer.varint32((7 << 3) | 2);
+    writer.blob(value);
+    return;
+  }
+  const isList = Array.isArray(value);
+  const mark = writer.open(((isList ? 5 : 6) << 3) | 2, 1);
+  if (isList) for (const inner of value) encodeValue(writer, (1 << 3) | 2, inner as Value);
+  else encodeMap(writer, (1 << 3) | 2, value as ValueMap);
+  writer.close(mark);
 }

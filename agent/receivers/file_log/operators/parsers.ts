@@ -13,8 +13,11 @@ import { operatorKeys, type Step } from './step.ts';
 import { createTime, timeBlock } from './time.ts';
 
 export const limits = {
-  /** Objects inside objects in JSON. Deeper text is not parsed: OTLP readers would refuse it. */
-  depthMax: 30,
+  /**
+   * Objects inside objects in JSON, each of which is three messages inside each other in OTLP.
+   * Deeper text is not parsed: readers take no more than 100 messages, and the rest needs some.
+   */
+  depthMax: 24,
 } as const;
 
 const parserKeys = {
@@ -65,7 +68,7 @@ export function createJsonParser(config: JsonConfig, clock: Clock): Step {
 export function createRegexParser(config: RegexConfig, clock: Clock): Step {
   const { regex } = config;
   return parserStep(config, clock, (text) => {
-    if (text.length > patternLimits.scannedCharsMax) return 'the text is too long for an expression';
+    if (text.length > patternLimits.scannedCharsMax) return 'the text is too long to be scanned';
     const groups = regex.exec(text)?.groups;
     if (groups === undefined) return 'the expression does not match';
     const map = emptyMap();

@@ -58,7 +58,7 @@ function parseOperator(value: unknown, ctx: z.core.$RefinementCtx<unknown>): Ope
     : {};
   const type = keys['type'];
   if (typeof type !== 'string') {
-    fault(ctx, 'is not an operator', `write a list of type: … with type one of ${known.join(', ')}`);
+    fault(ctx, 'is not an operator', `write its type, one of ${known.join(', ')}`);
     return z.NEVER;
   }
   if (!Object.hasOwn(SCHEMAS, type)) {

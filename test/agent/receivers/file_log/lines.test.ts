@@ -244,7 +244,8 @@ test('file_log: splitting does not depend on how the bytes come in', () => {
     const pieces = (step: () => number): string[] => {
       const records: string[] = [];
       let at = 0;
-      for (let end = Math.min(step(), content.length); ; end = Math.min(end + step(), content.length)) {
+      const after = (end: number) => Math.min(end + step(), content.length);
+      for (let end = after(0); ; end = after(end)) {
         for (let moved = true; moved;) {
           const spans = { starts: [] as number[], ends: [] as number[] };
           const next = split(content.subarray(0, end), at, end === content.length, spans);

@@ -50,7 +50,7 @@ function timeText(timeNs: bigint): string {
   return `${new Date(Number(timeNs / 1_000_000n)).toISOString().slice(0, 19)}.${digits}`;
 }
 
-test('json_parser: an object becomes attributes; numbers, lists, maps keep their kind', async () => {
+test('json_parser: an object becomes attributes; values keep their kind', async () => {
   const [record] = await run(
     '{"s":"x","n":1.5,"i":7,"b":true,"z":null,"l":[1,"a"],"m":{"k":"v"},"__proto__":{"p":1}}',
     [{ type: 'json_parser' }]);
@@ -86,7 +86,8 @@ test('operators: on_error sends or drops, counted; nothing of the text is logged
   const sent = await run(lines, [{ type: 'json_parser' }]);
   assert.deepEqual(sent.map(({ body }) => body), lines);
   assert.deepEqual(sent.map(({ attributes }) => attributes), [{ a: 1 }, {}, {}, {}]);
-  const following = await follow({ operators: [{ type: 'json_parser', id: 'j', on_error: 'drop' }] });
+  const dropping = { type: 'json_parser', id: 'j', on_error: 'drop' };
+  const following = await follow({ operators: [dropping] });
   following.write('a.log', 'secret\n{"a":1}\nsecret\n');
   await following.poll();
   assert.deepEqual(following.bodies(), ['{"a":1}']);
@@ -111,7 +112,9 @@ test('regex_parser: named groups as Go writes them', async () => {
       type: 'regex_parser',
       regex,
       timestamp: { parse_from: 'attributes.at', layout: '%d/%b/%Y:%H:%M:%S %z' },
-      severity: { parse_from: 'attributes.status', mapping: { error: '5xx', info: ['2xx', '3xx'] } },
+      severity: {
+        parse_from: 'attributes.status', mapping: { error: '5xx', info: ['2xx', '3xx'] },
+      },
     }]);
   assert.deepEqual(record!.attributes,
     { host: 'h1', at: '02/Jan/2026:15:04:05 +0100', status: '503', rest: 'a\rb' });
@@ -251,7 +254,7 @@ test('operators: what is wrong or not supported is said by name', () => {
   assert.match(problem({ type: 'json_parser', if: 'true' }), /^if: is not supported: leave it out/);
   assert.match(problem({ type: 'json_parser', output: 'x' }), /^output: is not supported/);
   assert.match(problem({ type: 'json_parser', parse_form: 'body' }), /did you mean "parse_from"/);
-  assert.match(problem({ type: 'json_parser', parse_from: '$body' }), /^parse_from: is not a field/);
+  assert.match(problem({ type: 'json_parser', parse_from: '$body' }), /^parse_from: is not a f/);
   assert.match(problem({ type: 'json_parser', on_error: 'explode' }), /^on_error/);
   assert.match(problem({ type: 'regex_parser', regex: 'a' }), /^regex: has no named group/);
   assert.match(problem({ type: 'regex_parser', regex: '(?P<a>' }), /^regex: is not a regular/);
@@ -262,4 +265,11 @@ test('operators: what is wrong or not supported is said by name', () => {
   assert.match(problem({ type: 'severity_parser', parse_from: 'body', mapping: { loud: 'x' } }),
     /^mapping.loud: is not a severity/);
   assert.match(problem({ type: 'add', field: 'body', value: 'EXPR(1)' }), /^value: expressions/);
+});
+
+test('operators: what no reader would take is dropped alone', async () => {
+  const deep = `{"a":${'{"a":'.repeat(22)}1${'}'.repeat(23)}`;
+  const field = `attributes${'.x'.repeat(12)}`;
+  const records = await run([deep, '{"a":1}'], [{ type: 'json_parser', parse_to: field }]);
+  assert.deepEqual(records.map(({ body }) => body), ['{"a":1}']);
 });
