@@ -44,6 +44,7 @@ export function createChild(options: ChildOptions): Child {
   failed.catch(() => {}); // Whoever awaits it hears of it; nobody has to.
   let current: ChildProcess | undefined;
   let stopping = false;
+  let ending: Promise<void> | undefined;
   let deathsMs: number[] = [];
 
   const launch = async (): Promise<Readonly<Record<string, string>>> => {
@@ -68,13 +69,17 @@ export function createChild(options: ChildOptions): Child {
     await clock.sleep(RESTART_DELAY_MS);
     if (!stopping) await launch().catch(giveUp);
   };
+  const end = async (deadline: AbortSignal): Promise<void> => {
+    const how = current === undefined ? null : await ended(current, deadline);
+    if (how !== null) log.warn(`the ${name} did not end in order`, { cause: how });
+  };
   return {
     start: launch,
     stop: async (deadline) => {
       stopping = true;
-      if (current === undefined) return;
-      const how = await ended(current, deadline);
-      if (how !== null) log.warn(`the ${name} did not end in order`, { cause: how });
+      // Asked twice, it would take the second signal for impatience and give up its orderly stop.
+      ending ??= end(deadline);
+      await ending;
     },
     failed,
     get pid() {
