@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { validate } from 'dockerfile-utils';
+import { parse } from 'yaml';
 
 const ROOT = new URL('..', import.meta.url).pathname;
 
@@ -26,4 +27,11 @@ test('deploy: docker-compose.yml has no errors', () => {
   const errors = (JSON.parse(linted) as Array<{ errorCount: number }>)
     .reduce((sum, { errorCount }) => sum + errorCount, 0);
   assert.equal(errors, 0, linted);
+});
+
+test('deploy: the configuration of the agent in its container is valid', () => {
+  const compose = parse(readFileSync(`${ROOT}docker-compose.yml`, 'utf8')) as
+    { services: { agent: { command: string[] } } };
+  const files = compose.services.agent.command.slice(1);
+  execFileSync(process.execPath, ['binnacle.mjs', 'validate', ...files], { cwd: ROOT });
 });
