@@ -82,7 +82,7 @@ export function contentTypeOf(format: string): string {
   if (format === 'XML') {
     return 'application/xml; charset=UTF-8';
   }
-  if (/^(Pretty|Vertical|Values|Markdown|SQLInsert|Template|Custom|Prometheus|LineAs)/.test(format)) {
+  if (/^(Pretty|Vertical|Values|Markdown|SQLInsert|Template|Custom|Prometheus)/.test(format)) {
     return 'text/plain; charset=UTF-8';
   }
   return 'application/octet-stream';

@@ -23,9 +23,13 @@ export class EngineError extends Error {
 
   /** The response body, as a server of this version writes it. */
   body(version: string): string {
-    return `Code: ${this.code}. DB::Exception: ${this.message} (${this.type}) (version ${version})\n`;
+    const { code, message, type } = this;
+    return `Code: ${code}. DB::Exception: ${message} (${type}) (version ${version})\n`;
   }
 }
+
+/** Names and versions at the end: ` (NAME) (version 26.7.2.1). (NAME)`. */
+const TAIL = /(?: \(version [0-9.]+\)\.?| \([A-Z][A-Z0-9_]+\))+\s*$/;
 
 /**
  * Reads the engine's text back into its parts.
@@ -35,8 +39,7 @@ export class EngineError extends Error {
 export function parseEngineError(text: string, hidden: readonly string[] = []): EngineError {
   const code = Number(/^Code: (\d+)\. /.exec(text)?.[1] ?? 1002);
   const type = /\(([A-Z][A-Z0-9_]+)\)\s*$/.exec(text)?.[1] ?? 'UNKNOWN_EXCEPTION';
-  let message = text.replace(/^(?:Code: \d+\. DB::Exception: )+/, '');
-  message = message.replace(/(?:\s*\(version [^()]*(?:\([^()]*\))?\)\.?|\s*\([A-Z][A-Z0-9_]+\))+\s*$/, '');
+  let message = text.replace(/^(?:Code: \d+\. DB::Exception: )+/, '').replace(TAIL, '');
   for (const path of hidden) {
     message = message.split(`(in file/uri ${path}): `).join('').split(path).join('(request body)');
   }

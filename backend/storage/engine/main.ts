@@ -28,6 +28,8 @@ export type EngineMessage =
 const limits = {
   /** How long running queries may go on after a request to stop; then they are killed. */
   stopMs: 5_000,
+  /** How long answers may take to leave after that. */
+  sendMs: 2_000,
 } as const;
 
 const MEMORY_BYTES_DEFAULT = 2 * 1024 * 1024 * 1024;
@@ -108,14 +110,15 @@ function stopOnRequest(server: Server, sessions: Sessions, spool: Spool): void {
     stopping = true;
     server.close();
     server.closeIdleConnections();
-    void sessions.stop(AbortSignal.timeout(limits.stopMs)).then((closed) => {
-      spool.clear();
+    void sessions.stop(AbortSignal.timeout(limits.stopMs)).then(async (closed) => {
       if (!closed) {
+        spool.clear();
         // Closing under a running call aborts the engine; a kill is what its storage survives.
         process.kill(process.pid, 'SIGKILL');
       }
-      server.closeAllConnections();
-      process.exit(0);
+      await answersSent(server);
+      spool.clear();
+      process.exit(EXIT.ok);
     });
   };
   process.on('SIGTERM', stop);
@@ -125,5 +128,16 @@ function stopOnRequest(server: Server, sessions: Sessions, spool: Spool): void {
     process.stdin.on('close', stop);
     process.stdin.on('error', stop);
     process.stdin.resume();
+  }
+}
+
+/** Resolves when the last answer has left, or after `limits.sendMs`. */
+async function answersSent(server: Server): Promise<void> {
+  const end = performance.now() + limits.sendMs;
+  const open = (): Promise<number> =>
+    new Promise((resolve) => server.getConnections((_, count) => resolve(count)));
+  while ((await open()) > 0 && performance.now() < end) {
+    server.closeIdleConnections();
+    await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

@@ -69,8 +69,9 @@ export function openFolder(
     // The addon prints its reason to stderr and throws a general message. On Linux the lock was
     // asked for before; elsewhere it is by far the likeliest reason.
     const cause = firstLine(errorMessage(error));
+    const { path } = folder;
     throw new OperatorError(
-      `cannot open data folder ${folder.path}: another process uses it, or it is damaged (${cause})`,
+      `cannot open data folder ${path}: another process uses it, or it is damaged (${cause})`,
       'stop that process or choose another folder with BINNACLE_DATA_DIR',
     );
   }

@@ -62,6 +62,8 @@ async function serve(
   response.on('error', () => undefined);
   if (url.pathname === '/ping' || url.pathname === '/replicas_status') {
     sendOk(response);
+  } else if (isBrowser(request)) {
+    sendText(response, 403, 'Web pages have no access.\n');
   } else if (url.pathname !== '/') {
     sendText(response, 404, `There is no handle ${url.pathname.slice(0, 200)}\n`);
   } else if (request.method !== 'GET' && request.method !== 'POST' && request.method !== 'HEAD') {
@@ -99,6 +101,15 @@ async function serveQuery(
       sendError(response, identity, queryId, new EngineError(1001, 'STD_EXCEPTION', message));
     }
   }
+}
+
+/**
+ * Any web page can send requests to loopback, and there is no password that would stop it. A
+ * browser cannot leave these headers out; other clients do not send them.
+ */
+function isBrowser(request: IncomingMessage): boolean {
+  const site = request.headers['sec-fetch-site'];
+  return request.headers.origin !== undefined || (site !== undefined && site !== 'none');
 }
 
 /** The path and parameters of a request; `/invalid` when they are none. */

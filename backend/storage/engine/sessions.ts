@@ -23,6 +23,8 @@ export const limits = {
   waitingMax: 512,
   /** How long a query waits for its turn before it is answered 503. */
   waitMs: 60_000,
+  /** A longer SET needs room first: ClickHouse's own limit is on bytes of a statement. */
+  preludeChars: 50_000,
   /** Default of `max_result_bytes`: more is an error of code 396. */
   resultBytesMax: 8 * 1024 * 1024 * 1024,
   /** How often a query whose caller is gone is killed again until it ends. */
@@ -31,6 +33,11 @@ export const limits = {
 
 /** Threads that libuv needs: one per query, some for KILL, files and compression. */
 export const THREADS = limits.runningMax + 8;
+
+/** ClickHouse's default, set again where long parameters needed more. */
+const MAX_QUERY_SIZE = '262144';
+/** Bytes of the longest UTF-8 sequence per UTF-16 unit. */
+const UTF8_BYTES = 3;
 
 interface Waiting {
   go(): void;
@@ -188,7 +195,12 @@ export class Sessions {
   }
 
   async #prepare(connection: Connection, request: QueryRequest): Promise<void> {
-    await this.#native.QueryAsyncConnection(connection, preludeOf(request), 'Null');
+    const prelude = preludeOf(request);
+    if (prelude.length > limits.preludeChars) {
+      const room = `SET max_query_size = ${prelude.length * UTF8_BYTES}`;
+      await this.#native.QueryAsyncConnection(connection, room, 'Null');
+    }
+    await this.#native.QueryAsyncConnection(connection, prelude, 'Null');
     if (request.database !== '') {
       const use = `USE ${quoted(request.database, '`')}`;
       await this.#native.QueryAsyncConnection(connection, use, 'Null');
@@ -244,6 +256,7 @@ function preludeOf(request: QueryRequest): string {
     ['implicit_select', '0'],
     ['allow_introspection_functions', '0'],
     ['max_result_bytes', String(limits.resultBytesMax)],
+    ['max_query_size', MAX_QUERY_SIZE],
     ...request.settings,
     ['log_comment', markOf(request)],
   ]);

@@ -4,8 +4,8 @@
  *
  * - An INSERT that carries data is cut in front of `SETTINGS`, `FORMAT` or `VALUES`, so that
  *   `FROM INFILE '…'` can be put there. The engine must never see data inside of the text: it
- *   ends inline data at the first empty line, whatever the format, and drops the rest silently.
- * - `INSERT … SELECT … FROM input('…') FORMAT X` is cut around `input(`, to read with `file(…)`.
+ *   ends inline data at the first empty line, and may drop the rest silently.
+ * - `INSERT … SELECT … FROM input('…') FORMAT X` is cut around `input(…)`, to read a file there.
  * - A SELECT is cut where `INTO OUTFILE '…'` belongs, so that results go through a file: no
  *   result is ever held in memory, totals survive, and an error is known before the first byte.
  * - Several statements, and `INTO OUTFILE`/`FROM INFILE` written by the caller, are refused, as a
@@ -189,7 +189,7 @@ function insertFormat(
   };
 }
 
-/** ClickHouse's rule: blanks after the format name, an optional `;`, and one line end are not data. */
+/** ClickHouse's rule: blanks after the format name, a `;`, and one line end are not data. */
 function dataAfter(text: string, from: number): number {
   const match = /^[ \t\f]*;?[ \t\f]*\r?\n?/.exec(text.slice(from, from + 256));
   return from + (match?.[0].length ?? 0);

@@ -21,7 +21,10 @@ export async function startEngine(): Promise<EngineFixture> {
   }
   const path = await mkdtemp(join(tmpdir(), 'binnacle-engine-'));
   const engine = createEngine({ path });
-  const { url } = await engine.start();
+  const { url } = await engine.start().catch(async (error: unknown) => {
+    await rm(path, { recursive: true, force: true });
+    throw error;
+  });
   const stop = async (): Promise<void> => {
     await engine.stop(AbortSignal.timeout(10_000));
     await rm(path, { recursive: true, force: true });

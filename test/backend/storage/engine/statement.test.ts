@@ -23,7 +23,7 @@ const cutSelect = (text: string): string => {
   return `${found.before}|${found.after}`;
 };
 
-test('statement: an INSERT is cut before SETTINGS, FORMAT or VALUES, and after one line end', () => {
+test('statement: an INSERT is cut before SETTINGS, FORMAT or VALUES, after one line end', () => {
   const check = (text: string, want: string): void => assert.equal(cutInsert(text), want);
   check('INSERT INTO t FORMAT CSV\n1,2', 'INSERT INTO t |FORMAT CSV|1,2');
   check('insert into t (a, b) format CSV 1,2', 'insert into t (a, b) |format CSV|1,2');
@@ -31,13 +31,15 @@ test('statement: an INSERT is cut before SETTINGS, FORMAT or VALUES, and after o
   check('INSERT INTO t FORMAT RowBinary\r\n\n\n', 'INSERT INTO t |FORMAT RowBinary|\n\n');
   check('INSERT INTO t VALUES (1)', 'INSERT INTO t |FORMAT Values| (1)');
   check('INSERT t VALUES (1)', 'INSERT t |FORMAT Values| (1)');
-  check("INSERT INTO t SETTINGS a='VALUES' FORMAT X\n", "INSERT INTO t |SETTINGS a='VALUES' FORMAT X|");
+  const quoted = "INSERT INTO t SETTINGS a='VALUES' FORMAT X\n";
+  check(quoted, "INSERT INTO t |SETTINGS a='VALUES' FORMAT X|");
   check('INSERT INTO t SETTINGS a=1 VALUES(2)', 'INSERT INTO t |SETTINGS a=1 FORMAT Values|(2)');
   check('INSERT INTO TABLE db.values FORMAT A\n', 'INSERT INTO TABLE db.values |FORMAT A|');
   check('INSERT INTO format FORMAT A\n', 'INSERT INTO format |FORMAT A|');
   check('INSERT INTO `a FORMAT b` FORMAT A\n', 'INSERT INTO `a FORMAT b` |FORMAT A|');
   check('INSERT INTO t (`a``FORMAT X`) FORMAT A\n', 'INSERT INTO t (`a``FORMAT X`) |FORMAT A|');
-  check('-- FORMAT X\nINSERT /* VALUES */ INTO t FORMAT A\n', '-- FORMAT X\nINSERT /* VALUES */ INTO t |FORMAT A|');
+  const comments = '-- FORMAT X\nINSERT /* VALUES */ INTO t ';
+  check(`${comments}FORMAT A\n`, `${comments}|FORMAT A|`);
   check(
     "INSERT INTO FUNCTION file('FORMAT', 'CSV') FORMAT A\n",
     "INSERT INTO FUNCTION file('FORMAT', 'CSV') |FORMAT A|",
