@@ -81,7 +81,8 @@ function parseFailure(text: string): Error {
   if (match === null) return new Error(`unexpected answer: ${text.trim()}`);
   const [, code, rest] = match;
   const type = FAILURE_NAME.exec(rest!)?.[1] ?? 'UNKNOWN';
-  return new ClickHouseError({ code: code!, type, message: rest!.replace(FAILURE_NAME, '').trim() });
+  const message = rest!.replace(FAILURE_NAME, '').trim();
+  return new ClickHouseError({ code: code!, type, message });
 }
 
 async function readText(stream: Readable): Promise<string> {

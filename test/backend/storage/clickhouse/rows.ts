@@ -2,10 +2,11 @@
 // from the documented values alone and shares no code with the transcoder, whose columns a test
 // compares with it.
 
-import type { AnyValue, Attributes, DataPoint, Exemplar } from '../../../proto/otlp/model.ts';
-import type { ExponentialBuckets, LogsRequest, Metric } from '../../../proto/otlp/model.ts';
-import type { MetricsRequest, NumberValue, RequestOf, Resource } from '../../../proto/otlp/model.ts';
-import type { Scope, Signal, Span, TracesRequest } from '../../../proto/otlp/model.ts';
+import type { AnyValue, Attributes, DataPoint, Exemplar } from '../../../../proto/otlp/model.ts';
+import type { ExponentialBuckets, LogsRequest, Metric } from '../../../../proto/otlp/model.ts';
+import type { MetricsRequest, NumberValue } from '../../../../proto/otlp/model.ts';
+import type { RequestOf, Resource } from '../../../../proto/otlp/model.ts';
+import type { Scope, Signal, Span, TracesRequest } from '../../../../proto/otlp/model.ts';
 
 /** A row of a table; null for a record that cannot be stored. */
 export type TableRow = { readonly table: string; readonly line: string } | null;
@@ -107,9 +108,14 @@ function metricRows({ resourceMetrics }: MetricsRequest): TableRow[] {
     }))));
 }
 
+/** A summary's point has no exemplars. */
+type Point = DataPoint & { readonly exemplars?: readonly Exemplar[] };
+
 function pointRows({ data }: Metric, shared: Columns): TableRow[] {
-  const point = (table: string, { flags, ...values }: DataPoint, own: Columns): TableRow => {
+  const point = (table: string, one: Point, own: Columns): TableRow => {
+    const { flags, exemplars = [], ...values } = one;
     const times = [values.timeUnixNano, values.startTimeUnixNano];
+    for (const { timeUnixNano } of exemplars) times.push(timeUnixNano);
     if (times.some((at) => at >= TIME_END)) return null;
     return row(table, {
       ...shared,
@@ -123,33 +129,31 @@ function pointRows({ data }: Metric, shared: Columns): TableRow[] {
   switch (data?.type) {
     case undefined: return [];
     case 'gauge':
-      return data.dataPoints.map((one) => badExemplar(one) ? null : point('otel_metrics_gauge', one, {
+      return data.dataPoints.map((one) => point('otel_metrics_gauge', one, {
         Value: number(one.value),
         ...exemplarColumns(one.exemplars),
       }));
     case 'sum':
-      return data.dataPoints.map((one) => badExemplar(one) ? null : point('otel_metrics_sum', one, {
+      return data.dataPoints.map((one) => point('otel_metrics_sum', one, {
         Value: number(one.value),
         ...exemplarColumns(one.exemplars),
         AggregationTemporality: String(data.aggregationTemporality),
         IsMonotonic: String(data.isMonotonic),
       }));
     case 'histogram':
-      return data.dataPoints.map((one) => badExemplar(one) ? null
-        : point('otel_metrics_histogram', one, {
-          ...spreadColumns(one, data.aggregationTemporality),
-          BucketCounts: list(one.bucketCounts, (count) => quote(String(count))),
-          ExplicitBounds: list(one.explicitBounds, double),
-        }));
+      return data.dataPoints.map((one) => point('otel_metrics_histogram', one, {
+        ...spreadColumns(one, data.aggregationTemporality),
+        BucketCounts: list(one.bucketCounts, (count) => quote(String(count))),
+        ExplicitBounds: list(one.explicitBounds, double),
+      }));
     case 'exponentialHistogram':
-      return data.dataPoints.map((one) => badExemplar(one) ? null
-        : point('otel_metrics_exponential_histogram', one, {
-          ...spreadColumns(one, data.aggregationTemporality),
-          Scale: String(one.scale),
-          ZeroCount: quote(String(one.zeroCount)),
-          ...bucketColumns('Positive', one.positive),
-          ...bucketColumns('Negative', one.negative),
-        }));
+      return data.dataPoints.map((one) => point('otel_metrics_exponential_histogram', one, {
+        ...spreadColumns(one, data.aggregationTemporality),
+        Scale: String(one.scale),
+        ZeroCount: quote(String(one.zeroCount)),
+        ...bucketColumns('Positive', one.positive),
+        ...bucketColumns('Negative', one.negative),
+      }));
     case 'summary':
       return data.dataPoints.map((one) => point('otel_metrics_summary', one, {
         Count: quote(String(one.count)),
@@ -185,9 +189,6 @@ function bucketColumns(side: string, buckets: ExponentialBuckets | undefined): C
     [`${side}BucketCounts`]: list(buckets?.bucketCounts ?? [], (count) => quote(String(count))),
   };
 }
-
-const badExemplar = ({ exemplars }: { readonly exemplars: readonly Exemplar[] }): boolean =>
-  exemplars.some((exemplar) => exemplar.timeUnixNano >= TIME_END);
 
 function exemplarColumns(exemplars: readonly Exemplar[]): Columns {
   return {

@@ -6,15 +6,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { createEngine } from '../../../backend/storage/engine/supervisor.ts';
-import { Batch } from '../../../proto/contract/batch.ts';
-import { ACCEPTED } from '../../../proto/contract/outcome.ts';
-import type { Outcome } from '../../../proto/contract/outcome.ts';
-import type { MetricsRequest, TracesRequest } from '../../../proto/otlp/model.ts';
-import { generateServiceSpans } from '../../bench/data.ts';
-import { seededRandom } from '../../proto/generate.ts';
-import { startEngine } from './engine_fixture.ts';
-import type { EngineFixture } from './engine_fixture.ts';
+import { createEngine } from '../../../../backend/storage/engine/supervisor.ts';
+import { Batch } from '../../../../proto/contract/batch.ts';
+import { ACCEPTED } from '../../../../proto/contract/outcome.ts';
+import type { Outcome } from '../../../../proto/contract/outcome.ts';
+import type { MetricsRequest, TracesRequest } from '../../../../proto/otlp/model.ts';
+import { generateServiceSpans } from '../../../bench/data.ts';
+import { seededRandom } from '../../../proto/generate.ts';
+import { startEngine } from '../engine_fixture.ts';
+import type { EngineFixture } from '../engine_fixture.ts';
 import { countRows, NEVER, startStorage } from './storage_fixture.ts';
 import type { StorageFixture } from './storage_fixture.ts';
 
@@ -101,7 +101,8 @@ test('writer: an empty request is accepted, one with broken records in part', as
     assert.deepEqual(await storage.writer.consume(empty, NEVER), ACCEPTED);
     const { resourceSpans: [group] } = generateServiceSpans(random, 4);
     const [scope] = group!.scopeSpans;
-    const broken = scope!.spans.map((span, index) => index % 2 === 0 ? span : { ...span, spanId: '' });
+    const broken = scope!.spans.map((span, index) =>
+      index % 2 === 0 ? span : { ...span, spanId: '' });
     const half = Batch.fromRequest('traces', {
       resourceSpans: [{ ...group!, scopeSpans: [{ ...scope!, spans: broken }] }],
     });

@@ -6,11 +6,12 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { readSchemaFiles, renderStatements } from '../../../backend/storage/clickhouse/schema.ts';
-import { createClickHouseStorage } from '../../../backend/storage/clickhouse/storage.ts';
-import { createFiles } from '../../../runtime/files.ts';
-import { startEngine } from './engine_fixture.ts';
-import type { EngineFixture } from './engine_fixture.ts';
+import { readSchemaFiles } from '../../../../backend/storage/clickhouse/schema.ts';
+import { renderStatements } from '../../../../backend/storage/clickhouse/schema.ts';
+import { createClickHouseStorage } from '../../../../backend/storage/clickhouse/storage.ts';
+import { createFiles } from '../../../../runtime/files.ts';
+import { startEngine } from '../engine_fixture.ts';
+import type { EngineFixture } from '../engine_fixture.ts';
 import { startStorage, storageOptions } from './storage_fixture.ts';
 
 const DAY_MS = 86_400_000;
@@ -32,7 +33,7 @@ for (const cluster of [null, 'main'] as const) {
     const files = await readSchemaFiles(createFiles());
     const text = files.map((file) =>
       `-- ${file.name}\n\n${renderStatements(file.text, { cluster }).join(';\n\n')};\n`).join('\n');
-    const path = fileURLToPath(new URL(`../../golden/sql/${name}.sql`, import.meta.url));
+    const path = fileURLToPath(new URL(`../../../golden/sql/${name}.sql`, import.meta.url));
     if (process.env['UPDATE_GOLDEN'] === '1') await writeFile(path, text);
     assert.equal(text, await readFile(path, 'utf8'));
   });

@@ -2,13 +2,13 @@
 
 import assert from 'node:assert/strict';
 import { setMaxListeners } from 'node:events';
-import { createClickHouseStorage } from '../../../backend/storage/clickhouse/storage.ts';
-import type { ClickHouseStorageOptions } from '../../../backend/storage/clickhouse/storage.ts';
-import type { Storage } from '../../../backend/storage/contract.ts';
-import { createCounters } from '../../../runtime/counters.ts';
-import type { Counters } from '../../../runtime/counters.ts';
-import { SILENT_LOG } from '../../../runtime/log.ts';
-import { createWorld } from '../../../runtime/world.ts';
+import { createClickHouseStorage } from '../../../../backend/storage/clickhouse/storage.ts';
+import type { ClickHouseStorageOptions } from '../../../../backend/storage/clickhouse/storage.ts';
+import type { Storage } from '../../../../backend/storage/contract.ts';
+import { createCounters } from '../../../../runtime/counters.ts';
+import type { Counters } from '../../../../runtime/counters.ts';
+import { SILENT_LOG } from '../../../../runtime/log.ts';
+import { createWorld } from '../../../../runtime/world.ts';
 
 export const NEVER = new AbortController().signal;
 // Many requests listen to it at the same time, which is no leak.
