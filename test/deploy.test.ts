@@ -35,3 +35,15 @@ test('deploy: the configuration of the agent in its container is valid', () => {
   const files = compose.services.agent.command.slice(1);
   execFileSync(process.execPath, ['binnacle.mjs', 'validate', ...files], { cwd: ROOT });
 });
+
+test('deploy: the lock file knows the engine of every platform, and no registry', () => {
+  const text = readFileSync(`${ROOT}package-lock.json`, 'utf8');
+  const { packages } = JSON.parse(text) as
+    { packages: Record<string, { version: string; optionalDependencies?: object }> };
+  const wanted = Object.entries(packages['node_modules/chdb']!.optionalDependencies!);
+  assert.equal(wanted.length, 4);
+  for (const [name, version] of wanted) {
+    assert.equal(packages[`node_modules/${name}`]?.version, version, name);
+  }
+  assert.doesNotMatch(text, /"resolved"/);
+});
