@@ -48,9 +48,9 @@ export function answerOf(signal: Signal, format: BodyFormat, outcome: Outcome): 
 /** An answer that means: send it again, after `retryAfterMs` if that is given. */
 export function later(reason: string, retryAfterMs: number | undefined, format: BodyFormat): Answer {
   const answer = failure(503, reason, format, retryAfterMs);
-  if (retryAfterMs === undefined) return answer;
-  // The header has no parts of a second. Zero would mean at once.
-  const seconds = Math.max(1, Math.ceil(retryAfterMs / 1000));
+  // The header has no parts of a second: a shorter wait is only in the RetryInfo of the body.
+  if (retryAfterMs === undefined || retryAfterMs < 1000) return answer;
+  const seconds = Math.ceil(retryAfterMs / 1000);
   return { ...answer, headers: { ...answer.headers, 'retry-after': String(seconds) } };
 }
 

@@ -164,6 +164,10 @@ function failures(check: Check): void {
     const timed = await scene.post('', PROTOBUF);
     assert.deepEqual([timed.code, timed.headers['retry-after']], [503, '2']);
     assert.equal(statusOf(timed, PROTOBUF).message, 'full');
+    scene.sink.answer(retryable('full', 10));
+    const short = await scene.post('', PROTOBUF);
+    assert.deepEqual([short.code, short.headers['retry-after']], [503, undefined]);
+    assert.equal(decodeStatus(short.body)?.retryAfterMs, 10);
     scene.sink.answer(retryable('full'));
     const plain = await scene.post('{}', JSON_TYPE);
     assert.deepEqual([plain.code, plain.headers['retry-after']], [503, undefined]);
