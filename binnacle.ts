@@ -140,8 +140,9 @@ function printStart(addresses: Readonly<Record<string, string>>, dataDir: string
   const rows = Object.entries({ ...addresses, Data: dataDir });
   const width = Math.max(...rows.map(([name]) => name.length));
   const lines = rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`);
+  const example = 'SELECT MetricName, count() FROM otel_metrics_sum GROUP BY 1';
   process.stdout.write(`binnacle ${VERSION} is running; Ctrl-C stops it\n${lines.join('\n')}\n`
-    + '\n  Ask: npx binnacle query "SELECT MetricName, count() FROM otel_metrics_sum GROUP BY 1"\n');
+    + `\n  Ask: npx binnacle query "${example}"\n`);
 }
 
 interface QueryFlags {

@@ -41,7 +41,8 @@ if (coverage && code === 0) reportCoverage();
 process.exit(code);
 
 function run(): Promise<number> {
-  const node = ['--import', 'tsx', '--test', '--test-concurrency=2', '--test-timeout=150000'];
+  const node = ['--import', 'tsx', '--test', '--test-reporter=spec',
+    '--test-concurrency=2', '--test-timeout=150000'];
   const c8 = [
     'node_modules/c8/bin/c8.js', '--all', '--reporter=json-summary', '--reporter=text',
     '--reports-dir=coverage', ...ROOMS.map((room) => `--include=${room}/**/*.ts`),

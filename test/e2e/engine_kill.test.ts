@@ -36,7 +36,7 @@ before(async () => {
 
 after(() => stack?.stop());
 
-test('e2e: nothing acknowledged is gone after the engine was killed while data flows', { skip }, async () => {
+test('e2e: nothing acknowledged is gone after the engine was killed', { skip }, async () => {
   const endpoint = parseEndpoint(stack.addresses['OTLP gRPC']!)!;
   const client = createOtlpGrpcClient({
     endpoint, clock, tls: null, compression: 'none', timeoutMs: 60_000,

@@ -15,6 +15,7 @@ import { startStack, type Stack } from './stack.ts';
 
 const SHOP = join(import.meta.dirname, 'shop.ts');
 const REQUESTS = 60;
+const LOOPBACK = '127.0.0.1:0';
 
 let stack: Stack;
 
@@ -22,7 +23,7 @@ before(async () => {
   stack = await startStack({
     agent: () => ({
       receivers: {
-        otlp: { protocols: { grpc: { endpoint: '127.0.0.1:0' }, http: { endpoint: '127.0.0.1:0' } } },
+        otlp: { protocols: { grpc: { endpoint: LOOPBACK }, http: { endpoint: LOOPBACK } } },
       },
       processors: { batch: { timeout: '50ms' }, memory_limiter: {
         check_interval: '1s', limit_mib: 1024,
@@ -90,7 +91,8 @@ async function checkSpans(service: string, expected: readonly LedgerSpan[]): Pro
     FROM otel_traces WHERE ServiceName = '${service}'`);
   const nested = (list: readonly object[]) => list.map((one) =>
     ({ ...one, attributes: JSON.parse((one as { attributes: string }).attributes) }));
-  const rows = found.map((row) => ({ ...row, events: nested(row.events), links: nested(row.links) }));
+  const rows = found.map((row) =>
+    ({ ...row, events: nested(row.events), links: nested(row.links) }));
   assert.deepEqual(sorted(rows, bySpan), sorted(expected, bySpan));
   const [resource] = await stack.rows(`
     SELECT DISTINCT ResourceAttributes['service.version'] AS version,
@@ -142,7 +144,8 @@ async function checkPercentiles(service: string, spans: readonly LedgerSpan[]): 
   assert.deepEqual(found!.exact, exact);
   found!.sketch.forEach((value, index) => {
     // The sketch answers for a rank beside ours at most; its value is within 1 % of that rank's.
-    const near = [exact[index]!, durations[Math.floor([0.95, 0.99][index]! * durations.length) - 1]!];
+    const rank = Math.floor([0.95, 0.99][index]! * durations.length);
+    const near = [durations[rank]!, durations[rank - 1]!];
     const error = Math.min(...near.map((wanted) => Math.abs(value - wanted) / wanted));
     assert.ok(error <= 0.0101, `p${[95, 99][index]}: ${value} instead of ${exact[index]}`);
   });

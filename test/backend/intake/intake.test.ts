@@ -26,7 +26,7 @@ test('intake: records are counted by what became of them', async () => {
   await check(retryable('later'), { deferred: 10 });
 });
 
-test('intake: before start and after stop senders are asked to come again, and the writer is left alone', async () => {
+test('intake: before start and after stop the writer is left alone', async () => {
   let calls = 0;
   const writer = {
     consume: async () => {
