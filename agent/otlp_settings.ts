@@ -94,7 +94,10 @@ export const retryOnFailure = () => section({
 
 export type RetryConfig = z.output<ReturnType<typeof retryOnFailure>>;
 
-export function retryOptions(config: RetryConfig): (RetryOptions & { maxElapsedMs: number }) | null {
+/** Null: no attempt but the first. */
+export function retryOptions(
+  config: RetryConfig,
+): (RetryOptions & { maxElapsedMs: number }) | null {
   if (!config.enabled) return null;
   return {
     initialIntervalMs: config.initial_interval,

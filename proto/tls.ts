@@ -1,6 +1,7 @@
 // Certificates and keys from files, for servers and clients of both transports.
 
-import { OperatorError, systemCause } from '../runtime/errors.ts';
+import { createSecureContext } from 'node:tls';
+import { errorMessage, OperatorError, systemCause } from '../runtime/errors.ts';
 import type { Files } from '../runtime/files.ts';
 
 export interface ServerTlsOptions {
@@ -49,6 +50,7 @@ export async function readServerPem(
     readPem(files, keyFile, `${setting}.key_file`),
     clientCaFile === undefined ? null : readPem(files, clientCaFile, `${setting}.client_ca_file`),
   ]);
+  checkTogether({ cert, key, ...(clientCa === null ? {} : { ca: clientCa }) }, setting);
   return { cert, key, clientCa };
 }
 
@@ -63,7 +65,22 @@ export async function readClientPem(
     certFile === undefined ? null : readPem(files, certFile, `${setting}.cert_file`),
     keyFile === undefined ? null : readPem(files, keyFile, `${setting}.key_file`),
   ]);
+  checkTogether({
+    ...(ca === null ? {} : { ca }),
+    ...(cert === null ? {} : { cert }),
+    ...(key === null ? {} : { key }),
+  }, setting);
   return { ca, cert, key };
+}
+
+/** Files may be PEM and still be of no use, or not belong together. */
+function checkTogether(pem: Readonly<Record<string, Buffer>>, setting: string): void {
+  try {
+    createSecureContext(pem);
+  } catch (error) {
+    const hint = `check the files named in ${setting}: the key must belong to the certificate`;
+    throw new OperatorError(`cannot use ${setting}: ${errorMessage(error)}`, hint);
+  }
 }
 
 async function readPem(files: Files, path: string, setting: string): Promise<Buffer> {

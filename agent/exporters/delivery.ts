@@ -3,10 +3,10 @@
 // stand on it.
 //
 // Promises:
-// - `consume` answers when the peer has given its final verdict, or when `abort` fires. There is no
-//   time after which data is given up, unless `maxElapsedMs` says one.
-// - Between two attempts there is a wait that grows, with jitter, and is never shorter than what the
-//   peer asked for (OTLP 1.11, "OTLP/gRPC Throttling").
+// - `consume` answers when the peer has given its final verdict, or when `abort` fires. There is
+//   no time after which data is given up, unless `maxElapsedMs` says one.
+// - Between two attempts there is a wait that grows, with jitter, and is never shorter than what
+//   the peer asked for (OTLP 1.11, "OTLP/gRPC Throttling").
 // - A batch that the peer finds too large goes in halves, down to single records; a record that
 //   alone is too large is refused alone and counted. The parts carry ids made from the batch's id,
 //   the same in every attempt. If some parts were accepted and a later one is given up, the batch is

@@ -4,7 +4,9 @@
 
 import { z } from 'zod';
 import { duration, fault, optionalSection, strictObject } from '../../config/schema.ts';
-import type { ComponentContext, Exporter, ExporterFactory } from '../../proto/contract/component.ts';
+import type {
+  ComponentContext, Exporter, ExporterFactory,
+} from '../../proto/contract/component.ts';
 import { createOtlpGrpcClient } from '../../proto/grpc/client.ts';
 import { SIGNALS } from '../../proto/otlp/model.ts';
 import type { Endpoint } from '../../runtime/net.ts';

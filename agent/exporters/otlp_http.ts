@@ -4,7 +4,9 @@
 
 import { z } from 'zod';
 import { count, duration, fault, section } from '../../config/schema.ts';
-import type { ComponentContext, Exporter, ExporterFactory } from '../../proto/contract/component.ts';
+import type {
+  ComponentContext, Exporter, ExporterFactory,
+} from '../../proto/contract/component.ts';
 import { createOtlpHttpClient } from '../../proto/http/client.ts';
 import { SIGNALS, type Signal } from '../../proto/otlp/model.ts';
 import {

@@ -66,7 +66,8 @@ const grpc = {
   write_buffer_size: accepted('buffers have a fixed size'),
 };
 
-const urlPath = (fallback: string) => z.string().regex(/^\/[^?#*:]*$/, 'must be a path like /v1/logs')
+const urlPath = (fallback: string) => z.string()
+  .regex(/^\/[^?#*:]*$/, 'must be a path like /v1/logs')
   .describe('The path of requests of this signal.').default(fallback);
 
 const http = {

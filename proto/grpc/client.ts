@@ -94,7 +94,11 @@ const requestTooLarge = (bytes: number, bytesMax: number): SendOutcome => ({
   tooLarge: true,
 });
 
-function metadataOf({ headers = {} }: OtlpGrpcClientOptions, batch: Batch, attempt: number): Metadata {
+function metadataOf(
+  { headers = {} }: OtlpGrpcClientOptions,
+  batch: Batch,
+  attempt: number,
+): Metadata {
   const metadata = new Metadata();
   for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
   if (batch.id !== undefined) metadata.set(BATCH_HEADER, batch.id);

@@ -5,7 +5,9 @@
 // - A request is answered OK only after the consumer has accepted it.
 // - The bytes of a request are not decoded here, only walked once to count its items.
 // - Sizes are bounded after decompression; what all requests hold together is bounded too. Nothing
-//   that a client sends ends the process or its connection with others.
+//   that a client sends ends the process or its connection with others. A message that is still
+//   arriving is not in that sum, since grpc-js keeps it to itself until it is whole; there are at
+//   most `callsMax` of them.
 // - `stop` takes no new calls, waits for those that are under way until the deadline, then cuts.
 
 import { Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js';

@@ -46,7 +46,11 @@ export function answerOf(signal: Signal, format: BodyFormat, outcome: Outcome): 
 }
 
 /** An answer that means: send it again, after `retryAfterMs` if that is given. */
-export function later(reason: string, retryAfterMs: number | undefined, format: BodyFormat): Answer {
+export function later(
+  reason: string,
+  retryAfterMs: number | undefined,
+  format: BodyFormat,
+): Answer {
   const answer = failure(503, reason, format, retryAfterMs);
   // The header has no parts of a second: a shorter wait is only in the RetryInfo of the body.
   if (retryAfterMs === undefined || retryAfterMs < 1000) return answer;

@@ -109,8 +109,9 @@ function bodyOf(batch: Batch, encoding: 'proto' | 'json'): Buffer | SendOutcome 
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   } catch (error) {
     // Broken bytes are found when JSON is made of them, impossible values when protobuf is.
-    if (error instanceof DecodeError || error instanceof EncodeError) return rejected(error.message);
-    throw error;
+    const broken = error instanceof DecodeError || error instanceof EncodeError;
+    if (!broken) throw error;
+    return rejected(error.message);
   }
 }
 

@@ -2,7 +2,7 @@
 // to gigabytes: what comes out is counted while it comes, and the reader stops at the bound.
 //
 // Invariants:
-// - Never more than `bytesMax` + one chunk is unpacked, nor more than `bytesMax` read from the wire.
+// - Never more than `bytesMax` + one chunk is unpacked, or read from the wire.
 // - The source is never destroyed: whoever owns it can still answer. What is left of it after an
 //   early end is read and thrown away.
 
@@ -81,7 +81,11 @@ function countWire(source: Readable, bytesMax: number, end: (body: Body) => void
   });
 }
 
-function collect(output: Readable, { bytesMax, take }: BodyBounds, end: (body: Body) => void): void {
+function collect(
+  output: Readable,
+  { bytesMax, take }: BodyBounds,
+  end: (body: Body) => void,
+): void {
   let chunks: Buffer[] = [];
   let bytes = 0;
   let full = false;

@@ -173,9 +173,13 @@ test('otlp exporters: what is wrong or not built is refused by name', () => {
   http({}, 'endpoint', /required/);
   http({ endpoint: 'localhost:4318' }, 'endpoint', /URL/);
   http({ endpoint: 'http://x', proxy_url: 'http://y' }, 'proxy_url', /not supported/);
-  const each = { traces_endpoint: 'http://a', metrics_endpoint: 'http://b', logs_endpoint: 'http://c' };
+  const each = {
+    traces_endpoint: 'http://a', metrics_endpoint: 'http://b', logs_endpoint: 'http://c',
+  };
   assert.equal(otlpHttpExporter.schema.safeParse(each).success, true);
-  const accepted = { endpoint: 'x:1', balancer_name: 'round_robin', sending_queue: { queue_size: 5 } };
+  const accepted = {
+    endpoint: 'x:1', balancer_name: 'round_robin', sending_queue: { queue_size: 5 },
+  };
   assert.equal(otlpExporter.schema.safeParse(accepted).success, true);
   assert.equal(isSecret(otlpExporter.schema, ['headers', 'authorization']), true);
 });

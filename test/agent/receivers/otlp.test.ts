@@ -1,5 +1,5 @@
-// Proves that the OTLP receiver keeps the contract of receivers and what OTLP asks of a server, over
-// both protocols, and that its configuration is the Collector's.
+// Proves that the OTLP receiver keeps the contract of receivers and what OTLP asks of a server,
+// over both protocols, and that its configuration is the Collector's.
 
 import assert from 'node:assert/strict';
 import { createServer, type AddressInfo } from 'node:net';
@@ -14,7 +14,9 @@ import { OperatorError } from '../../../runtime/errors.ts';
 import { parseEndpoint, type Endpoint } from '../../../runtime/net.ts';
 import type { World } from '../../../runtime/world.ts';
 import { checkReceiver } from '../../contract/check_receiver.ts';
-import { batchOfKeys, createSink, makeBatch, NEVER, NOW, testContext } from '../../contract/fakes.ts';
+import {
+  batchOfKeys, createSink, makeBatch, NEVER, NOW, testContext,
+} from '../../contract/fakes.ts';
 import { withoutLeaks } from '../../contract/leaks.ts';
 import { checkGrpcServer } from '../../proto/grpc/conformance.ts';
 import { openClient } from '../../proto/grpc/peer.ts';
@@ -31,7 +33,12 @@ function addressOf(receiver: Receiver, protocol: Protocol): Endpoint {
 const parse = (protocols: unknown) => otlpReceiver.schema.parse({ protocols });
 
 /** A receiver of one protocol on a free port. */
-function create(protocol: Protocol, settings: object, next: Consumer, world: World, counters: Counters,
+function create(
+  protocol: Protocol,
+  settings: object,
+  next: Consumer,
+  world: World,
+  counters: Counters,
 ): Component & { endpoint(): Endpoint } {
   const config = parse({ [protocol]: { endpoint: '127.0.0.1:0', ...settings } });
   const receiver = otlpReceiver.create(config, testContext({ world, counters, id: 'otlp' }), next);
@@ -89,8 +96,9 @@ test('otlp receiver: both protocols at once, and what came is counted', async ()
   await withoutLeaks(async (world) => {
     const counters = createCounters();
     const sink = createSink();
-    const config = parse({ grpc: { endpoint: '127.0.0.1:0' }, http: { endpoint: '127.0.0.1:0' } });
-    const receiver = otlpReceiver.create(config, testContext({ world, counters, id: 'otlp' }), sink);
+    const local = { endpoint: '127.0.0.1:0' };
+    const context = testContext({ world, counters, id: 'otlp' });
+    const receiver = otlpReceiver.create(parse({ grpc: local, http: local }), context, sink);
     assert.deepEqual(receiver.addresses!(), {});
     await receiver.start();
     const grpc = clientOf('grpc', addressOf(receiver, 'grpc'), world);
@@ -115,7 +123,8 @@ test('otlp receiver: when one port is taken the other is given back', async () =
     const config = parse({
       grpc: { endpoint: '127.0.0.1:0' }, http: { endpoint: `127.0.0.1:${port}` },
     });
-    const receiver = otlpReceiver.create(config, testContext({ world, id: 'otlp/x' }), createSink());
+    const context = testContext({ world, id: 'otlp/x' });
+    const receiver = otlpReceiver.create(config, context, createSink());
     await assert.rejects(receiver.start(), (error) => {
       assert.ok(error instanceof OperatorError);
       assert.match(error.hint, /set receivers\.otlp\/x\.protocols\.http\.endpoint to another port/);

@@ -18,8 +18,11 @@ import { scriptedServer, type Scripted, type TestServer } from './peer.ts';
 
 type Options = Partial<OtlpGrpcClientOptions>;
 
-const withClient = (endpoint: Endpoint, options: Options, body: (sender: Sender) => Promise<void>) =>
-  withoutLeaks(async ({ clock }) => {
+const withClient = (
+  endpoint: Endpoint,
+  options: Options,
+  body: (sender: Sender) => Promise<void>,
+) => withoutLeaks(async ({ clock }) => {
     const sender = createOtlpGrpcClient({
       endpoint, clock, tls: null, compression: 'none', timeoutMs: 5000, ...options,
     });

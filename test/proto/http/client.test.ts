@@ -70,7 +70,8 @@ const urlsOf = (port: number) => ({
 
 const batch = makeBatch('logs', 3);
 const send = (sender: Sender) => sender.send(batch, 0, NEVER);
-const answer = (code: number, headers: Record<string, string> = {}, body: Uint8Array | string = '') =>
+type Headers = Record<string, string>;
+const answer = (code: number, headers: Headers = {}, body: Uint8Array | string = '') =>
   (response: ServerResponse) => void response.writeHead(code, headers).end(body);
 
 const status = Buffer.from(encodeStatus({ code: 3, message: 'why' }));
@@ -154,7 +155,7 @@ test('H3: partial success is accepted with what was refused, in both encodings',
   });
 });
 
-test('http client: bytes, headers, name and attempt arrive, in the encoding asked for', async () => {
+test('http client: bytes, headers, name and attempt arrive as asked for', async () => {
   const named = Batch.fromBytes('traces', makeBatch('traces', 20).bytes, 'a/1/2');
   for (const encoding of ['proto', 'json'] as const) {
     for (const compression of ['gzip', 'none'] as const) {

@@ -16,7 +16,7 @@ function inPieces(bytes: Uint8Array, size: number): Readable {
     Buffer.from(bytes.subarray(index * size, (index + 1) * size))), { objectMode: false });
 }
 
-const read = (source: Readable, encoding: BodyEncoding, bytesMax = 1_000_000, roomFor = Infinity) => {
+const read = (source: Readable, encoding: BodyEncoding, bytesMax = 1e6, roomFor = Infinity) => {
   let taken = 0;
   const take = (bytes: number) => (taken + bytes > roomFor ? false : (taken += bytes) >= 0);
   return readBody(source, encoding, { bytesMax, take });
