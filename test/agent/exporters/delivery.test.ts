@@ -163,6 +163,7 @@ test('delivery: abort ends a wait and reaches an attempt', async () => {
   await settle();
   assert.equal(outcome()?.status, 'retryable');
   assert.equal(waiting.clock.pending(), 0);
+  assert.equal(waiting.attempts.length, 1);
 
   const sending = setUp((_attempt, _call, signal) => new Promise((resolve) =>
     signal.addEventListener('abort', () => resolve(retryable('aborted')))));
@@ -265,6 +266,18 @@ test('delivery: stop lets what waits try once more, and gives the rest back', as
   assert.deepEqual(await Promise.all(calls), [ACCEPTED, ACCEPTED, ACCEPTED]);
   assert.equal(clock.pending(), 0);
   assert.equal((await delivery.consume(batch, NEVER)).status, 'retryable');
+});
+
+test('delivery: stop does not wait for a peer that stays away', async () => {
+  const { delivery, attempts } = setUp((_attempt, call) => {
+    assert.ok(call < 10, 'tried again and again');
+    return retryable('down');
+  });
+  const call = delivery.consume(batch, NEVER);
+  await settle();
+  await delivery.stop(NEVER);
+  assert.deepEqual(await call, retryable('down'));
+  assert.equal(attempts.length, 2);
 });
 
 test('delivery: stop ends attempts at its deadline', async () => {

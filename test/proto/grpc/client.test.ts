@@ -200,6 +200,14 @@ const misbehaviours: [string, (socket: Socket) => void][] = [
   ['closes when it gets data', (socket) => socket.on('data', () => socket.destroy())],
   ['resets when it gets data', (socket) => socket.on('data', () => socket.resetAndDestroy())],
   ['speaks another protocol', (socket) => socket.end('220 ready\r\n')],
+  ['breaks the protocol within a call', (socket) => {
+    const settings = Buffer.of(0, 0, 0, 4, 0, 0, 0, 0, 0);
+    // A frame of 16 MiB, which nobody has allowed.
+    const oversized = Buffer.of(0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 1);
+    let calls = 0;
+    socket.write(settings);
+    socket.on('data', () => void (calls++ === 1 && socket.write(oversized)));
+  }],
   ['never answers', (socket) => socket.on('data', () => {})],
 ];
 for (const [kind, behave] of misbehaviours) {

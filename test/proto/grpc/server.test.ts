@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { status as codes } from '@grpc/grpc-js';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { createAdmission } from '../../../proto/contract/admission.ts';
 import { ACCEPTED, retryable } from '../../../proto/contract/outcome.ts';
 import { createOtlpGrpcServer, type OtlpGrpcServerOptions } from '../../../proto/grpc/server.ts';
 import { createCounters } from '../../../runtime/counters.ts';
@@ -83,6 +84,30 @@ test('grpc: bytes are given back also when clients go away or are refused', asyn
     }
     sink.answer(ACCEPTED);
     assert.equal((await client.call(bytes)).code, codes.OK);
+  });
+});
+
+test('grpc: every way in which a call can fail gives its place back', async () => {
+  const admission = createAdmission({ bytesMax: 5000, requestsMax: 1000 });
+  const sink = createSink();
+  await withServer({ consumer: sink, admission }, async (client, server) => {
+    const endpoint = server.endpoint();
+    const message = frame(makeBatch('logs', 1).bytes);
+    await rawCall(endpoint, new Uint8Array(0));
+    await rawCall(endpoint, message.subarray(0, 9));
+    await rawCall(endpoint, Buffer.concat([message, message]));
+    await rawCall(endpoint, frame(Buffer.from('no gzip'), true), { 'grpc-encoding': 'gzip' });
+    await rawCall(endpoint, frame(Buffer.alloc(5_000_000)));
+    await client.call(Buffer.from('garbage'));
+    const gate = createGate();
+    sink.answer(gate.answer);
+    const open = client.call(makeBatch('logs', 1).bytes);
+    await until(() => sink.received.length === 1, 'the open call');
+    assert.equal((await client.call(makeBatch('logs', 100).bytes)).code, codes.UNAVAILABLE);
+    gate.open(ACCEPTED);
+    await open;
+    const left = () => [admission.requests(), admission.bytes()].join();
+    await until(() => left() === '0,0', 'all places are given back');
   });
 });
 
