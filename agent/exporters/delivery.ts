@@ -9,8 +9,8 @@
 //   the peer asked for (OTLP 1.11, "OTLP/gRPC Throttling").
 // - A batch that the peer finds too large goes in halves, down to single records; a record that
 //   alone is too large is refused alone and counted. The parts carry ids made from the batch's id,
-//   the same in every attempt. If some parts were accepted and a later one is given up, the batch is
-//   retryable as a whole: a peer that knows the ids takes nothing twice.
+//   the same in every attempt. If some parts were accepted and a later one is given up, the batch
+//   is retryable as a whole: a peer that knows the ids takes nothing twice.
 // - What was refused is counted and said in the log, never silently dropped.
 
 import type { Counters } from '../../runtime/counters.ts';
@@ -145,6 +145,9 @@ async function deliver(tools: Tools, batch: Batch, abort: AbortSignal): Promise<
   const outcome = await sendUntilFinal(tools, batch, abort);
   if (outcome.status === 'rejected' && outcome.tooLarge === true) {
     const parts = halves(batch);
+    // When the batch came here before, its parts may have been sent before.
+    const earlier = tools.attempts.get(batch)! - 1;
+    for (const part of parts) tools.attempts.set(part, earlier);
     if (parts.length > 1) return deliverParts(tools, parts, abort);
   }
   report(tools, batch, outcome);

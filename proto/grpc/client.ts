@@ -163,10 +163,6 @@ function outcomeOfError(error: ServiceError, answered: boolean, endpoint: Endpoi
   if (code === codes.RESOURCE_EXHAUSTED && answered && details.startsWith('Received message')) {
     return rejected(`the response is too large: ${details}`);
   }
-  // The connection broke in a way that grpc-js has no status for. The peer did not say INTERNAL.
-  if (code === codes.INTERNAL && details.includes('triggered by internal client error')) {
-    return retryable(unreachable(endpoint, details));
-  }
   const outcome = outcomeOfStatus({ code, details, metadata });
   const local = code === codes.UNAVAILABLE && metadata.get('content-type').length === 0;
   return local ? { ...outcome, reason: unreachable(endpoint, details) } : outcome;

@@ -71,11 +71,19 @@ const RETRYABLE: ReadonlySet<number> = new Set([
 export function outcomeOfStatus({ code, details, metadata }: GrpcStatus): SendOutcome {
   const reason = `${codes[code] ?? `status ${code}`}: ${details}`;
   const sent = detailsOf(metadata);
-  if (RETRYABLE.has(code)) return retryable(reason, sent?.retryAfterMs);
+  if (RETRYABLE.has(code) || isLocal(code, details)) return retryable(reason, sent?.retryAfterMs);
   if (code !== codes.RESOURCE_EXHAUSTED) return rejected(reason);
   // RetryInfo counts even when it names no time: the key is then there without a value.
   if (sent !== null && 'retryAfterMs' in sent) return retryable(reason, sent.retryAfterMs);
   return { status: 'rejected', reason, tooLarge: true };
+}
+
+/**
+ * The connection broke in a way that grpc-js has no status for (it has one for ECONNRESET, but not
+ * for EPIPE). The peer did not say INTERNAL.
+ */
+function isLocal(code: number, details: string): boolean {
+  return code === codes.INTERNAL && details.includes('triggered by internal client error: ');
 }
 
 function detailsOf(metadata: Metadata): RpcStatus | null {

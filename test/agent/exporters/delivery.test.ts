@@ -236,6 +236,20 @@ test('G9, G10: what is too large goes in halves, each record once, in order', as
   }
 });
 
+test('delivery: parts of a batch that comes again are no new ones', async () => {
+  const { delivery, attempts } = setUp(({ batch: sent }, call) => {
+    if (sent.itemCount > 2) return tooLarge;
+    return call === 2 ? retryable('down') : ACCEPTED;
+  }, { retry: null });
+  const whole = Batch.fromBytes('logs', batch.bytes, 'a/1/7');
+  assert.equal((await delivery.consume(whole, NEVER)).status, 'retryable');
+  assert.deepEqual(await delivery.consume(whole, NEVER), ACCEPTED);
+  assert.deepEqual(attempts.map((made) => [made.batch.id, made.attempt]), [
+    ['a/1/7', 0], ['a/1/7.0', 0], ['a/1/7.1', 0],
+    ['a/1/7', 1], ['a/1/7.0', 1], ['a/1/7.1', 1],
+  ]);
+});
+
 test('G9, G15: a record that alone is too large is refused alone', async () => {
   const { delivery, log, total } = setUp(picky(100, 'item-6'));
   const outcome = await delivery.consume(makeBatch('logs', 10), NEVER);
