@@ -145,10 +145,12 @@ async function deliver(tools: Tools, batch: Batch, abort: AbortSignal): Promise<
   const outcome = await sendUntilFinal(tools, batch, abort);
   if (outcome.status === 'rejected' && outcome.tooLarge === true) {
     const parts = halves(batch);
-    // When the batch came here before, its parts may have been sent before.
-    const earlier = tools.attempts.get(batch)! - 1;
-    for (const part of parts) tools.attempts.set(part, earlier);
-    if (parts.length > 1) return deliverParts(tools, parts, abort);
+    if (parts.length > 1) {
+      // When the batch came here before, its parts may have been sent before.
+      const earlier = tools.attempts.get(batch)! - 1;
+      for (const part of parts) tools.attempts.set(part, earlier);
+      return deliverParts(tools, parts, abort);
+    }
   }
   report(tools, batch, outcome);
   return outcome.status === 'rejected' ? rejected(outcome.reason) : outcome;
