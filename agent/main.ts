@@ -5,7 +5,7 @@ import { describeProblem } from '../config/errors.ts';
 import type { Environment } from '../config/substitution.ts';
 import { createCounters, type Counters } from '../runtime/counters.ts';
 import type { Running } from '../runtime/lifecycle.ts';
-import { createLog, type Log } from '../runtime/log.ts';
+import { createProcessLog } from '../runtime/log.ts';
 import { formatEndpoint } from '../runtime/net.ts';
 import { createWorld, type World } from '../runtime/world.ts';
 import { factories } from './components.ts';
@@ -32,7 +32,7 @@ export function readAgentConfig({ files, env }: AgentSources): Promise<LoadedAge
 export async function startAgent(options: AgentOptions): Promise<Running> {
   const { config, warnings } = await readAgentConfig(options);
   const world = createWorld();
-  const log = processLog(config);
+  const log = createProcessLog('agent', config.telemetry.logs);
   for (const warning of warnings) log.warn(describeProblem(warning));
   const counters = createCounters();
   countProcess(counters, world, options.version);
@@ -68,13 +68,6 @@ function running(graph: Graph, metrics: TextServer | null, release: () => void):
 
 const metricsUrl = ({ endpoint }: TextServer): string =>
   `http://${formatEndpoint(endpoint)}${METRICS_PATH}`;
-
-function processLog({ telemetry: { logs } }: AgentConfig): Log {
-  const terminal = process.stderr.isTTY === true;
-  const format = logs.format === 'auto' ? (terminal ? 'text' : 'json') : logs.format;
-  const write = (line: string) => void process.stderr.write(line);
-  return createLog({ level: logs.level, format, write }).child({ process: 'agent' });
-}
 
 const METRICS_PATH = '/metrics';
 

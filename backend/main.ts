@@ -6,18 +6,19 @@ import { loadBackendConfig, type BackendConfig, type LoadedBackend } from '../co
 import { describeProblem } from '../config/errors.ts';
 import type { ServerTlsConfig } from '../config/tls.ts';
 import type { Environment } from '../config/substitution.ts';
-import { createAdmission } from '../proto/contract/admission.ts';
+import { createAdmission, type Admission } from '../proto/contract/admission.ts';
 import { createOtlpGrpcServer } from '../proto/grpc/server.ts';
 import { registerOtlpHttp } from '../proto/http/server.ts';
 import type { ServerTlsOptions } from '../proto/tls.ts';
 import { createCounters, type Counters } from '../runtime/counters.ts';
 import { OperatorError } from '../runtime/errors.ts';
 import type { Running } from '../runtime/lifecycle.ts';
-import { createLog, type Log } from '../runtime/log.ts';
+import { createProcessLog, type Log } from '../runtime/log.ts';
 import { formatEndpoint } from '../runtime/net.ts';
 import { createWorld, type World } from '../runtime/world.ts';
 import { createApiServer } from './api/app.ts';
 import { createHealthBoard, type HealthCheck } from './health/health.ts';
+import { countProcess } from './health/process.ts';
 import { createIntake } from './intake/intake.ts';
 import { createClickHouseStorage } from './storage/clickhouse/storage.ts';
 import type { Storage } from './storage/contract.ts';
@@ -50,7 +51,7 @@ export function readBackendConfig({ files, env }: BackendSources): Promise<Loade
 export async function startBackend(options: BackendOptions): Promise<Running> {
   const { config, warnings } = await readBackendConfig(options);
   const world = createWorld();
-  const log = processLog(config);
+  const log = createProcessLog('backend', config.log);
   for (const warning of warnings) log.warn(describeProblem(warning));
   const parts = await buildParts(config, options.version, world, log);
   const started: Stoppable[] = [];
@@ -77,13 +78,6 @@ export async function startBackend(options: BackendOptions): Promise<Running> {
 
 /** Time for what was started before something else could not start. */
 const STOP_AFTER_FAILURE_MS = 5000;
-
-function processLog({ log }: BackendConfig): Log {
-  const terminal = process.stderr.isTTY === true;
-  const format = log.format === 'auto' ? (terminal ? 'text' : 'json') : log.format;
-  const write = (line: string) => void process.stderr.write(line);
-  return createLog({ level: log.level, format, write }).child({ process: 'backend' });
-}
 
 /** A component, or the engine, whose `start` has something to say. */
 interface Stoppable {
@@ -112,6 +106,9 @@ async function buildParts(
     bytesMax: config.otlp.max_in_flight_bytes,
     requestsMax: REQUESTS_MAX,
   });
+  countProcess(counters, world.clock, version);
+  countWaiting(counters, admission);
+  if (engine !== null) countEngine(counters, engine);
   const grpcTls = tlsOptions(config.otlp.grpc.tls);
   const grpc = createOtlpGrpcServer({
     endpoint: config.otlp.grpc.endpoint,
@@ -124,11 +121,10 @@ async function buildParts(
     ...(grpcTls === undefined ? {} : { tls: grpcTls }),
   });
   const api = createApiServer({
-    ...{ log, version, storage, counters },
+    ...{ log, version, storage, counters, world },
     endpoint: config.http.endpoint,
     setting: SETTING_HTTP,
     tls: tlsOptions(config.http.tls),
-    files: world.files,
     bodyBytesMax: config.http.max_request_body_size,
     limits: {
       executionMsMax: config.query.max_execution_time,
@@ -166,6 +162,20 @@ function engineOf(config: BackendConfig, log: Log): Engine {
     memoryBytes: config.engine.memory_limit,
     log,
   });
+}
+
+function countWaiting(counters: Counters, admission: Admission): void {
+  counters.gauge('binnacle_otlp_in_flight_bytes', 'Bytes of OTLP requests without an answer yet.',
+    () => admission.bytes());
+  counters.gauge('binnacle_otlp_in_flight_requests', 'OTLP requests without an answer yet.',
+    () => admission.requests());
+}
+
+function countEngine(counters: Counters, engine: Engine): void {
+  counters.gauge('binnacle_engine_up', 'Whether the embedded engine\'s process runs: 1 or 0.',
+    () => Number(engine.pid !== null));
+  counters.gauge('binnacle_engine_restarts', 'Starts of the embedded engine after the first.',
+    () => engine.restarts);
 }
 
 function storageOf(

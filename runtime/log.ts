@@ -37,6 +37,21 @@ export function createLog(options: LogOptions): Log {
   return wrap(pino(settings, { write }));
 }
 
+/**
+ * The log of a whole process on standard error; each line names the process. `auto` writes text to
+ * a terminal and JSON elsewhere.
+ */
+export function createProcessLog(
+  process: string,
+  { level, format }: { readonly level: LogLevel; readonly format: 'auto' | LogOptions['format'] },
+): Log {
+  const { stderr } = globalThis.process;
+  const automatic = stderr.isTTY === true ? 'text' : 'json';
+  const write = (line: string) => void stderr.write(line);
+  return createLog({ level, format: format === 'auto' ? automatic : format, write })
+    .child({ process });
+}
+
 /** A log that says nothing, for tests of parts whose log does not matter. */
 export const SILENT_LOG: Log = {
   debug: () => {},

@@ -1,27 +1,41 @@
 // The backend's one HTTP server: the API, its documentation, health, and OTLP over HTTP.
 
-import type { AddressInfo } from 'node:net';
+import type { Server as HttpServer } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { fastify, type FastifyInstance } from 'fastify';
 import type { Component } from '../../proto/contract/component.ts';
+import { addressesOf, listenBeside, type Listener } from '../../proto/listen.ts';
 import { readServerPem, type ServerTlsOptions } from '../../proto/tls.ts';
-import type { Files } from '../../runtime/files.ts';
-import type { Log } from '../../runtime/log.ts';
+import type { Counters } from '../../runtime/counters.ts';
+import { errorCode } from '../../runtime/errors.ts';
 import { formatEndpoint, listenError, type Endpoint } from '../../runtime/net.ts';
-import { handleErrors } from './errors.ts';
+import { handleErrors, known } from './errors.ts';
 import { registerHealth, type HealthRouteOptions } from './health.ts';
+import { registerIndex } from './index_page.ts';
+import { openApiOptions } from './openapi.ts';
 import { registerQuery, type QueryRouteOptions } from './query.ts';
 
+export const limits = {
+  /** Connections. Further ones are closed at once. */
+  connectionsMax: 1000,
+  /** Time for the headers of a request to arrive; over it, 503. */
+  headersMs: 10_000,
+  /** Time for a whole request to arrive; over it, 503. */
+  receiveMs: 60_000,
+  /** A connection without requests is closed after this time. */
+  idleMs: 65_000,
+  /** Slow senders are found so much too late at most. */
+  checkMs: 2000,
+} as const;
+
 export interface ApiOptions extends HealthRouteOptions, QueryRouteOptions {
-  readonly log: Log;
   readonly version: string;
   readonly endpoint: Endpoint;
   /** The configuration path that `endpoint` and `tls` belong to, for error messages. */
   readonly setting: string;
   readonly tls?: ServerTlsOptions | undefined;
-  /** Reads the certificates. */
-  readonly files: Files;
   /** Bodies larger than this are answered with 413. */
   readonly bodyBytesMax: number;
   /** Routes of other rooms: OTLP over HTTP. */
@@ -33,74 +47,138 @@ export interface ApiServer extends Component {
   url(): string;
 }
 
-/** Against senders that never finish; an idle connection is kept for the next request. */
-const TIMES = { requestTimeout: 60_000, keepAliveTimeout: 65_000 };
-
 export function createApiServer(options: ApiOptions): ApiServer {
-  const { endpoint, setting, tls } = options;
+  const { endpoint, tls } = options;
   let app: FastifyInstance | undefined;
+  let beside: Listener | undefined;
   let bound: Endpoint = endpoint;
   return {
     url: () => `${tls === undefined ? 'http' : 'https'}://${formatEndpoint(bound)}`,
     start: async () => {
       app = await createApp(options);
-      await app.listen({ host: endpoint.host, port: endpoint.port }).catch((error: unknown) => {
-        throw listenError(error, endpoint, `${setting}.endpoint`);
-      });
-      const { port } = app.server.address() as AddressInfo;
+      const port = await listenFirst(app, options);
       bound = { host: endpoint.host, port };
+      const { server } = app;
+      beside = await listenBeside(endpoint, port, {
+        setting: `${options.setting}.endpoint`,
+        connectionsMax: limits.connectionsMax,
+        take: (socket) => void server.emit('connection', socket),
+      });
     },
     stop: async (deadline) => {
-      const { server } = app ?? {};
-      if (app === undefined || server === undefined) return;
-      const cut = () => server.closeAllConnections();
-      deadline.addEventListener('abort', cut, { once: true });
-      if (deadline.aborted) cut();
-      await app.close();
-      deadline.removeEventListener('abort', cut);
+      beside?.close();
+      if (app !== undefined) await shutDown(app, deadline);
+      beside?.destroy();
     },
   };
 }
 
+async function listenFirst(app: FastifyInstance, options: ApiOptions): Promise<number> {
+  const endpoint = { host: addressesOf(options.endpoint.host)[0]!, port: options.endpoint.port };
+  try {
+    await app.listen(endpoint);
+  } catch (error) {
+    await app.close();
+    throw listenError(error, endpoint, `${options.setting}.endpoint`);
+  }
+  return (app.server.address() as AddressInfo).port;
+}
+
+/** Waits for the requests that are under way until the deadline; idle connections go at once. */
+async function shutDown(app: FastifyInstance, deadline: AbortSignal): Promise<void> {
+  const cut = () => app.server.closeAllConnections();
+  const closed = app.close();
+  if (deadline.aborted) cut();
+  else deadline.addEventListener('abort', cut, { once: true });
+  await closed;
+  deadline.removeEventListener('abort', cut);
+}
+
 async function createApp(options: ApiOptions): Promise<FastifyInstance> {
   const app = fastify({
+    ...(await serverOptions(options)),
     bodyLimit: options.bodyBytesMax,
     forceCloseConnections: 'idle',
-    ...TIMES,
-    ...(await httpsOptions(options)),
+    requestTimeout: limits.receiveMs,
+    keepAliveTimeout: limits.idleMs,
+    // OTLP's routes say in their own words that the server stops.
+    return503OnClosing: false,
+    clientErrorHandler: answerBroken,
+    // What is asked for is taken literally: nothing is converted, and nothing is left out silently.
+    ajv: { customOptions: { coerceTypes: false, removeAdditional: false, strict: false } },
   }) as unknown as FastifyInstance;
+  const server = app.server as HttpServer;
+  server.headersTimeout = limits.headersMs;
+  server.maxConnections = limits.connectionsMax;
+  // Schemas of answers are documentation.
+  app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   handleErrors(app, options.log);
-  await app.register(swagger, { openapi: { info: {
-    title: 'Binnacle',
-    version: options.version,
-    description: 'Logs, spans and metrics in ClickHouse, answered in SQL.',
-  } } });
-  await app.register(swaggerUi, { routePrefix: '/docs' });
+  watchAnswers(app, options.counters);
+  await app.register(swagger, openApiOptions(options.version));
+  await app.register(swaggerUi, {
+    routePrefix: '/docs',
+    staticCSP: DOCS_POLICY,
+    theme: { title: 'Binnacle API' },
+    uiConfig: { validatorUrl: null, tryItOutEnabled: true, displayRequestDuration: true },
+  });
   for (const register of options.others) register(app);
   await app.register(async (scope) => {
     registerHealth(scope, options);
-    registerQuery(scope, options);
     registerIndex(scope, options.version);
   });
+  await app.register(async (scope) => registerQuery(scope, options));
   return app;
 }
 
-async function httpsOptions({ tls, files, setting }: ApiOptions): Promise<object> {
-  if (tls === undefined) return {};
-  const { cert, key, clientCa } = await readServerPem(files, tls, `${setting}.tls`);
+/** The page of /docs takes everything from this server, so it works without a network. */
+const DOCS_POLICY = "default-src 'self'; base-uri 'self'; frame-ancestors 'self'; "
+  + "img-src 'self' data:; object-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'";
+
+async function serverOptions({ tls, world, setting }: ApiOptions): Promise<object> {
+  // Node looks for slow senders at this interval only.
+  const http = { connectionsCheckingInterval: limits.checkMs };
+  if (tls === undefined) return { http };
+  const { cert, key, clientCa } = await readServerPem(world.files, tls, `${setting}.tls`);
   const mutual = clientCa === null ? {} : { ca: clientCa, requestCert: true };
-  return { https: { cert, key, ...mutual, rejectUnauthorized: clientCa !== null } };
+  return { https: { ...http, cert, key, ...mutual, rejectUnauthorized: clientCa !== null } };
 }
 
-/** What a person sees who opens the address in a browser. */
-function registerIndex(app: FastifyInstance, version: string): void {
-  app.get('/', { schema: { hide: true } }, () => ({
-    name: 'binnacle',
-    version,
-    query: 'POST /api/query {"sql": "SELECT count() FROM otel_logs"}',
-    documentation: '/docs',
-    health: '/health',
-    metrics: '/metrics',
-    otlp: ['POST /v1/traces', 'POST /v1/logs', 'POST /v1/metrics'],
-  }));
+/** Counts answers, and keeps browsers from guessing what is inside of them. */
+function watchAnswers(app: FastifyInstance, counters: Counters): void {
+  app.addHook('onRequest', async (_, reply) => {
+    void reply.header('x-content-type-options', 'nosniff');
+  });
+  app.addHook('onResponse', async ({ method, routeOptions }, { statusCode }) => {
+    const labels = { method, route: routeOptions.url ?? '', status: String(statusCode) };
+    counters.counter('binnacle_http_requests_total', 'HTTP requests, by how they were answered.',
+      labels).add(1);
+  });
 }
+
+/** Answers what is not HTTP or did not arrive in time. OTLP's senders try again after 503 only. */
+function answerBroken(error: Error, socket: Socket): void {
+  if (!socket.writable) return void socket.destroy();
+  const { status, ...problem } = brokenProblem(errorCode(error));
+  const body = JSON.stringify({ error: problem });
+  const head = [
+    `HTTP/1.1 ${status} ${REASONS[status]}`,
+    'content-type: application/json; charset=utf-8',
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+}
+
+function brokenProblem(code: string) {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
+    return known('REQUEST_TIMEOUT', `the request did not arrive within ${limits.receiveMs} ms`);
+  }
+  if (code === 'HPE_HEADER_OVERFLOW') {
+    return known('HEADERS_TOO_LARGE', 'the URL or the headers are too large');
+  }
+  return known('INVALID_REQUEST', 'this is not an HTTP request');
+}
+
+const REASONS: Readonly<Record<number, string>> = {
+  400: 'Bad Request', 431: 'Request Header Fields Too Large', 503: 'Service Unavailable',
+};

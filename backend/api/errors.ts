@@ -1,11 +1,60 @@
 // One shape for everything that goes wrong in the HTTP API, and the one place where ClickHouse's
-// errors and fastify's become status codes:
+// errors and fastify's become status codes (docs/api.md has the same table):
 //
 //     { "error": { "code": "SYNTAX_ERROR", "message": "…", "hint": "…" } }
+//
+// OTLP's endpoints answer in OTLP's own words instead, see proto/http.
 
-import type { FastifyError, FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Log } from '../../runtime/log.ts';
 import { QueryError, type QueryErrorKind } from '../storage/contract.ts';
+
+/** Our own codes. All others are ClickHouse's names, whose status `STATUS_OF_KIND` tells. */
+export const STATUS_OF_CODE = {
+  INVALID_REQUEST: 400,
+  INVALID_JSON: 400,
+  CROSS_ORIGIN: 403,
+  NOT_FOUND: 404,
+  METHOD_NOT_ALLOWED: 405,
+  BODY_TOO_LARGE: 413,
+  UNSUPPORTED_MEDIA_TYPE: 415,
+  TOO_MANY_SIMULTANEOUS_QUERIES: 429,
+  HEADERS_TOO_LARGE: 431,
+  INTERNAL: 500,
+  STORE_UNAVAILABLE: 503,
+  REQUEST_TIMEOUT: 503,
+} as const;
+
+export type ProblemCode = keyof typeof STATUS_OF_CODE;
+
+export const STATUS_OF_KIND: Readonly<Record<QueryErrorKind, number>> = {
+  statement: 400,
+  forbidden: 403,
+  limit: 422,
+  cancelled: 499,
+  unavailable: 503,
+};
+
+/** What to do about it, for codes of ours and of ClickHouse. */
+const HINTS: Readonly<Record<string, string>> = {
+  INVALID_REQUEST: 'GET /docs shows what a request looks like',
+  INVALID_JSON: 'send {"sql": "SELECT 1", "params": {}, "format": "JSON"}',
+  UNSUPPORTED_MEDIA_TYPE: 'send content-type application/json, or the SQL as text/plain',
+  NOT_FOUND: 'GET /docs lists what there is',
+  BODY_TOO_LARGE: 'send less at once',
+  TOO_MANY_SIMULTANEOUS_QUERIES: 'ask again in a moment, or raise query.max_concurrent',
+  STORE_UNAVAILABLE: 'ask again in a moment; GET /health says how the store is',
+  REQUEST_TIMEOUT: 'send it again, faster',
+  CROSS_ORIGIN: 'ask from a program, or from a page of this server',
+  READONLY: 'statements may only read, and may not change settings',
+  UNKNOWN_QUERY_PARAMETER: 'give each {name:Type} a value: "params": {"name": …}, or ?param_name=',
+  TOO_MANY_ROWS_OR_BYTES: 'add a LIMIT, or raise query.max_result_rows',
+  TIMEOUT_EXCEEDED: 'ask for a shorter time range, or raise query.max_execution_time',
+  MEMORY_LIMIT_EXCEEDED: 'ask for a shorter time range, or raise query.max_memory',
+};
+
+/** Seconds after which a request that may work then should be sent again. */
+const RETRY_AFTER_SECONDS = '1';
 
 export interface ApiProblem {
   readonly status: number;
@@ -13,6 +62,16 @@ export interface ApiProblem {
   readonly code: string;
   readonly message: string;
   readonly hint?: string;
+}
+
+/** Thrown by routes for what the caller, or nobody, can help. */
+export class ApiError extends Error {
+  readonly code: ProblemCode;
+
+  constructor(code: ProblemCode, message: string) {
+    super(message);
+    this.code = code;
+  }
 }
 
 export const ERROR_SCHEMA = {
@@ -23,52 +82,84 @@ export const ERROR_SCHEMA = {
       type: 'object',
       required: ['code', 'message'],
       properties: {
-        code: { type: 'string' },
+        code: { type: 'string', description: 'A name that programs can compare.' },
         message: { type: 'string' },
-        hint: { type: 'string' },
+        hint: { type: 'string', description: 'What to do about it.' },
       },
     },
   },
 } as const;
 
-const STATUS_OF: Record<QueryErrorKind, number> = {
-  statement: 400,
-  limit: 422,
-  forbidden: 403,
-  unavailable: 503,
-  cancelled: 499,
-};
-
-export function sendProblem(reply: FastifyReply, problem: ApiProblem): FastifyReply {
-  const { status, ...error } = problem;
-  return reply.code(status).type('application/json').send({ error });
-}
-
+/** The answer for an error; null for one that is nobody's mistake but ours. */
 export function problemOf(error: unknown): ApiProblem | null {
   if (error instanceof QueryError) {
-    return { status: STATUS_OF[error.kind], code: error.name, message: error.message };
+    const status = STATUS_OF_CODE[error.name as ProblemCode] ?? STATUS_OF_KIND[error.kind];
+    return problem(status, error.name, error.message);
   }
+  if (error instanceof ApiError) return known(error.code, error.message);
   const { statusCode, code, message } = error as FastifyError;
   if (statusCode === undefined || statusCode >= 500) return null;
-  return { status: statusCode, code: code ?? 'BAD_REQUEST', message };
+  return known(OF_FASTIFY[code] ?? 'INVALID_REQUEST', validationText(error as FastifyError) ?? message);
 }
 
-/** Routes answer with `problemOf`; what is nobody's mistake but ours is logged, not shown. */
+const OF_FASTIFY: Readonly<Record<string, ProblemCode>> = {
+  FST_ERR_CTP_INVALID_JSON_BODY: 'INVALID_JSON',
+  FST_ERR_CTP_EMPTY_JSON_BODY: 'INVALID_JSON',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'BODY_TOO_LARGE',
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'UNSUPPORTED_MEDIA_TYPE',
+};
+
+export const known = (code: ProblemCode, message: string): ApiProblem =>
+  problem(STATUS_OF_CODE[code], code, message);
+
+function problem(status: number, code: string, message: string): ApiProblem {
+  const hint = HINTS[code];
+  return { status, code, message, ...(hint === undefined ? {} : { hint }) };
+}
+
+/** The validator does not name what should not be there. */
+function validationText({ validation, validationContext }: FastifyError): string | null {
+  const first = validation?.[0];
+  if (first === undefined) return null;
+  const where = validationContext === 'body' ? 'the body' : 'the URL';
+  const path = first.instancePath.slice(1).replaceAll('/', '.');
+  const extra = (first.params as { additionalProperty?: string }).additionalProperty;
+  if (extra !== undefined) return `${where} may not have '${extra.slice(0, 100)}'`;
+  return `${where}${path === '' ? '' : `: ${path}`} ${first.message}`;
+}
+
+export function sendProblem(reply: FastifyReply, { status, ...error }: ApiProblem): FastifyReply {
+  if (status === 429 || status === 503) void reply.header('retry-after', RETRY_AFTER_SECONDS);
+  return reply.code(status).type('application/json; charset=utf-8').send({ error });
+}
+
+/** Routes throw; what is nobody's mistake but ours is logged, not shown. */
 export function handleErrors(app: FastifyInstance, log: Log): void {
   app.setErrorHandler((error, request, reply) => {
-    const problem = problemOf(error);
-    if (problem !== null) return sendProblem(reply, problem);
+    const found = problemOf(error);
+    if (found !== null) return sendProblem(reply, found);
     log.error('cannot answer request: internal error', {
       route: request.routeOptions.url ?? '',
       cause: error instanceof Error ? (error.stack ?? error.message) : String(error),
     });
     const message = 'internal error; the log of the backend has the cause';
-    return sendProblem(reply, { status: 500, code: 'INTERNAL', message });
+    return sendProblem(reply, known('INTERNAL', message));
   });
-  app.setNotFoundHandler((request, reply) => sendProblem(reply, {
-    status: 404,
-    code: 'NOT_FOUND',
-    message: `there is no ${request.method} ${request.url.split('?')[0]}`,
-    hint: 'GET /docs lists what there is',
-  }));
+  app.setNotFoundHandler((request, reply) => answerUnknown(app, request, reply));
+}
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
+
+function answerUnknown(
+  app: FastifyInstance,
+  { url }: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
+  const path = url.split('?')[0]!;
+  const allowed = METHODS.filter((one) => app.hasRoute({ method: one, url: path }));
+  if (allowed.length === 0) {
+    return sendProblem(reply, known('NOT_FOUND', `there is no ${path}`));
+  }
+  void reply.header('allow', allowed.join(', '));
+  return sendProblem(reply, known('METHOD_NOT_ALLOWED', `${path} takes ${allowed.join(', ')}`));
 }

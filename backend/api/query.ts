@@ -1,12 +1,26 @@
 // `/api/query`: SQL in, any of ClickHouse's formats out, streamed. Read-only.
 //
 // POST takes JSON `{ sql, params, format }`, or the statement as text/plain with `?format=` and
-// `?param_<name>=`; GET takes `?sql=`. A statement's own FORMAT clause wins. When the result breaks
-// off after the headers were sent, the connection is cut, so that no client takes half for whole.
+// `?param_<name>=`; GET takes `?sql=`. A statement's own FORMAT clause wins.
+//
+// Promises:
+// - A result is passed on as it comes and never held; the caller's pace is the store's pace.
+// - A caller who goes away, or stops reading, takes the query along.
+// - A result that breaks off after the headers were sent ends with a cut connection, so that no
+//   client takes half for whole.
 
+import { once } from 'node:events';
+import type { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Storage } from '../storage/contract.ts';
-import { ERROR_SCHEMA, sendProblem } from './errors.ts';
+import type { Counters } from '../../runtime/counters.ts';
+import { errorMessage } from '../../runtime/errors.ts';
+import type { Log } from '../../runtime/log.ts';
+import type { World } from '../../runtime/world.ts';
+import { QueryError, type QueryAnswer, type Storage } from '../storage/contract.ts';
+import { ApiError, ERROR_SCHEMA } from './errors.ts';
+import { fileNameOf, mediaTypeOf } from './formats.ts';
+import { BODY_SCHEMA, GET_URL_SCHEMA, POST_URL_SCHEMA, TEXT_SCHEMA, limits as questionLimits,
+  questionOf, type Question } from './question.ts';
 
 export interface QueryLimits {
   readonly executionMsMax: number;
@@ -19,95 +33,81 @@ export interface QueryLimits {
 export interface QueryRouteOptions {
   readonly storage: Storage;
   readonly limits: QueryLimits;
+  readonly world: World;
+  readonly counters: Counters;
+  readonly log: Log;
 }
 
-interface Question {
-  readonly sql: string;
-  readonly format: string;
-  readonly params: Readonly<Record<string, unknown>>;
+/** Adds the routes to `app`, which should be a scope of its own: it learns to parse text/plain. */
+export function registerQuery(app: FastifyInstance, options: QueryRouteOptions): void {
+  const desk = new Desk(options);
+  app.addHook('onRequest', refuseForeignPages);
+  app.addContentTypeParser('text/plain', { parseAs: 'string' }, (request, body, done) => {
+    const charset = /charset\s*=\s*"?([^";\s]+)/i.exec(request.headers['content-type'] ?? '')?.[1];
+    if (charset === undefined || /^(?:utf-?8|us-ascii)$/i.test(charset)) return done(null, body);
+    done(new ApiError('UNSUPPORTED_MEDIA_TYPE', 'text is taken as UTF-8 only'));
+  });
+  const answer = (request: FastifyRequest, reply: FastifyReply) =>
+    desk.answer(questionOf(request), request, reply);
+  app.post('/api/query', {
+    bodyLimit: questionLimits.bodyBytesMax,
+    schema: { ...DOCS, operationId: 'query', querystring: POST_URL_SCHEMA, body: { content: {
+      'application/json': { schema: BODY_SCHEMA },
+      'text/plain': { schema: TEXT_SCHEMA },
+    } } },
+  }, answer);
+  const schema = { ...DOCS, operationId: 'queryByUrl', querystring: GET_URL_SCHEMA };
+  app.get('/api/query', { exposeHeadRoute: false, schema }, answer);
+  app.head('/api/query', { schema: { hide: true, querystring: GET_URL_SCHEMA } }, answer);
 }
 
-/** Longest statement; ClickHouse's own default for `max_query_size` is the same. */
-const SQL_CHARACTERS_MAX = 256 * 1024;
-const FORMAT_DEFAULT = 'JSON';
+const problems = (description: string) => ({
+  description,
+  content: { 'application/json': { schema: ERROR_SCHEMA } },
+});
 
-const BODY_SCHEMA = {
-  type: 'object',
-  required: ['sql'],
-  additionalProperties: false,
-  properties: {
-    sql: { type: 'string', minLength: 1, maxLength: SQL_CHARACTERS_MAX },
-    format: { type: 'string', pattern: '^[A-Za-z0-9]+$' },
-    params: { type: 'object', description: 'values for {name:Type} in the statement' },
-  },
-} as const;
-
-const ANSWER_DOCS = {
+const DOCS = {
   summary: 'Run one read-only SQL statement',
-  description: 'Answers in the asked ClickHouse format (JSON by default), streamed.',
+  description: 'Answers in the asked ClickHouse format, streamed. A result that breaks off ends '
+    + 'with a cut connection. Values for `{name:Type}` come in `params`, or as `?param_name=`.',
   tags: ['query'],
-  produces: ['application/json', 'text/csv', 'text/tab-separated-values'],
+  response: {
+    200: {
+      description: 'The result, in the asked format.',
+      headers: {
+        'x-binnacle-query-id': { type: 'string', description: 'ClickHouse\'s id of the query.' },
+        'x-binnacle-query-summary': {
+          type: 'string',
+          description: 'JSON: readRows, readBytes, resultRows, elapsedMs.',
+        },
+      },
+      content: {
+        'application/json': { schema: { type: 'object' } },
+        'text/csv': { schema: { type: 'string' } },
+        'text/tab-separated-values': { schema: { type: 'string' } },
+        'application/octet-stream': { schema: { type: 'string', format: 'binary' } },
+      },
+    },
+    400: problems('The request or the statement is wrong; `code` is ClickHouse\'s name for it.'),
+    403: problems('The statement does more than read (READONLY), or a foreign web page asks.'),
+    413: problems('The body is too large.'),
+    415: problems('The body is neither JSON nor plain text in UTF-8.'),
+    422: problems('A limit of time, rows or memory was reached.'),
+    429: problems('Too many queries run at the same time.'),
+    503: problems('The store is away; the same query may work in a moment.'),
+  },
 };
 
-export function registerQuery(app: FastifyInstance, { storage, limits }: QueryRouteOptions): void {
-  const settings = settingsOf(limits);
-  let running = 0;
-  const answer = async (request: FastifyRequest, reply: FastifyReply, question: Question) => {
-    if (running >= limits.concurrentMax) return tooMany(reply, limits.concurrentMax);
-    running += 1;
-    const abort = new AbortController();
-    const finish = () => {
-      running -= 1;
-      abort.abort();
-    };
-    reply.raw.once('close', finish);
-    const { body, contentType, queryId, summary } = await storage.query({
-      ...question,
-      settings: { ...settings, ...(PRETTY.test(question.format) ? PRETTY_SETTINGS : {}) },
-      abort: abort.signal,
-    });
-    reply.header('x-binnacle-query-id', queryId);
-    reply.header('x-binnacle-query-summary', JSON.stringify(summary));
-    body.once('error', () => request.raw.socket.destroy());
-    return reply.type(contentType).send(body);
-  };
-  app.addContentTypeParser('text/plain', { parseAs: 'string' }, (_request, body, done) => {
-    done(null, body);
-  });
-  const docs = { ...ANSWER_DOCS, response: { 400: ERROR_SCHEMA, 503: ERROR_SCHEMA } };
-  app.post('/api/query', {
-    schema: { ...docs, consumes: ['application/json', 'text/plain'] },
-    preValidation: async (request) => {
-      const asked = request.query as Record<string, string>;
-      if (typeof request.body === 'string') request.body = { sql: request.body, ...fromUrl(asked) };
-    },
-  }, (request, reply) => {
-    const question = checked(request);
-    return question === null ? badQuestion(reply) : answer(request, reply, question);
-  });
-  app.get('/api/query', { schema: docs }, (request, reply) => {
-    const asked = request.query as Record<string, string>;
-    const question = asQuestion(request, { sql: asked.sql ?? '', ...fromUrl(asked) });
-    return question === null ? badQuestion(reply) : answer(request, reply, question);
-  });
+/** A page of another origin may not make a person's browser ask in the background. */
+async function refuseForeignPages({ headers }: FastifyRequest): Promise<void> {
+  const site = headers['sec-fetch-site'];
+  const own = site === undefined ? originIsOwn(headers.origin, headers.host)
+    : site === 'same-origin' || site === 'none';
+  if (!own) throw new ApiError('CROSS_ORIGIN', 'web pages of other origins have no access');
 }
 
-const checked = (request: FastifyRequest): Question | null => asQuestion(request, request.body);
-
-function asQuestion(request: FastifyRequest, body: unknown): Question | null {
-  const validate = request.compileValidationSchema(BODY_SCHEMA);
-  if (!validate(body)) return null;
-  const { sql, format, params } = body as Partial<Question>;
-  return { sql: sql!, format: format ?? FORMAT_DEFAULT, params: params ?? {} };
-}
-
-/** `?format=` and `?param_<name>=`, as ClickHouse's own HTTP interface has them. */
-function fromUrl(asked: Record<string, string>): { format?: string; params: object } {
-  const params = Object.fromEntries(Object.entries(asked)
-    .filter(([key]) => key.startsWith('param_'))
-    .map(([key, value]) => [key.slice('param_'.length), value]));
-  return asked.format === undefined ? { params } : { format: asked.format, params };
-}
+const originIsOwn = (origin: string | undefined, host: string | undefined): boolean =>
+  origin === undefined || /^https?:\/\/(.*)$/.exec(origin)?.[1] === host;
 
 /** Pretty formats are for people: every row, no row numbers, no colours in a pipe. */
 const PRETTY = /^Pretty/;
@@ -128,21 +128,118 @@ function settingsOf(limits: QueryLimits): Record<string, string | number> {
   };
 }
 
-function badQuestion(reply: FastifyReply): FastifyReply {
-  return sendProblem(reply, {
-    status: 400,
-    code: 'BAD_REQUEST',
-    message: 'the request names no statement, or more than sql, params and format',
-    hint: 'send {"sql": "SELECT 1", "params": {}, "format": "JSON"}, or the SQL as text/plain',
-  });
+/** A caller who takes nothing for longer than a query may run does not read any more. */
+const STALL_EXTRA_MS = 10_000;
+
+type Ending = 'ok' | 'broken' | 'abandoned' | 'refused' | QueryError['kind'];
+
+/** Where queries are handed in: it knows how many are under way, and counts how they end. */
+class Desk {
+  private readonly options: QueryRouteOptions;
+  private readonly settings: Readonly<Record<string, string | number>>;
+  private running: number;
+
+  constructor(options: QueryRouteOptions) {
+    const { counters, limits } = options;
+    this.options = options;
+    this.settings = settingsOf(limits);
+    this.running = 0;
+    counters.gauge('binnacle_queries_running', 'Queries that are under way.', () => this.running);
+  }
+
+  async answer(question: Question, request: FastifyRequest, reply: FastifyReply) {
+    const { limits, world } = this.options;
+    if (this.running >= limits.concurrentMax) {
+      this.count('refused');
+      throw new ApiError('TOO_MANY_SIMULTANEOUS_QUERIES',
+        `${limits.concurrentMax} queries are running, which is the limit`);
+    }
+    const abort = new AbortController();
+    const queryId = world.random.uuid();
+    const startMs = world.clock.monotonicMs();
+    const progress: { failure: Ending | null } = { failure: null };
+    this.running += 1;
+    reply.raw.once('close', () => {
+      this.running -= 1;
+      abort.abort();
+      const finished = reply.raw.writableFinished;
+      this.count(progress.failure ?? (finished ? 'ok' : 'abandoned'));
+      this.countTime(startMs);
+    });
+    reply.header('x-binnacle-query-id', queryId);
+    try {
+      const found = await this.ask(question, queryId, abort.signal);
+      await firstByte(found.body, abort.signal);
+      found.body.once('error', (error) => {
+        if (abort.signal.aborted) return;
+        progress.failure = 'broken';
+        this.logBroken(queryId, error);
+      });
+      return send(found, request, reply, limits.executionMsMax + STALL_EXTRA_MS);
+    } catch (error) {
+      const failure = error instanceof QueryError ? error.kind : 'broken';
+      progress.failure = abort.signal.aborted ? 'abandoned' : failure;
+      throw error;
+    }
+  }
+
+  private ask({ sql, format, params }: Question, queryId: string, abort: AbortSignal) {
+    const pretty = PRETTY.test(format) ? PRETTY_SETTINGS : {};
+    // The parameters are in ClickHouse's words already; the client would escape them once more.
+    const settings = { ...this.settings, ...pretty, ...params };
+    return this.options.storage.query({ sql, format, settings, queryId, abort });
+  }
+
+  private count(result: Ending): void {
+    this.options.counters
+      .counter('binnacle_queries_total', 'Queries, by how they ended.', { result }).add(1);
+  }
+
+  private countTime(startMs: number): void {
+    const { counters, world } = this.options;
+    counters.counter('binnacle_query_seconds_total', 'Time of queries until their result was sent.')
+      .add((world.clock.monotonicMs() - startMs) / 1000);
+  }
+
+  private logBroken(queryId: string, error: unknown): void {
+    const cause = errorMessage(error);
+    this.options.log.warn(`cannot finish the result of query ${queryId}: ${cause}`);
+  }
 }
 
-function tooMany(reply: FastifyReply, concurrentMax: number): FastifyReply {
-  void reply.header('retry-after', '1');
-  return sendProblem(reply, {
-    status: 429,
-    code: 'TOO_MANY_SIMULTANEOUS_QUERIES',
-    message: `${concurrentMax} queries are running, which is the limit`,
-    hint: 'ask again in a moment, or raise query.max_concurrent',
-  });
+/** What breaks before the first byte can still be told with a status of its own. */
+async function firstByte(body: Readable, abort: AbortSignal): Promise<void> {
+  try {
+    if (body.destroyed) throw body.errored ?? new Error('it ended early');
+    const told = new AbortController();
+    const signal = AbortSignal.any([abort, told.signal]);
+    // An empty result ends without ever being readable.
+    await Promise.race(['readable', 'end'].map((event) => once(body, event, { signal })))
+      .finally(() => told.abort());
+  } catch (error) {
+    const message = `the store broke off: ${errorMessage(error)}`;
+    throw new QueryError(0, 'STORE_UNAVAILABLE', message, 'unavailable');
+  }
+}
+
+function send(
+  { body, contentType, format, summary }: QueryAnswer,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  stallMs: number,
+): FastifyReply {
+  const fileName = fileNameOf(format, contentType);
+  reply.type(mediaTypeOf(format, contentType));
+  reply.header('x-binnacle-query-summary', JSON.stringify(summary));
+  reply.header('cache-control', 'no-store');
+  if (fileName !== null) {
+    reply.header('content-disposition', `attachment; filename="${fileName}"`);
+  }
+  if (request.method === 'HEAD') {
+    body.destroy();
+    return reply.send();
+  }
+  // Node closes the connection when nothing moves for so long, and forgets it after the answer.
+  reply.raw.setTimeout(stallMs);
+  return reply.send(body);
 }
