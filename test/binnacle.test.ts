@@ -1,6 +1,6 @@
 // The command as a person uses it, as real processes: `up` starts everything and says where,
-// `query` prints tables and other formats, Ctrl-C stops all, a second start finds the data again; what must
-// be mended first is one sentence, a hint and exit code 2, without a stack trace.
+// `query` prints tables and other formats, Ctrl-C stops all, a second start finds the data again;
+// what must be mended first is one sentence, a hint and exit code 2, without a stack trace.
 
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';

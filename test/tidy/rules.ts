@@ -92,7 +92,7 @@ const PROCESS_EDGE = ['runtime/', 'backend/storage/engine/', 'binnacle.ts', 'tes
 const BANS: readonly Ban[] = [
   { pattern: /\bDate\.now\(|new Date\(\)/, use: 'world.clock', allowed: PROCESS_EDGE },
   { pattern: /\bperformance\.now\(|process\.hrtime/, use: 'world.clock', allowed: PROCESS_EDGE },
-  { pattern: /\bset(?:Timeout|Interval)\(/, use: 'world.clock', allowed: PROCESS_EDGE },
+  { pattern: /(?<![.\w])set(?:Timeout|Interval)\(/, use: 'world.clock', allowed: PROCESS_EDGE },
   { pattern: /\bMath\.random\(/, use: 'world.random', allowed: PROCESS_EDGE },
   { pattern: /\brandomUUID\(|\brandomBytes\(/, use: 'world.random', allowed: PROCESS_EDGE },
   { pattern: /from 'node:fs(?:\/promises)?'/, use: 'world.files', allowed: PROCESS_EDGE },

@@ -34,7 +34,7 @@ test('batch: it knows its signal and its id', () => {
   assert.equal(batch.itemCount, 0);
 });
 
-test('outcome: retryable wins over rejected, rejected over accepted, the longest wait counts', () => {
+test('outcome: retryable wins over rejected, rejected over accepted, the longest wait', () => {
   const check = (outcomes: Outcome[], wanted: Outcome) =>
     assert.deepEqual(worstOutcome(outcomes), wanted);
   const partial: Outcome = { status: 'accepted', rejected: 2, reason: 'two' };
