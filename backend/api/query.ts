@@ -28,6 +28,8 @@ export interface QueryLimits {
   readonly memoryBytesMax: number;
   /** More at once are turned away with 429. */
   readonly concurrentMax: number;
+  /** A caller who takes nothing for so long is cut off; by default 10 s more than a query has. */
+  readonly stallMs?: number;
 }
 
 export interface QueryRouteOptions {
@@ -128,7 +130,6 @@ function settingsOf(limits: QueryLimits): Record<string, string | number> {
   };
 }
 
-/** A caller who takes nothing for longer than a query may run does not read any more. */
 const STALL_EXTRA_MS = 10_000;
 
 type Ending = 'ok' | 'broken' | 'abandoned' | 'refused' | QueryError['kind'];
@@ -175,7 +176,8 @@ class Desk {
         progress.failure = 'broken';
         this.logBroken(queryId, error);
       });
-      return send(found, request, reply, limits.executionMsMax + STALL_EXTRA_MS);
+      const stallMs = limits.stallMs ?? limits.executionMsMax + STALL_EXTRA_MS;
+      return send(found, request, reply, stallMs);
     } catch (error) {
       const failure = error instanceof QueryError ? error.kind : 'broken';
       progress.failure = abort.signal.aborted ? 'abandoned' : failure;

@@ -1,0 +1,120 @@
+// An API server on a free port, over a storage on a real engine or one that a test makes up, and
+// what a test asks it with: undici, whose connections are closed at the end.
+
+import { Readable } from 'node:stream';
+import { Agent, request, type Dispatcher } from 'undici';
+import { createApiServer, type ApiOptions, type ApiServer } from '../../../backend/api/app.ts';
+import { createHealthBoard } from '../../../backend/health/health.ts';
+import type { QueryAnswer, Storage } from '../../../backend/storage/contract.ts';
+import { createCounters } from '../../../runtime/counters.ts';
+import { createWorld } from '../../../runtime/world.ts';
+import { createRecordingLog } from '../../contract/fakes.ts';
+
+export const LIMITS = {
+  executionMsMax: 60_000,
+  resultRowsMax: 3_000_000,
+  memoryBytesMax: 1 << 30,
+  concurrentMax: 8,
+};
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+  readonly text: string;
+}
+
+export interface Asking {
+  readonly method?: Dispatcher.HttpMethod;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Buffer;
+  readonly signal?: AbortSignal;
+}
+
+export interface ApiFixture {
+  readonly server: ApiServer;
+  readonly url: string;
+  readonly counters: ApiOptions['counters'];
+  readonly log: ReturnType<typeof createRecordingLog>;
+  /** One request; the whole answer. */
+  get(path: string, asking?: Asking): Promise<Answer>;
+  /** POST of JSON to `/api/query`. */
+  ask(question: unknown, asking?: Asking): Promise<Answer>;
+  /** The body of an answer that is still coming. */
+  stream(question: unknown): Promise<Readable>;
+  stop(): Promise<void>;
+}
+
+export async function startApi(
+  storage: Storage,
+  changes: Partial<ApiOptions> = {},
+): Promise<ApiFixture> {
+  const world = createWorld();
+  const counters = createCounters();
+  const log = createRecordingLog();
+  const server = createApiServer({
+    ...{ world, counters, log, storage, version: '1.2.3', limits: LIMITS },
+    endpoint: { host: '127.0.0.1', port: 0 },
+    setting: 'http',
+    bodyBytesMax: 64 << 20,
+    health: createHealthBoard({ clock: world.clock, version: '1.2.3', checks: {} }),
+    others: [],
+    ...changes,
+  });
+  await server.start();
+  const dispatcher = new Agent();
+  const send = (path: string, asking: Asking = {}) => request(`${server.url()}${path}`, {
+    ...{ dispatcher, method: 'GET', headersTimeout: 60_000 }, ...asking,
+  });
+  const get = async (path: string, asking?: Asking): Promise<Answer> => {
+    const { statusCode, headers, body } = await send(path, asking);
+    const bytes = Buffer.from(await body.arrayBuffer());
+    return { status: statusCode, headers: headers as Record<string, string>, body: bytes,
+      text: bytes.toString() };
+  };
+  return {
+    ...{ server, counters, log, get },
+    url: server.url(),
+    ask: (question, asking) => get('/api/query', { ...posted(question), ...asking }),
+    stream: async (question) => (await send('/api/query', posted(question))).body,
+    stop: async () => {
+      await dispatcher.destroy();
+      await server.stop(AbortSignal.timeout(5000));
+    },
+  };
+}
+
+const posted = (question: unknown): Asking => ({
+  method: 'POST',
+  headers: { 'content-type': 'application/json' },
+  body: JSON.stringify(question),
+});
+
+/** The `error` of an answer, with its status. */
+export function problemIn({ status, text }: Answer): {
+  status: number;
+  code: string;
+  message: string;
+  hint?: string;
+} {
+  const { error } = JSON.parse(text) as { error: { code: string; message: string } };
+  return { status, ...error };
+}
+
+/** A storage that answers every query with the bytes of `body`. */
+export function fakeStorage(body: () => Readable): Storage {
+  const answer = (queryId = ''): QueryAnswer => ({
+    body: body(),
+    contentType: 'text/plain; charset=UTF-8',
+    format: 'TSV',
+    queryId,
+    summary: { readRows: 0, readBytes: 0, resultRows: 0, elapsedMs: 0 },
+  });
+  return {
+    start: async () => {},
+    stop: async () => {},
+    writer: { consume: async () => ({ status: 'retryable', reason: 'a fake' }) },
+    query: async ({ queryId }) => answer(queryId),
+    ping: async () => ({ up: true, version: '0', latencyMs: 0 }),
+  };
+}
