@@ -119,7 +119,13 @@ async function createApp(options: ApiOptions): Promise<FastifyInstance> {
     routePrefix: '/docs',
     staticCSP: DOCS_POLICY,
     theme: { title: 'Binnacle API' },
-    uiConfig: { validatorUrl: null, tryItOutEnabled: true, displayRequestDuration: true },
+    uiConfig: {
+      layout: 'BaseLayout',
+      deepLinking: true,
+      validatorUrl: null,
+      tryItOutEnabled: true,
+      displayRequestDuration: true,
+    },
   });
   for (const register of options.others) register(app);
   await app.register(async (scope) => {

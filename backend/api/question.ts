@@ -23,6 +23,7 @@ const FORMAT_DEFAULT = 'JSON';
 
 const SQL = {
   type: 'string',
+  example: 'SELECT count() FROM otel_logs',
   minLength: 1,
   maxLength: limits.sqlCharactersMax,
   description: 'One statement that reads. Its own FORMAT clause wins over `format`.',
@@ -30,6 +31,7 @@ const SQL = {
 
 const FORMAT = {
   type: 'string',
+  example: 'JSON',
   pattern: '^[A-Za-z0-9]+$',
   maxLength: 100,
   description: 'A ClickHouse format: JSON (the default), JSONEachRow, CSVWithNames, Parquet, …',
@@ -40,6 +42,12 @@ export const BODY_SCHEMA = {
   type: 'object',
   required: ['sql'],
   additionalProperties: false,
+  example: {
+    sql: 'SELECT Timestamp, ServiceName, Body FROM otel_logs WHERE SeverityNumber >= {severity:UInt8} '
+      + 'ORDER BY Timestamp DESC LIMIT 10',
+    params: { severity: 17 },
+    format: 'JSON',
+  },
   properties: {
     sql: SQL,
     format: FORMAT,
