@@ -7,9 +7,9 @@
 
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { pattern } from '../config/pattern.ts';
 import { fault, strictObject } from '../config/schema.ts';
 import type { AnyValue, Attributes, KeyValue } from '../proto/otlp/model.ts';
-import { goPattern } from './go_pattern.ts';
 
 /** A value as YAML gives it. Numbers without a fraction become integers. */
 type Plain = string | number | boolean | readonly Plain[] | { readonly [key: string]: Plain };
@@ -25,7 +25,7 @@ export const attributeAction = strictObject({
   from_attribute: z.string().min(1)
     .describe('The attribute whose value is taken; nothing happens if it is absent.').optional(),
   from_context: z.unknown().describe('Not available here.').optional(),
-  pattern: goPattern().describe('extract: named groups become attributes. delete, hash: keys.')
+  pattern: pattern().describe('extract: named groups become attributes. delete, hash: keys.')
     .optional(),
   converted_type: z.enum(['string', 'int', 'double']).describe('The type that convert makes.')
     .optional(),

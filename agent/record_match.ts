@@ -4,12 +4,12 @@
 // of a span, asked of a log) does not match.
 
 import { z } from 'zod';
+import { NO_PATTERN, parsePattern } from '../config/pattern.ts';
 import { fault, optionalSection, strictObject } from '../config/schema.ts';
 import type {
   AnyValue, Attributes, LogRecord, Metric, Resource, Scope, Signal, Span,
 } from '../proto/otlp/model.ts';
 import { sameValue, valueOf } from './attribute_actions.ts';
-import { parseGoPattern } from './go_pattern.ts';
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
 const names = (what: string) => z.array(z.string()).min(1).describe(`${what}, any of these.`)
@@ -54,18 +54,17 @@ export const recordMatch = optionalSection(shape).superRefine((match, ctx) => {
   if (type !== 'regexp') return;
   for (const key of TEXT_LISTS) {
     for (const [index, text] of (match[key] ?? []).entries()) {
-      if (parseGoPattern(text) === null) fault(ctx, NO_PATTERN, '', [key, index]);
+      if (parsePattern(text) === null) fault(ctx, NO_PATTERN.why, NO_PATTERN.hint, [key, index]);
     }
   }
   for (const key of ['attributes', 'resources'] as const) {
     for (const [index, { value }] of (match[key] ?? []).entries()) {
-      if (value === undefined || parseGoPattern(String(value)) !== null) continue;
-      fault(ctx, NO_PATTERN, '', [key, index, 'value']);
+      if (value === undefined || parsePattern(String(value)) !== null) continue;
+      fault(ctx, NO_PATTERN.why, NO_PATTERN.hint, [key, index, 'value']);
     }
   }
 });
 
-const NO_PATTERN = 'is not a regular expression';
 const TEXT_LISTS = [
   'services', 'span_names', 'metric_names', 'log_bodies', 'log_severity_texts',
 ] as const;
@@ -123,7 +122,7 @@ function exactTest(list: readonly string[]): TextTest {
 }
 
 function patternTest(list: readonly string[]): TextTest {
-  const patterns = list.map((text) => parseGoPattern(text)!);
+  const patterns = list.map((text) => parsePattern(text)!);
   return (text) => patterns.some((pattern) => pattern.test(text));
 }
 

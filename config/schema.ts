@@ -8,8 +8,9 @@
 //   percentage()           `80`, `12.5`, `80%`                  → a number from 0 to 100
 //   count(range?)          a whole number, from 0 on unless told otherwise
 //   secret()               text that is never printed
-//   pattern()              a regular expression, checked         → RegExp
 //   fault(ctx, why, hint)  reports a mistake from a transform or superRefine, with its hint
+//
+// Regular expressions have a word of their own, `pattern()` of config/pattern.ts.
 //
 // Rules for schemas:
 // - Keys of a parsed configuration are spelt as in the YAML (`max_recv_msg_size_mib`): one name for
@@ -92,16 +93,6 @@ export function secret(): z.ZodString {
   return z.string().meta({ format: 'password', writeOnly: true });
 }
 
-/**
- * A regular expression in JavaScript's syntax, with the `u` flag when it can be read so. Go's
- * `(?P<name>…)` and flags at the very start, such as `(?i)`, are understood too.
- */
-export function pattern(): z.ZodType<RegExp, string> {
-  return converted((value) => (typeof value === 'string' ? parsePattern(value) : null),
-    'a regular expression', 'check its brackets; \\A, \\z and [[:alpha:]] are not known here',
-    { type: 'string', format: 'regex' });
-}
-
 /** Reports a mistake in a transform or superRefine. `path` is relative to the checked value. */
 export function fault(
   ctx: z.core.$RefinementCtx<unknown>,
@@ -154,22 +145,6 @@ function parsePercentage(value: unknown): number | null {
   if (!/^\d+(\.\d+)?$/.test(text)) return null;
   const number = Number(text);
   return number <= 100 ? number : null;
-}
-
-function parsePattern(text: string): RegExp | null {
-  // Without the `u` flag JavaScript would read these of Go as plain letters.
-  if (/\\[AzQEC]|\[\[:/.test(text)) return null;
-  const flags = /^\(\?([ims]+)\)/.exec(text);
-  const source = text.slice(flags?.[0].length ?? 0).replaceAll('(?P<', '(?<');
-  const flagSet = [...new Set(flags?.[1] ?? '')].join('');
-  for (const unicode of ['u', '']) {
-    try {
-      return new RegExp(source, flagSet + unicode);
-    } catch {
-      // Without the flag JavaScript forgives escapes that other dialects allow, such as `\-`.
-    }
-  }
-  return null;
 }
 
 function measured<I>(

@@ -5,8 +5,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { z } from 'zod';
 import {
-  byteSize, count, duration, endpoint, optionalSection, parseByteSize, parseDuration, pattern,
-  percentage, secret, section, strictObject,
+  byteSize, count, duration, endpoint, optionalSection, parseByteSize, parseDuration, percentage,
+  secret, section, strictObject,
 } from '../../config/schema.ts';
 
 test('schema: durations are read as Go writes them, plus days', () => {
@@ -80,15 +80,6 @@ test('schema: percentages are numbers from 0 to 100, with or without the sign', 
   for (const bad of [101, -1, 'half', true]) {
     assert.deepEqual(messages(percentage(), bad), ['is not a percentage'], String(bad));
   }
-});
-
-test('schema: a pattern is compiled, with the u flag when it can be', () => {
-  assert.equal(pattern().parse('^\\p{L}+$').flags, 'u');
-  assert.equal(pattern().parse('a\\-b').flags, '');
-  const year = pattern().parse('(?i)^(?P<year>\\d+) OK');
-  assert.equal('2024 Ok'.match(year)?.groups?.['year'], '2024');
-  assert.deepEqual(messages(pattern(), '\\Astart'), ['is not a regular expression']);
-  assert.deepEqual(messages(pattern(), '(a'), ['is not a regular expression']);
 });
 
 test('schema: count is a whole number in its range', () => {

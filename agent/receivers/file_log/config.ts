@@ -9,12 +9,13 @@
 // - Keys for what is not built are refused by name with what to do instead.
 
 import { z } from 'zod';
+import { pattern } from '../../../config/pattern.ts';
 import {
   byteSize, count, duration, fault, optionalSection, section, strictObject,
 } from '../../../config/schema.ts';
+import { forBytes } from './byte_pattern.ts';
 import { parseEncoding } from './encoding.ts';
 import { operatorList } from './operators/pipeline.ts';
-import { goPattern } from './pattern.ts';
 
 const flag = (describe: string, fallback: boolean) => z.boolean().describe(describe)
   .default(fallback);
@@ -61,8 +62,8 @@ const records = {
   max_log_size_behavior: z.literal('split').describe('What happens to longer records.')
     .default('split'),
   multiline: optionalSection({
-    line_start_pattern: goPattern('gm').describe('Begins a record.').optional(),
-    line_end_pattern: goPattern('gm').describe('Ends a record.').optional(),
+    line_start_pattern: pattern('gm').describe('Begins a record.').optional(),
+    line_end_pattern: pattern('gm').describe('Ends a record.').optional(),
     omit_pattern: flag('Leave what matches the pattern out of the record.', false),
   }).describe('How records of several lines are told apart.'),
   force_flush_period: duration({ max: '1h' })
@@ -117,8 +118,16 @@ export const fileLogSchema = strictObject({
   if ((start === undefined) === (end === undefined)) {
     fault(ctx, 'needs line_start_pattern or line_end_pattern, one of them', '', path);
   }
-  if (parseEncoding(encoding)?.kind === 'nop') {
+  const known = parseEncoding(encoding);
+  if (known?.kind === 'nop') {
     fault(ctx, 'cannot be used with encoding nop', 'choose another encoding', path);
+  }
+  for (const key of ['line_start_pattern', 'line_end_pattern'] as const) {
+    const expression = multiline[key];
+    if (known?.unitBytes !== 1 || expression === undefined) continue;
+    if (forBytes(expression) !== null) continue;
+    fault(ctx, 'may hold only ASCII in brackets, and no classes such as \\p{L}',
+      'write (ä|ö) for [äö], and [^\\x00-\\x7F] for whatever is beyond ASCII', [...path, key]);
   }
 });
 

@@ -13,8 +13,8 @@
 //   waits for more of them. The line end at the end of a record is left out.
 // - An expression looks at no more than what is read at one time (`readBytes` in reader.ts).
 
+import { forBytes } from './byte_pattern.ts';
 import { cutBytes, type Encoding } from './encoding.ts';
-import { forBytes } from './pattern.ts';
 
 /** Records found: bytes from `starts[i]` to `ends[i]`. Empty ones are found, too. */
 export interface Spans {
@@ -199,7 +199,7 @@ type Search = (
 
 function createSearch(encoding: Encoding, pattern: RegExp): Search {
   const unit = encoding.unitBytes;
-  const expression = unit === 1 ? forBytes(pattern) : pattern;
+  const expression = unit === 1 ? forBytes(pattern)! : pattern;
   return (bytes, start, visit) => {
     const text = searchText(encoding, bytes, start);
     expression.lastIndex = 0;

@@ -12,8 +12,9 @@
 // A scraper runs when its key is there, with or without something behind it.
 
 import { z } from 'zod';
+import { NO_PATTERN, parsePattern } from '../../../config/pattern.ts';
 import {
-  duration, fault, optionalSection, pattern, section, strictObject,
+  duration, fault, optionalSection, section, strictObject,
 } from '../../../config/schema.ts';
 import type { NameFilter } from './filter.ts';
 import { processAttributes } from './process_identity.ts';
@@ -68,8 +69,8 @@ function filter<K extends string>(key: K, description: string) {
     const written = value as (Record<K, string[]> & { match_type: string }) | undefined;
     if (written?.match_type !== 'regexp') return;
     written[key].forEach((name, index) => {
-      if (pattern().safeParse(name).success) return;
-      fault(ctx, 'is not a regular expression', 'check its brackets and backslashes', [key, index]);
+      if (parsePattern(name) !== null) return;
+      fault(ctx, NO_PATTERN.why, NO_PATTERN.hint, [key, index]);
     });
   }).describe(description);
 }

@@ -1,6 +1,6 @@
 // Which devices, interfaces, file systems or processes are looked at, by name.
 
-import { pattern } from '../../../config/schema.ts';
+import { parsePattern } from '../../../config/pattern.ts';
 
 export interface NameFilter {
   readonly names: readonly string[];
@@ -22,6 +22,6 @@ function matcher({ names, matchType }: NameFilter): Accepts {
     const known = new Set(names);
     return (name) => known.has(name);
   }
-  const patterns = names.map((name) => pattern().parse(name));
+  const patterns = names.map((name) => parsePattern(name)!);
   return (name) => patterns.some((one) => one.test(name));
 }

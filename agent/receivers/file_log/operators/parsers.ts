@@ -2,9 +2,9 @@
 // both may hold (`timestamp`, `severity`, `body`), done after the parsing as in the Collector.
 
 import { z } from 'zod';
+import { pattern } from '../../../../config/pattern.ts';
 import { count, strictObject } from '../../../../config/schema.ts';
 import type { Clock } from '../../../../runtime/clock.ts';
-import { goPattern, limits as patternLimits } from '../pattern.ts';
 import {
   ATTRIBUTES, BODY, emptyMap, field, getField, setField, type Entry, type Value, type ValueMap,
 } from './entry.ts';
@@ -18,6 +18,11 @@ export const limits = {
    * Deeper text is not parsed: readers take no more than 100 messages, and the rest needs some.
    */
   depthMax: 24,
+  /**
+   * Characters of one value that an expression is tried on: JavaScript backtracks, so time may grow
+   * faster than the text. A longer value is not parsed: it takes the way of `on_error`, whole.
+   */
+  scannedCharsMax: 64 * 1024,
 } as const;
 
 const parserKeys = {
@@ -40,7 +45,7 @@ export const jsonParser = strictObject({
 export const regexParser = strictObject({
   type: z.literal('regex_parser'),
   ...parserKeys,
-  regex: goPattern().describe('Regular expression with named groups.')
+  regex: pattern().describe('Regular expression with named groups.')
     .refine((expression) => /\(\?<[^=!]/.test(expression.source), 'has no named group'),
 });
 
@@ -68,7 +73,7 @@ export function createJsonParser(config: JsonConfig, clock: Clock): Step {
 export function createRegexParser(config: RegexConfig, clock: Clock): Step {
   const { regex } = config;
   return parserStep(config, clock, (text) => {
-    if (text.length > patternLimits.scannedCharsMax) return 'the text is too long to be scanned';
+    if (text.length > limits.scannedCharsMax) return 'the text is too long to be scanned';
     const groups = regex.exec(text)?.groups;
     if (groups === undefined) return 'the expression does not match';
     const map = emptyMap();

@@ -5,7 +5,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fileLogSchema } from '../../../../agent/receivers/file_log/config.ts';
-import { parseGoPattern } from '../../../../agent/receivers/file_log/pattern.ts';
 import type { AnyValue, Attributes } from '../../../../proto/otlp/model.ts';
 import { follow } from './following.ts';
 
@@ -125,19 +124,6 @@ test('regex_parser: named groups as Go writes them', async () => {
   const long = 'x'.repeat(70_000);
   const [unparsed] = await run(long, [{ type: 'regex_parser', regex: '(?P<a>x+)' }]);
   assert.deepEqual(unparsed!.attributes, {}, 'a long text is not scanned');
-});
-
-test('regex_parser: other habits of Go’s expressions', () => {
-  const matches = (source: string, text: string) => parseGoPattern(source)!.test(text);
-  assert.ok(matches('(?i)^ERROR', 'error'));
-  assert.ok(matches('^[[:alpha:]_]+[[:digit:]]\\z', 'ab_1'));
-  assert.ok(matches('\\Aa.b', 'a\rb'));
-  assert.ok(!matches('a.b', 'a\nb'));
-  assert.ok(matches('(?s)a.b', 'a\nb'));
-  assert.ok(matches('(?m)^b$', 'a\nb\nc'));
-  assert.ok(!matches('(?m)^b$', 'a\rb\rc'));
-  assert.ok(matches('[]a]+\\-[^]]', ']-x'));
-  assert.equal(parseGoPattern('a(?i)b'), null);
 });
 
 const TIMES: readonly [string, string, object][] = [

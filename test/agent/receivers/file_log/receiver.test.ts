@@ -224,6 +224,13 @@ test('file_log: a wrong configuration is refused', () => {
   assert.deepEqual(problems({ include, multiline: {} }), ['multiline']);
   assert.deepEqual(problems({ include, multiline: { line_start_pattern: '(' } }),
     ['multiline.line_start_pattern']);
+  const start = (pattern: string, encoding = 'utf-8') =>
+    problems({ include, encoding, multiline: { line_start_pattern: pattern } });
+  assert.deepEqual(start('^[^\\d]ä|[[:alpha:]]'), undefined);
+  assert.deepEqual(start('[äö]', 'utf-16le'), undefined);
+  for (const pattern of ['[äö]', '\\p{L}', '[\\p{L}]', '\\x{e4}']) {
+    assert.deepEqual(start(pattern), ['multiline.line_start_pattern'], pattern);
+  }
   assert.deepEqual(problems({ include, attributes: { a: 'EXPR(1)' } }), ['attributes.a']);
   assert.deepEqual(problems({ include, operators: [{ type: 'csv_parser' }] }),
     ['operators.0.type']);
