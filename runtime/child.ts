@@ -43,6 +43,7 @@ export function createChild(options: ChildOptions): Child {
   });
   failed.catch(() => {}); // Whoever awaits it hears of it; nobody has to.
   let current: ChildProcess | undefined;
+  let ready = false;
   let stopping = false;
   let ending: Promise<void> | undefined;
   let deathsMs: number[] = [];
@@ -55,6 +56,7 @@ export function createChild(options: ChildOptions): Child {
     });
     current = child;
     const addresses = await readiness(child, name);
+    ready = true;
     child.once('exit', (code, signal) => void revive(signal ?? `exit code ${code}`));
     return addresses;
   };
@@ -71,7 +73,8 @@ export function createChild(options: ChildOptions): Child {
   };
   const end = async (deadline: AbortSignal): Promise<void> => {
     const how = current === undefined ? null : await ended(current, deadline);
-    if (how !== null) log.warn(`the ${name} did not end in order`, { cause: how });
+    // Why it could not start was said by `start`.
+    if (how !== null && ready) log.warn(`the ${name} did not end in order`, { cause: how });
   };
   return {
     start: launch,
