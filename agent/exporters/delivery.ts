@@ -134,10 +134,11 @@ function countersOf({ counters, id }: DeliveryOptions) {
   const labels = { exporter: id };
   const counter = (name: string, help: string) => counters.counter(name, help, labels);
   return {
-    sent: counter('exporter_sent_items_total', 'Items that the peer accepted'),
-    refused: counter('exporter_refused_items_total', 'Items that the peer refused for good'),
-    retries: counter('exporter_retries_total', 'Attempts after the first'),
-    failures: counter('exporter_failed_attempts_total', 'Attempts that are worth another'),
+    refused: counter('binnacle_exporter_refused_items_total',
+      'Items that the peer refused for good, or that were given up.'),
+    retries: counter('binnacle_exporter_retries_total', 'Attempts to send after the first.'),
+    failures: counter('binnacle_exporter_failed_attempts_total',
+      'Attempts that failed in a way that is worth another.'),
   };
 }
 
@@ -223,7 +224,6 @@ function halves(batch: Batch): Batch[] {
 function report({ counts, log }: Tools, { itemCount, signal }: Batch, outcome: Outcome): void {
   if (outcome.status === 'retryable') return;
   const refused = outcome.status === 'accepted' ? outcome.rejected : itemCount;
-  counts.sent.add(Math.max(0, itemCount - refused));
   counts.refused.add(refused);
   if (refused > 0) {
     const cause = outcome.reason ?? 'no reason was given';

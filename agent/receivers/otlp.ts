@@ -15,7 +15,6 @@ import type { ArrivalConsumer } from '../../proto/contract/arrival.ts';
 import type {
   ComponentContext, Consumer, Receiver, ReceiverFactory,
 } from '../../proto/contract/component.ts';
-import type { Outcome } from '../../proto/contract/outcome.ts';
 import { createOtlpGrpcServer, type OtlpServer } from '../../proto/grpc/server.ts';
 import { createOtlpHttpServer } from '../../proto/http/listener.ts';
 import { SIGNALS } from '../../proto/otlp/model.ts';
@@ -128,19 +127,17 @@ function createOtlpReceiver(
   context: ComponentContext,
   next: Consumer,
 ): Receiver {
-  const consumer = counted(next, context);
   const admission = createAdmission({
     bytesMax: limits.inFlightBytesMax,
     requestsMax: limits.requestsMax,
   });
-  context.counters.gauge('receiver_in_flight_bytes', 'Bytes of requests under way',
-    admission.bytes, { receiver: context.id });
+  countInFlight(context, admission);
   const servers: [string, OtlpServer][] = [];
   if (protocols.grpc !== undefined) {
-    servers.push(['OTLP gRPC', grpcServer(protocols.grpc, context, consumer, admission)]);
+    servers.push(['OTLP gRPC', grpcServer(protocols.grpc, context, next, admission)]);
   }
   if (protocols.http !== undefined) {
-    servers.push(['OTLP HTTP', httpServer(protocols.http, context, consumer, admission)]);
+    servers.push(['OTLP HTTP', httpServer(protocols.http, context, next, admission)]);
   }
   let listening: typeof servers = [];
   return {
@@ -220,22 +217,10 @@ function tlsOf(tls: ServerTlsConfig | undefined): { tls?: ServerTlsOptions } {
   return { tls: { certFile, keyFile, clientCaFile } };
 }
 
-/** `next`, with what became of the items counted. */
-function counted(next: Consumer, { id, counters }: ComponentContext): ArrivalConsumer {
-  return {
-    consume: async (batch, abort, { transport }) => {
-      const outcome = await next.consume(batch, abort);
-      const labels = { receiver: id, transport, signal: batch.signal };
-      const refusedItems = refusedOf(outcome, batch.itemCount);
-      counters.counter('receiver_accepted_items_total', 'Items that the pipeline accepted', labels)
-        .add(batch.itemCount - refusedItems);
-      counters.counter('receiver_refused_items_total',
-        'Items that the pipeline refused, or could not take at that time', labels)
-        .add(refusedItems);
-      return outcome;
-    },
-  };
+function countInFlight({ id, counters }: ComponentContext, admission: Admission): void {
+  const labels = { receiver: id };
+  counters.gauge('binnacle_otlp_in_flight_bytes', 'Bytes of OTLP requests without an answer yet.',
+    admission.bytes, labels);
+  counters.gauge('binnacle_otlp_in_flight_requests', 'OTLP requests without an answer yet.',
+    admission.requests, labels);
 }
-
-const refusedOf = (outcome: Outcome, items: number): number =>
-  outcome.status === 'accepted' ? Math.min(outcome.rejected, items) : items;

@@ -194,8 +194,8 @@ async function consume(
 }
 
 function countBad(counters: Counters | undefined, reason: BadReason): void {
-  const help = 'OTLP requests that could not be used, by what was wrong with them';
-  counters?.counter('otlp_bad_requests_total', help, { transport: 'grpc', reason }).add(1);
+  const help = 'OTLP requests that could not be used, by what was wrong with them.';
+  counters?.counter('binnacle_otlp_bad_requests_total', help, { transport: 'grpc', reason }).add(1);
 }
 
 async function untilAborted(work: Promise<unknown>, abort: AbortSignal): Promise<void> {

@@ -247,6 +247,6 @@ function headerReader({ headers }: FastifyRequest): HeaderReader {
 }
 
 function countBad({ counters }: Intake, reason: string): void {
-  const help = 'OTLP requests that could not be used, by what was wrong with them';
-  counters?.counter('otlp_bad_requests_total', help, { transport: 'http', reason }).add(1);
+  const help = 'OTLP requests that could not be used, by what was wrong with them.';
+  counters?.counter('binnacle_otlp_bad_requests_total', help, { transport: 'http', reason }).add(1);
 }

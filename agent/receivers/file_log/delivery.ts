@@ -80,7 +80,6 @@ function createSend(
     for (let attempt = 0; ; attempt++) {
       const outcome = await next.consume(batch, deadline);
       if (outcome.status === 'accepted') {
-        count.accepted.add(batch.itemCount - outcome.rejected);
         count.refused.add(outcome.rejected);
         return true;
       }
@@ -104,11 +103,9 @@ function createSend(
 function outcomeCounters({ counters, id }: ComponentContext) {
   const labels = { receiver: id };
   return {
-    accepted: counters.counter('otelcol_receiver_accepted_log_records',
-      'Log records that the next part took over.', labels),
-    refused: counters.counter('otelcol_receiver_refused_log_records',
-      'Log records that the next part refused for good.', labels),
-    retried: counters.counter('file_log_retries_total',
+    refused: counters.counter('binnacle_file_log_refused_records_total',
+      'Records passed over because they were refused for good, or given up.', labels),
+    retried: counters.counter('binnacle_file_log_retries_total',
       'Batches sent again because the next part could not take them.', labels),
   };
 }

@@ -258,8 +258,8 @@ function createBuild(config: FileLogConfig, context: ComponentContext): Build {
   const { counters, id, world: { clock } } = context;
   const log = rateLimited(context.log, clock, LOG_INTERVAL_MS);
   const pipeline = createPipeline(config.operators, clock, (operator, fault, quiet) => {
-    counters.counter('file_log_operator_errors_total', 'Records that an operator failed on.',
-      { receiver: id, operator }).add(1);
+    counters.counter('binnacle_file_log_operator_errors_total',
+      'Records that an operator failed on.', { receiver: id, operator }).add(1);
     if (!quiet) log.warn(`cannot apply operator ${operator}: ${fault}`);
   });
   // Named by a field or a value of any key of an operator.
@@ -299,12 +299,13 @@ const toPairs = (map: Readonly<Record<string, string>>): KeyValue[] =>
 
 function readerCounters({ counters, id }: ComponentContext): ReaderCounters {
   const labels = { receiver: id };
-  const bytes = counters.counter('file_log_read_bytes_total', 'Bytes of records read.', labels);
-  const truncated = counters.counter('file_log_truncated_total',
+  const bytes = counters.counter('binnacle_file_log_read_bytes_total',
+    'Bytes of records read.', labels);
+  const truncated = counters.counter('binnacle_file_log_truncated_files_total',
     'Files found truncated or rewritten and read from their beginning.', labels);
-  const mended = counters.counter('file_log_mended_records_total',
+  const mended = counters.counter('binnacle_file_log_mended_records_total',
     'Records with bytes that are not of the encoding, replaced by U+FFFD.', labels);
-  const dropped = counters.counter('file_log_dropped_records_total',
+  const dropped = counters.counter('binnacle_file_log_dropped_records_total',
     'Records dropped by on_error of an operator.', labels);
   return {
     bytes: bytes.add,
@@ -317,5 +318,6 @@ function readerCounters({ counters, id }: ComponentContext): ReaderCounters {
 function countFiles({ context: { counters, id }, handles }: Parts, tails: Tails): void {
   const labels = { receiver: id };
   counters.gauge('otelcol_fileconsumer_open_files', 'Files kept open.', handles.count, labels);
-  counters.gauge('file_log_followed_files', 'Files followed.', () => tails.all.size, labels);
+  counters.gauge('binnacle_file_log_followed_files', 'Files followed.',
+    () => tails.all.size, labels);
 }

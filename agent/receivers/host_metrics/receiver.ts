@@ -126,9 +126,9 @@ interface Meter {
 function createMeter({ id, counters, log, world }: ComponentContext): Meter {
   const limited = rateLimited(log, world.clock, WARNING_INTERVAL_MS);
   const receiver = { receiver: id };
-  const points = counters.counter('host_metrics_points_total',
+  const points = counters.counter('binnacle_host_metrics_points_total',
     'Data points read from the host.', receiver);
-  const skipped = counters.counter('host_metrics_skipped_total',
+  const skipped = counters.counter('binnacle_host_metrics_skipped_collections_total',
     'Collections left out because the one before was still running.', receiver);
   return {
     collected: (count) => points.add(count),
@@ -137,13 +137,13 @@ function createMeter({ id, counters, log, world }: ComponentContext): Meter {
       limited.warn(`${id}: a collection is left out: the one before is still running`);
     },
     dropped: (count, reason, why) => {
-      counters.counter('host_metrics_dropped_total', 'Data points read but not delivered.',
-        { ...receiver, reason }).add(count);
+      counters.counter('binnacle_host_metrics_dropped_points_total',
+        'Data points read but not delivered.', { ...receiver, reason }).add(count);
       limited.warn(`${id}: data points are dropped: ${reason}`, { points: count, cause: why });
     },
     trouble: (scraper, why, whole) => {
-      counters.counter('host_metrics_errors_total', 'Collections in which a scraper failed.',
-        { ...receiver, scraper }).add(1);
+      counters.counter('binnacle_host_metrics_scraper_errors_total',
+        'Times that a scraper could not read something.', { ...receiver, scraper }).add(1);
       const what = whole ? 'nothing' : 'not everything';
       limited.warn(`${id}: ${what} can be read by the scraper ${scraper}`, { cause: why });
     },

@@ -45,7 +45,7 @@ function setUp(script: Script, options: Partial<DeliveryOptions> = {}) {
     retry: RETRY, concurrency: 10, id: 'otlp', world: { ...createWorld(), clock }, log, counters,
     ...options,
   });
-  const total = (name: string) => counters.total(`exporter_${name}_total`);
+  const total = (name: string) => counters.total(`binnacle_exporter_${name}_total`);
   return { delivery, attempts, clock, log, total };
 }
 
@@ -111,7 +111,7 @@ test('G4, G15: partial success is final, counted and said', async () => {
   const outcome = await delivery.consume(batch, NEVER);
   assert.deepEqual(outcome, { status: 'accepted', rejected: 3, reason: 'too old' });
   assert.equal(attempts.length, 1);
-  assert.deepEqual([total('sent_items'), total('refused_items')], [1, 3]);
+  assert.equal(total('refused_items'), 3);
   assert.deepEqual(log.lines.map(({ level, message, fields }) => [level, message, fields]), [
     ['error', 'the peer refused logs: too old', { items: 3 }],
   ]);
@@ -121,7 +121,7 @@ test('G15: what is rejected is counted and said', async () => {
   const { delivery, attempts, log, total } = setUp(inTurn(rejected('INVALID_ARGUMENT: no')));
   assert.deepEqual(await delivery.consume(batch, NEVER), rejected('INVALID_ARGUMENT: no'));
   assert.equal(attempts.length, 1);
-  assert.deepEqual([total('sent_items'), total('refused_items')], [0, 4]);
+  assert.equal(total('refused_items'), 4);
   assert.equal(log.lines[0]?.message, 'the peer refused logs: INVALID_ARGUMENT: no');
 });
 
@@ -232,7 +232,7 @@ test('G9, G10: what is too large goes in halves, each record once, in order', as
     assert.deepEqual(sent.flatMap(itemKeys), itemKeys(whole));
     assert.equal(new Set(attempts.map((made) => made.batch.id)).size, attempts.length);
     assert.ok(attempts.every((made) => made.batch.id!.startsWith('a/1/7')));
-    assert.deepEqual([total('sent_items'), total('refused_items')], [21, 0]);
+    assert.equal(total('refused_items'), 0);
   }
 });
 
@@ -254,7 +254,7 @@ test('G9, G15: a record that alone is too large is refused alone', async () => {
   const { delivery, log, total } = setUp(picky(100, 'item-6'));
   const outcome = await delivery.consume(makeBatch('logs', 10), NEVER);
   assert.deepEqual(outcome, { status: 'accepted', rejected: 1, reason: 'too large' });
-  assert.deepEqual([total('sent_items'), total('refused_items')], [9, 1]);
+  assert.equal(total('refused_items'), 1);
   assert.equal(log.lines.filter(({ level }) => level === 'error').length, 1);
   const nothing = setUp(picky(0));
   assert.deepEqual(await nothing.delivery.consume(makeBatch('logs', 10), NEVER),

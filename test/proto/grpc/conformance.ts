@@ -173,7 +173,8 @@ function sizes(check: Check): void {
     check(`G12: ${kind} is ${codes[want]}, and counted`, async (scene) => {
       const headers = { 'grpc-encoding': encoding };
       assert.equal(await rawCall(scene.endpoint, frame(bytes, true), headers), want);
-      assert.equal(scene.counters.total('otlp_bad_requests_total', { transport: 'grpc' }), 1);
+      const bad = 'binnacle_otlp_bad_requests_total';
+      assert.equal(scene.counters.total(bad, { transport: 'grpc' }), 1);
       assert.equal((await scene.client.call(new Uint8Array(0))).code, codes.OK);
     });
   }
@@ -277,7 +278,7 @@ function paddedRequest(bytes: number): Buffer {
 }
 
 const badRequests = ({ counters }: Scene, reason: string): number =>
-  counters.total('otlp_bad_requests_total', { transport: 'grpc', reason });
+  counters.total('binnacle_otlp_bad_requests_total', { transport: 'grpc', reason });
 
 async function withScene(subject: GrpcSubject, body: (scene: Scene) => Promise<void>) {
   await withoutLeaks(async (world) => {

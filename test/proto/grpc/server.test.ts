@@ -116,7 +116,7 @@ test('grpc: a request that does not arrive in time is DEADLINE_EXCEEDED and coun
   await withServer({ counters, receiveMs: 100 }, async (_client, server) => {
     const half = frame(makeBatch('logs', 10).bytes).subarray(0, 50);
     assert.equal(await rawCall(server.endpoint(), half, {}, false), codes.DEADLINE_EXCEEDED);
-    assert.equal(counters.total('otlp_bad_requests_total', { reason: 'slow' }), 1);
+    assert.equal(counters.total('binnacle_otlp_bad_requests_total', { reason: 'slow' }), 1);
   });
 });
 

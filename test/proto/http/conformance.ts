@@ -147,7 +147,8 @@ function failures(check: Check): void {
       const status = statusOf(reply, headers);
       assert.equal(status.code, 3);
       assert.match(status.message, /cannot (be )?deco/);
-      assert.equal(scene.counters.total('otlp_bad_requests_total', { transport: 'http' }), 1);
+      const bad = 'binnacle_otlp_bad_requests_total';
+      assert.equal(scene.counters.total(bad, { transport: 'http' }), 1);
       assert.equal((await scene.post('{}', JSON_TYPE)).code, 200);
     });
   }
@@ -304,7 +305,7 @@ function endings(check: Check): void {
     const socket = connect(scene.endpoint.port, scene.endpoint.host);
     socket.write('POST /v1/logs HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n'
       + 'content-type: application/x-protobuf\r\n\r\nabc', () => socket.destroy());
-    const cut = () => scene.counters.total('otlp_bad_requests_total', { reason: 'cut' });
+    const cut = () => scene.counters.total('binnacle_otlp_bad_requests_total', { reason: 'cut' });
     await until(() => cut() === 1, 'the count');
     assert.equal((await scene.post('', PROTOBUF)).code, 200);
     assert.equal(scene.sink.received.length, 1);
@@ -352,7 +353,7 @@ function abortsSeen(sink: Sink): () => number {
 }
 
 const tooLarge = ({ counters }: Scene): number =>
-  counters.total('otlp_bad_requests_total', { transport: 'http', reason: 'too_large' });
+  counters.total('binnacle_otlp_bad_requests_total', { transport: 'http', reason: 'too_large' });
 
 /** Sends bytes as they are and answers the first bytes that come back. */
 export function rawPost({ host, port }: Endpoint, head: string, body: string): Promise<string> {

@@ -148,7 +148,7 @@ test('file_log: bytes that are not UTF-8: replaced and counted, or kept as bytes
   const following = await follow();
   following.write('a.log', content);
   await following.poll();
-  assert.equal(following.counters.total('file_log_mended_records_total'), 1);
+  assert.equal(following.counters.total('binnacle_file_log_mended_records_total'), 1);
   await following.stop();
 });
 

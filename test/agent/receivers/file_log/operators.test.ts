@@ -90,8 +90,9 @@ test('operators: on_error sends or drops, counted; nothing of the text is logged
   following.write('a.log', 'secret\n{"a":1}\nsecret\n');
   await following.poll();
   assert.deepEqual(following.bodies(), ['{"a":1}']);
-  assert.equal(following.counters.total('file_log_dropped_records_total'), 2);
-  assert.equal(following.counters.total('file_log_operator_errors_total', { operator: 'j' }), 2);
+  assert.equal(following.counters.total('binnacle_file_log_dropped_records_total'), 2);
+  const errors = 'binnacle_file_log_operator_errors_total';
+  assert.equal(following.counters.total(errors, { operator: 'j' }), 2);
   const warnings = following.log.lines.filter(({ level }) => level === 'warn');
   assert.deepEqual(warnings.map(({ message }) => message),
     ['cannot apply operator j: the text is not JSON']);

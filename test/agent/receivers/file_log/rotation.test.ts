@@ -41,7 +41,7 @@ async function renames(following: Following, folder: string): Promise<void> {
   write('app.log', 40, 5);
   await following.poll();
   assert.deepEqual(following.bodies().sort(byNumber), numbered(45));
-  assert.equal(following.counters.total('file_log_truncated_total'), 0);
+  assert.equal(following.counters.total('binnacle_file_log_truncated_files_total'), 0);
   await following.stop();
 }
 
@@ -81,7 +81,7 @@ test('file_log: truncated: read from the beginning, counted', async () => {
   await following.poll();
   await following.poll();
   assert.deepEqual(following.bodies(), numbered(13));
-  assert.equal(following.counters.total('file_log_truncated_total'), 1);
+  assert.equal(following.counters.total('binnacle_file_log_truncated_files_total'), 1);
   await following.stop();
 });
 

@@ -113,7 +113,8 @@ test('host_metrics: a scraper that fails is told once and stops nobody', linuxOn
     'test: nothing can be read by the scraper paging',
   ]);
   assert.match(String(warnings()[0]!.fields['cause']), /cannot read .*it does not exist$/);
-  assert.equal(counters.total('host_metrics_errors_total', { scraper: 'disk' }), 3);
+  const errors = 'binnacle_host_metrics_scraper_errors_total';
+  assert.equal(counters.total(errors, { scraper: 'disk' }), 3);
   await receiver.stop(NEVER);
 });
 
@@ -182,9 +183,10 @@ test('host_metrics: losses are counted by their reason', async () => {
   await receiver.start();
   await clock.advance(25_000);
   await receiver.stop(NEVER);
-  assert.equal(counters.total('host_metrics_points_total'), 9);
-  assert.equal(counters.total('host_metrics_dropped_total', { reason: 'rejected' }), 4);
-  assert.equal(counters.total('host_metrics_dropped_total', { reason: 'stopped' }), 3);
+  assert.equal(counters.total('binnacle_host_metrics_points_total'), 9);
+  const dropped = 'binnacle_host_metrics_dropped_points_total';
+  assert.equal(counters.total(dropped, { reason: 'rejected' }), 4);
+  assert.equal(counters.total(dropped, { reason: 'stopped' }), 3);
   assert.equal(warnings().length, 2);
 });
 
@@ -311,7 +313,7 @@ test('host_metrics: ticks are skipped while a collection runs', linuxOnly, async
   await receiver.start();
   await clock.advance(35_000);
   assert.equal(sink.received.length, 0);
-  assert.equal(counters.total('host_metrics_skipped_total'), 3);
+  assert.equal(counters.total('binnacle_host_metrics_skipped_collections_total'), 3);
   open();
   await receiver.stop(NEVER);
   assert.equal(sink.received.length, 1, 'stop waits for the collection that runs');
