@@ -8,6 +8,8 @@
 //   percentage()           `80`, `12.5`, `80%`                  → a number from 0 to 100
 //   count(range?)          a whole number, from 0 on unless told otherwise
 //   secret()               text that is never printed
+//   refusedKey(hint)       a key of the Collector that is not built, with what to do instead
+//   ignoredKey(why)        a key of the Collector that means nothing here
 //   fault(ctx, why, hint)  reports a mistake from a transform or superRefine, with its hint
 //
 // Regular expressions have a word of their own, `pattern()` of config/pattern.ts.
@@ -91,6 +93,19 @@ export function percentage(): z.ZodType<number, string | number> {
 export function secret(): z.ZodString {
   // These two are JSON Schema's own words for it; `isSecret` in shape.ts reads them back.
   return z.string().meta({ format: 'password', writeOnly: true });
+}
+
+/** A key of the Collector for what is not built: whoever asks for it is told what to do instead. */
+export function refusedKey(hint: string) {
+  return z.unknown().superRefine((value, ctx) => {
+    const off = value === undefined || value === null || value === false || value === '';
+    if (!off) fault(ctx, 'is not supported', hint);
+  }).transform(() => undefined).describe(`Not supported: ${hint}.`).optional();
+}
+
+/** A key that is right for the Collector and means nothing here. */
+export function ignoredKey(why: string) {
+  return z.unknown().transform(() => undefined).describe(`Accepted: ${why}.`).optional();
 }
 
 /** Reports a mistake in a transform or superRefine. `path` is relative to the checked value. */

@@ -61,6 +61,11 @@ test('tidy rules: import direction', () => {
   check('agent/receivers/otlp.ts', './file_log/receiver.ts', 1);
   check('agent/receivers/otlp.ts', '../exporters/otlp.ts', 1);
   check('agent/receivers/file_log/tail.ts', './lines.ts', 0);
+  check('agent/exporters/otlp.ts', './sending/delivery.ts', 0);
+  check('agent/exporters/sending/delivery.ts', './slots.ts', 0);
+  check('agent/exporters/sending/delivery.ts', '../otlp.ts', 1);
+  check('agent/receivers/otlp.ts', '../exporters/sending/delivery.ts', 1);
+  check('agent/processors/resource_detection/processor.ts', '../edit/actions.ts', 0);
 });
 
 test('tidy rules: forbidden calls', () => {

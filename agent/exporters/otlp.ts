@@ -1,9 +1,11 @@
 // Sends batches to an OTLP/gRPC server, with the keys and defaults of the Collector's exporter; see
-// otlp_settings.ts for what differs. Delivery, retries and what becomes of batches that are too
-// large are in delivery.ts.
+// sending/settings.ts for what differs. Delivery, retries and what becomes of batches that are too
+// large are in sending/delivery.ts.
 
 import { z } from 'zod';
-import { duration, fault, optionalSection, strictObject } from '../../config/schema.ts';
+import {
+  duration, fault, ignoredKey, optionalSection, refusedKey, strictObject,
+} from '../../config/schema.ts';
 import type {
   ComponentContext, Exporter, ExporterFactory,
 } from '../../proto/contract/component.ts';
@@ -11,10 +13,10 @@ import { createOtlpGrpcClient } from '../../proto/grpc/client.ts';
 import { SIGNALS } from '../../proto/otlp/model.ts';
 import type { Endpoint } from '../../runtime/net.ts';
 import { parseEndpoint } from '../../runtime/net.ts';
+import { createSendingExporter } from './sending/delivery.ts';
 import {
-  accepted, clientTls, headers, readClientTls, refused, retryOnFailure, retryOptions, sendingQueue,
-} from '../otlp_settings.ts';
-import { createSendingExporter } from './delivery.ts';
+  clientTls, headers, readClientTls, retryOnFailure, retryOptions, sendingQueue,
+} from './sending/settings.ts';
 
 const schema = strictObject({
   endpoint: z.string().transform((text, ctx) => {
@@ -37,12 +39,12 @@ const schema = strictObject({
   }).describe('Checks of the connection; absent means none.'),
   retry_on_failure: retryOnFailure(),
   sending_queue: sendingQueue(),
-  balancer_name: accepted('one connection to one address is used'),
-  wait_for_ready: accepted('what cannot be sent now is sent later'),
-  write_buffer_size: accepted('buffers have a fixed size'),
-  read_buffer_size: accepted('buffers have a fixed size'),
-  auth: refused('write the credentials in headers'),
-  authority: refused('use tls.server_name_override'),
+  balancer_name: ignoredKey('one connection to one address is used'),
+  wait_for_ready: ignoredKey('what cannot be sent now is sent later'),
+  write_buffer_size: ignoredKey('buffers have a fixed size'),
+  read_buffer_size: ignoredKey('buffers have a fixed size'),
+  auth: refusedKey('write the credentials in headers'),
+  authority: refusedKey('use tls.server_name_override'),
 });
 
 export type OtlpExporterConfig = z.output<typeof schema>;

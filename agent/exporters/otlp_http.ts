@@ -1,18 +1,20 @@
 // Sends batches to an OTLP/HTTP server, with the keys and defaults of the Collector's exporter; see
-// otlp_settings.ts for what differs. Delivery, retries and what becomes of batches that are too
-// large are in delivery.ts.
+// sending/settings.ts for what differs. Delivery, retries and what becomes of batches that are too
+// large are in sending/delivery.ts.
 
 import { z } from 'zod';
-import { count, duration, fault, section } from '../../config/schema.ts';
+import {
+  count, duration, fault, ignoredKey, refusedKey, section,
+} from '../../config/schema.ts';
 import type {
   ComponentContext, Exporter, ExporterFactory,
 } from '../../proto/contract/component.ts';
 import { createOtlpHttpClient } from '../../proto/http/client.ts';
 import { SIGNALS, type Signal } from '../../proto/otlp/model.ts';
+import { createSendingExporter } from './sending/delivery.ts';
 import {
-  accepted, clientTls, headers, readClientTls, refused, retryOnFailure, retryOptions, sendingQueue,
-} from '../otlp_settings.ts';
-import { createSendingExporter } from './delivery.ts';
+  clientTls, headers, readClientTls, retryOnFailure, retryOptions, sendingQueue,
+} from './sending/settings.ts';
 
 const address = (describe: string) => z.string().refine(isHttpUrl, {
   error: 'is not a URL of HTTP',
@@ -34,16 +36,16 @@ const schema = section({
     .default(0),
   retry_on_failure: retryOnFailure(),
   sending_queue: sendingQueue(),
-  max_idle_conns: accepted('idle connections are closed after a few seconds'),
-  max_idle_conns_per_host: accepted('idle connections are closed after a few seconds'),
-  idle_conn_timeout: accepted('idle connections are closed after a few seconds'),
-  write_buffer_size: accepted('buffers have a fixed size'),
-  read_buffer_size: accepted('buffers have a fixed size'),
-  force_attempt_http2: accepted('HTTP/1.1 is spoken'),
-  compression_params: refused('the level of zlib is used'),
-  proxy_url: refused('send to the proxy through its own address'),
-  auth: refused('write the credentials in headers'),
-  profiles_endpoint: refused('profiles are not taken yet'),
+  max_idle_conns: ignoredKey('idle connections are closed after a few seconds'),
+  max_idle_conns_per_host: ignoredKey('idle connections are closed after a few seconds'),
+  idle_conn_timeout: ignoredKey('idle connections are closed after a few seconds'),
+  write_buffer_size: ignoredKey('buffers have a fixed size'),
+  read_buffer_size: ignoredKey('buffers have a fixed size'),
+  force_attempt_http2: ignoredKey('HTTP/1.1 is spoken'),
+  compression_params: refusedKey('the level of zlib is used'),
+  proxy_url: refusedKey('send to the proxy through its own address'),
+  auth: refusedKey('write the credentials in headers'),
+  profiles_endpoint: refusedKey('profiles are not taken yet'),
 }).superRefine((config, ctx) => {
   const each = SIGNALS.every((signal) => config[`${signal}_endpoint`] !== undefined);
   if (config.endpoint === undefined && !each) {

@@ -1,6 +1,6 @@
 // Changes the attributes of spans, log records and data points by a list of actions, for all
-// records or for those that `include` and `exclude` leave. See attribute_actions.ts for the
-// actions and record_match.ts for the choice.
+// records or for those that `include` and `exclude` leave. See edit/actions.ts for the actions and
+// edit/match.ts for the choice.
 //
 // A batch in which nothing changes is handed on as it came. Otherwise new objects are built around
 // what stayed, down to the changed lists; the batch that came in is not touched.
@@ -17,8 +17,8 @@ import {
 import { DecodeError } from '../../proto/protobuf/error.ts';
 import {
   attributeAction, createEdit, mapList, type AttributeEdit,
-} from '../attribute_actions.ts';
-import { createMatcher, recordMatch, type Matcher, type RecordView } from '../record_match.ts';
+} from './edit/actions.ts';
+import { createMatcher, recordMatch, type Matcher, type RecordView } from './edit/match.ts';
 
 const schema = section({
   actions: z.array(attributeAction).min(1)

@@ -1,4 +1,4 @@
-// Changes the attributes of resources by a list of actions (see attribute_actions.ts). The new
+// Changes the attributes of resources by a list of actions (see edit/actions.ts). The new
 // resource is spliced into the bytes of the batch; records are never decoded.
 
 import { z } from 'zod';
@@ -6,8 +6,8 @@ import { section } from '../../config/schema.ts';
 import type { ProcessorFactory } from '../../proto/contract/component.ts';
 import { rejected } from '../../proto/contract/outcome.ts';
 import { SIGNALS } from '../../proto/otlp/model.ts';
-import { attributeAction, createEdit } from '../attribute_actions.ts';
-import { editResourceAttributes } from '../resource_edit.ts';
+import { attributeAction, createEdit } from './edit/actions.ts';
+import { editResourceAttributes } from './edit/resources.ts';
 
 const schema = section({
   attributes: z.array(attributeAction).min(1)

@@ -7,7 +7,7 @@
 
 import { z } from 'zod';
 import {
-  byteSize, count, duration, endpoint, fault, optionalSection, section,
+  byteSize, count, duration, endpoint, fault, ignoredKey, optionalSection, refusedKey, section,
 } from '../../config/schema.ts';
 import { serverTls, type ServerTlsConfig } from '../../config/tls.ts';
 import { createAdmission, type Admission } from '../../proto/contract/admission.ts';
@@ -20,7 +20,6 @@ import { createOtlpHttpServer } from '../../proto/http/listener.ts';
 import { SIGNALS } from '../../proto/otlp/model.ts';
 import type { ServerTlsOptions } from '../../proto/tls.ts';
 import { formatEndpoint } from '../../runtime/net.ts';
-import { accepted, refused } from '../otlp_settings.ts';
 
 const limits = {
   /** What all requests of a receiver may hold together. Over it: clients are told to come again. */
@@ -34,9 +33,9 @@ const MIB = 1024 * 1024;
 const shared = {
   tls: serverTls(),
   transport: z.literal('tcp').describe('Only tcp.').default('tcp'),
-  include_metadata: refused('the pipeline does not see the headers of requests'),
-  auth: refused('let a proxy do it, or use tls.client_ca_file'),
-  middlewares: refused('there are none'),
+  include_metadata: refusedKey('the pipeline does not see the headers of requests'),
+  auth: refusedKey('let a proxy do it, or use tls.client_ca_file'),
+  middlewares: refusedKey('there are none'),
 };
 
 const grpc = {
@@ -59,10 +58,10 @@ const grpc = {
       timeout: duration({ min: '1ms' }).describe('Time for the answer to a check.')
         .prefault('20s'),
     }),
-    enforcement_policy: accepted('clients may check the connection as often as they like'),
+    enforcement_policy: ignoredKey('clients may check the connection as often as they like'),
   }),
-  read_buffer_size: accepted('buffers have a fixed size'),
-  write_buffer_size: accepted('buffers have a fixed size'),
+  read_buffer_size: ignoredKey('buffers have a fixed size'),
+  write_buffer_size: ignoredKey('buffers have a fixed size'),
 };
 
 const urlPath = (fallback: string) => z.string()
@@ -83,7 +82,7 @@ const http = {
       .default([]),
     allowed_headers: z.array(z.string().min(1)).describe('Headers they may send besides.')
       .default([]),
-    exposed_headers: accepted('answers carry nothing that a page must read'),
+    exposed_headers: ignoredKey('answers carry nothing that a page must read'),
     max_age: count().describe('Seconds for which a browser may remember the permission.')
       .default(0),
   }).describe('Requests from pages in browsers; absent means none.'),
@@ -93,11 +92,11 @@ const http = {
     .prefault('30s'),
   idle_timeout: duration({ min: '100ms' })
     .describe('A connection without requests is closed after this time.').prefault('1m'),
-  write_timeout: accepted('answers are short'),
-  compression_algorithms: accepted('gzip and deflate are understood'),
+  write_timeout: ignoredKey('answers are short'),
+  compression_algorithms: ignoredKey('gzip and deflate are understood'),
   keep_alives_enabled: z.literal(true).describe('Only true.').default(true),
-  response_headers: refused('answers carry no other headers'),
-  profiles_url_path: refused('profiles are not taken yet'),
+  response_headers: refusedKey('answers carry no other headers'),
+  profiles_url_path: refusedKey('profiles are not taken yet'),
 };
 
 const schema = section({

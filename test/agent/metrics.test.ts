@@ -1,7 +1,7 @@
 // Proves docs/metrics.md: an agent in which every component runs registers no counter that the page
 // does not name, with the labels that it names, and the page names none that the program does not
-// know. Counters that appear only when something goes wrong, and those of the backend, are looked up
-// in the sources.
+// know. Counters that appear only when something goes wrong, and those of the backend, are looked
+// up in the sources.
 
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';

@@ -11,7 +11,7 @@
 import { z } from 'zod';
 import { pattern } from '../../../config/pattern.ts';
 import {
-  byteSize, count, duration, fault, optionalSection, section, strictObject,
+  byteSize, count, duration, fault, optionalSection, refusedKey, section, strictObject,
 } from '../../../config/schema.ts';
 import { forBytes } from './byte_pattern.ts';
 import { parseEncoding } from './encoding.ts';
@@ -19,12 +19,6 @@ import { operatorList } from './operators/pipeline.ts';
 
 const flag = (describe: string, fallback: boolean) => z.boolean().describe(describe)
   .default(fallback);
-
-/** A value that would ask for something that is not built is refused with `hint`. */
-const refused = (hint: string) => z.unknown().superRefine((value, ctx) => {
-  const off = value === undefined || value === null || value === false || value === '';
-  if (!off) fault(ctx, 'is not supported', hint);
-}).transform(() => undefined).describe(`Not supported: ${hint}.`).optional();
 
 const globs = z.union([z.string().transform((glob) => [glob]), z.array(z.string().min(1))]);
 
@@ -97,16 +91,16 @@ const delivery = {
 };
 
 const refusals = {
-  header: refused('use an operator, or exclude the header lines later'),
-  compression: refused('unpack archived files, or let them be read before they are packed'),
-  delete_after_read: refused('let logrotate or a timer delete old files'),
-  acquire_fs_lock: refused('leave it out; files are read while others write'),
-  ordering_criteria: refused('narrow include and exclude to the files that matter'),
-  polls_to_archive: refused('leave it out; positions of missing files are kept for a day'),
-  on_truncate: refused('leave it out; a truncated file is read from its beginning'),
-  file_cache_advise: refused('leave it out'),
-  include_file_owner_name: refused('use include_file_path'),
-  include_file_owner_group_name: refused('use include_file_path'),
+  header: refusedKey('use an operator, or exclude the header lines later'),
+  compression: refusedKey('unpack archived files, or let them be read before they are packed'),
+  delete_after_read: refusedKey('let logrotate or a timer delete old files'),
+  acquire_fs_lock: refusedKey('leave it out; files are read while others write'),
+  ordering_criteria: refusedKey('narrow include and exclude to the files that matter'),
+  polls_to_archive: refusedKey('leave it out; positions of missing files are kept for a day'),
+  on_truncate: refusedKey('leave it out; a truncated file is read from its beginning'),
+  file_cache_advise: refusedKey('leave it out'),
+  include_file_owner_name: refusedKey('use include_file_path'),
+  include_file_owner_group_name: refusedKey('use include_file_path'),
 };
 
 export const fileLogSchema = strictObject({

@@ -3,15 +3,17 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createDelivery, type DeliveryOptions } from '../../../agent/exporters/delivery.ts';
-import type { Sender, SendOutcome } from '../../../proto/contract/arrival.ts';
-import { Batch } from '../../../proto/contract/batch.ts';
-import { ACCEPTED, rejected, retryable, type Outcome } from '../../../proto/contract/outcome.ts';
-import { createCounters } from '../../../runtime/counters.ts';
-import { createWorld } from '../../../runtime/world.ts';
+import {
+  createDelivery, type DeliveryOptions,
+} from '../../../../agent/exporters/sending/delivery.ts';
+import type { Sender, SendOutcome } from '../../../../proto/contract/arrival.ts';
+import { Batch } from '../../../../proto/contract/batch.ts';
+import { ACCEPTED, rejected, retryable, type Outcome } from '../../../../proto/contract/outcome.ts';
+import { createCounters } from '../../../../runtime/counters.ts';
+import { createWorld } from '../../../../runtime/world.ts';
 import {
   createManualClock, createRecordingLog, itemKeys, makeBatch, NEVER, NOW, settle,
-} from '../../contract/fakes.ts';
+} from '../../../contract/fakes.ts';
 
 interface Attempt {
   readonly batch: Batch;

@@ -1,9 +1,9 @@
 // A batch with other resource attributes, made by splicing its bytes.
 
-import { Batch } from '../proto/contract/batch.ts';
-import { editResources } from '../proto/otlp/resource.ts';
-import { DecodeError } from '../proto/protobuf/error.ts';
-import type { AttributeEdit } from './attribute_actions.ts';
+import { Batch } from '../../../proto/contract/batch.ts';
+import { editResources } from '../../../proto/otlp/resource.ts';
+import { DecodeError } from '../../../proto/protobuf/error.ts';
+import type { AttributeEdit } from './actions.ts';
 
 /**
  * The batch with every resource's attributes edited; the same batch when none changed. A changed

@@ -13,17 +13,17 @@
 //   is retryable as a whole: a peer that knows the ids takes nothing twice.
 // - What was refused is counted and said in the log, never silently dropped.
 
-import type { Counters } from '../../runtime/counters.ts';
-import { rateLimited, type Log } from '../../runtime/log.ts';
-import { retryDelayMs, type RetryOptions } from '../../runtime/retry.ts';
-import type { World } from '../../runtime/world.ts';
-import type { Sender, SendOutcome } from '../../proto/contract/arrival.ts';
-import { Batch } from '../../proto/contract/batch.ts';
-import type { Consumer, Exporter } from '../../proto/contract/component.ts';
-import { rejected, retryable, type Outcome } from '../../proto/contract/outcome.ts';
-import { splitRequest } from '../../proto/otlp/split.ts';
-import { DecodeError } from '../../proto/protobuf/error.ts';
-import { createSlots } from '../slots.ts';
+import type { Counters } from '../../../runtime/counters.ts';
+import { rateLimited, type Log } from '../../../runtime/log.ts';
+import { retryDelayMs, type RetryOptions } from '../../../runtime/retry.ts';
+import type { World } from '../../../runtime/world.ts';
+import type { Sender, SendOutcome } from '../../../proto/contract/arrival.ts';
+import { Batch } from '../../../proto/contract/batch.ts';
+import type { Consumer, Exporter } from '../../../proto/contract/component.ts';
+import { rejected, retryable, type Outcome } from '../../../proto/contract/outcome.ts';
+import { splitRequest } from '../../../proto/otlp/split.ts';
+import { DecodeError } from '../../../proto/protobuf/error.ts';
+import { createSlots } from './slots.ts';
 
 export const limits = {
   /** Calls that wait for a free slot. Over it: retryable at once. */

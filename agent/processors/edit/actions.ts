@@ -7,9 +7,9 @@
 
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { pattern } from '../config/pattern.ts';
-import { fault, strictObject } from '../config/schema.ts';
-import type { AnyValue, Attributes, KeyValue } from '../proto/otlp/model.ts';
+import { pattern } from '../../../config/pattern.ts';
+import { fault, strictObject } from '../../../config/schema.ts';
+import type { AnyValue, Attributes, KeyValue } from '../../../proto/otlp/model.ts';
 
 /** A value as YAML gives it. Numbers without a fraction become integers. */
 type Plain = string | number | boolean | readonly Plain[] | { readonly [key: string]: Plain };

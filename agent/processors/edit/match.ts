@@ -4,12 +4,12 @@
 // of a span, asked of a log) does not match.
 
 import { z } from 'zod';
-import { NO_PATTERN, parsePattern } from '../config/pattern.ts';
-import { fault, optionalSection, strictObject } from '../config/schema.ts';
+import { NO_PATTERN, parsePattern } from '../../../config/pattern.ts';
+import { fault, optionalSection, strictObject } from '../../../config/schema.ts';
 import type {
   AnyValue, Attributes, LogRecord, Metric, Resource, Scope, Signal, Span,
-} from '../proto/otlp/model.ts';
-import { sameValue, valueOf } from './attribute_actions.ts';
+} from '../../../proto/otlp/model.ts';
+import { sameValue, valueOf } from './actions.ts';
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
 const names = (what: string) => z.array(z.string()).min(1).describe(`${what}, any of these.`)

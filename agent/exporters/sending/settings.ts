@@ -1,5 +1,5 @@
-// What the OTLP receiver and exporters have in common in the configuration, with the keys and
-// defaults of the Collector. Three things differ:
+// What the exporters that send have in common in the configuration, with the keys and defaults of
+// the Collector. Three things differ:
 //
 // - retry_on_failure.max_elapsed_time is 0: a batch is tried for as long as somebody wants it
 //   delivered. The Collector drops it after 300 s.
@@ -8,20 +8,12 @@
 // - Keys for what is not built are refused by name, with what to do instead.
 
 import { z } from 'zod';
-import { count, duration, fault, section, secret } from '../config/schema.ts';
-import { readClientPem, type ClientTls } from '../proto/tls.ts';
-import type { Files } from '../runtime/files.ts';
-import type { RetryOptions } from '../runtime/retry.ts';
-
-/** A value that would ask for something that is not built is refused with `hint`. */
-export const refused = (hint: string) => z.unknown().superRefine((value, ctx) => {
-  const off = value === undefined || value === null || value === false || value === '';
-  if (!off) fault(ctx, 'is not supported', hint);
-}).transform(() => undefined).describe(`Not supported: ${hint}.`).optional();
-
-/** A value that is right for the Collector and means nothing here. */
-export const accepted = (why: string) => z.unknown().transform(() => undefined)
-  .describe(`Accepted: ${why}.`).optional();
+import {
+  count, duration, fault, ignoredKey, refusedKey, secret, section,
+} from '../../../config/schema.ts';
+import { readClientPem, type ClientTls } from '../../../proto/tls.ts';
+import type { Files } from '../../../runtime/files.ts';
+import type { RetryOptions } from '../../../runtime/retry.ts';
 
 const path = (describe: string) => z.string().min(1).describe(describe).optional();
 
@@ -43,15 +35,15 @@ export const clientTls = () => section({
 });
 
 const refusedTls = {
-  ca_pem: refused('write the certificates to a file and name it in ca_file'),
-  cert_pem: refused('write the certificate to a file and name it in cert_file'),
-  key_pem: refused('write the key to a file and name it in key_file'),
-  min_version: refused('TLS 1.2 and later are spoken'),
-  max_version: refused('TLS 1.2 and later are spoken'),
-  cipher_suites: refused('the defaults of Node.js apply'),
-  curve_preferences: refused('the defaults of Node.js apply'),
-  reload_interval: refused('files are read at the start; restart to read them again'),
-  include_system_ca_certs_pool: refused('append the system certificates to ca_file'),
+  ca_pem: refusedKey('write the certificates to a file and name it in ca_file'),
+  cert_pem: refusedKey('write the certificate to a file and name it in cert_file'),
+  key_pem: refusedKey('write the key to a file and name it in key_file'),
+  min_version: refusedKey('TLS 1.2 and later are spoken'),
+  max_version: refusedKey('TLS 1.2 and later are spoken'),
+  cipher_suites: refusedKey('the defaults of Node.js apply'),
+  curve_preferences: refusedKey('the defaults of Node.js apply'),
+  reload_interval: refusedKey('files are read at the start; restart to read them again'),
+  include_system_ca_certs_pool: refusedKey('append the system certificates to ca_file'),
 };
 
 export type ClientTlsConfig = z.output<ReturnType<typeof clientTls>>;
@@ -114,10 +106,10 @@ export const sendingQueue = () => section({
     .default(false),
   num_consumers: count({ min: 1, max: 1000 }).describe('Batches sent at the same time.')
     .default(10),
-  queue_size: accepted('there is no queue in memory'),
-  sizer: accepted('there is no queue in memory'),
-  block_on_overflow: accepted('senders always wait'),
-  wait_for_result: accepted('senders always wait'),
-  storage: refused('leave it out; what is not delivered stays with its sender'),
-  batch: refused('put the batch processor into the pipeline'),
+  queue_size: ignoredKey('there is no queue in memory'),
+  sizer: ignoredKey('there is no queue in memory'),
+  block_on_overflow: ignoredKey('senders always wait'),
+  wait_for_result: ignoredKey('senders always wait'),
+  storage: refusedKey('leave it out; what is not delivered stays with its sender'),
+  batch: refusedKey('put the batch processor into the pipeline'),
 });
