@@ -72,8 +72,8 @@ const metricsUrl = ({ endpoint }: TextServer): string =>
 const METRICS_PATH = '/metrics';
 
 async function startMetrics(config: AgentConfig, counters: Counters): Promise<TextServer | null> {
-  const { address } = config.telemetry.metrics;
-  if (address === null) return null;
+  const { address, level } = config.telemetry.metrics;
+  if (address === null || level === 'none') return null;
   return startTextServer({
     endpoint: address,
     setting: 'service.telemetry.metrics.address',

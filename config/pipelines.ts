@@ -15,7 +15,7 @@ import { pathOf, type KeysAt } from './environment.ts';
 import { knownHint, type ConfigPath, type ConfigProblem } from './errors.ts';
 import { loadTree, throwProblems, type Loaded, type LoadOptions } from './loader.ts';
 import { parseWith, problemAt } from './parse.ts';
-import { section, strictObject } from './schema.ts';
+import { refusedKey, section, strictObject } from './schema.ts';
 import { knownKeys } from './shape.ts';
 import type { ConfigTree } from './tree.ts';
 
@@ -74,10 +74,15 @@ const telemetrySchema = section({
       .describe('auto writes text to a terminal and JSON elsewhere.').prefault('auto'),
   }).describe('The log of this process, on standard error.'),
   metrics: section({
+    level: lowerCase(z.enum(['none', 'basic', 'normal', 'detailed']))
+      .describe('none: they are not served. All others are the same.').prefault('normal'),
     address: z.string().transform(parseAddress)
       .describe('Where the metrics of the agent itself are served; empty for nowhere.')
       .prefault('localhost:8888'),
+    readers: refusedKey('write address: host:port, where Prometheus finds them'),
   }).describe('The metrics of the agent itself, for Prometheus.'),
+  resource: refusedKey('let Prometheus add labels to the metrics of the agent'),
+  traces: refusedKey('the agent makes no spans about itself'),
 });
 
 export type TelemetryConfig = z.output<typeof telemetrySchema>;

@@ -133,10 +133,17 @@ test('agent: when a component cannot start nothing is left', () => withoutLeaks(
 }));
 
 test('agent: the metrics of its own can be turned off', () => withoutLeaks(async () => {
-  const agent = await start(temporaryFolder(),
-    CONFIG.replace('address: "127.0.0.1:0"', 'address: ""'));
-  assert.equal(agent.addresses['Agent metrics'], undefined);
-  await agent.stop(NEVER);
+  const served = async (metrics: string) => {
+    const agent = await start(temporaryFolder(),
+      CONFIG.replace('address: "127.0.0.1:0"', metrics));
+    await agent.stop(NEVER);
+    return agent.addresses['Agent metrics'] !== undefined;
+  };
+  assert.equal(await served('address: ""'), false);
+  assert.equal(await served('level: none, address: "127.0.0.1:0"'), false);
+  for (const level of ['basic', 'Normal', 'detailed']) {
+    assert.equal(await served(`level: ${level}, address: "127.0.0.1:0"`), true, level);
+  }
 }));
 
 test('agent: a wrong configuration is told before anything starts', async () => {

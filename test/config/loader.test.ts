@@ -188,7 +188,7 @@ test('loader: an agent with layers, aliases of types, and what it warns about', 
     assert.deepEqual([...config.extensions.keys()], ['health_check/b', 'health_check']);
     assert.deepEqual(config.telemetry, {
       logs: { level: 'warn', format: 'auto' },
-      metrics: { address: { host: 'localhost', port: 8888 } },
+      metrics: { level: 'normal', address: { host: 'localhost', port: 8888 } },
     });
     assert.deepEqual(warnings.map(({ line, path, why }) => [line, path, why]), [
       [3, 'receivers.host_metrics', 'is defined but not used'],
