@@ -19,7 +19,7 @@ import { createOtlpGrpcServer, type OtlpServer } from '../../proto/grpc/server.t
 import { createOtlpHttpServer } from '../../proto/http/listener.ts';
 import { SIGNALS } from '../../proto/otlp/model.ts';
 import type { ServerTlsOptions } from '../../proto/tls.ts';
-import { formatEndpoint } from '../../runtime/net.ts';
+import { formatEndpoint, isLoopback } from '../../runtime/net.ts';
 
 const limits = {
   /** What all requests of a receiver may hold together. Over it: clients are told to come again. */
@@ -144,12 +144,26 @@ function createOtlpReceiver(
       for (const [, server] of servers) await server.start();
       listening = servers;
       context.log.info('OTLP receiver listens', Object.fromEntries(addresses(listening)));
+      warnIfOpen(protocols, context);
     },
     stop: async (deadline) => {
       await Promise.all(servers.map(([, server]) => server.stop(deadline)));
     },
     addresses: () => Object.fromEntries(addresses(listening)),
   };
+}
+
+/** The Collector's files commonly say 0.0.0.0, so it works; but it should be meant. */
+function warnIfOpen({ grpc, http }: OtlpReceiverConfig['protocols'], context: ComponentContext) {
+  const open = [grpc, http].filter((one) => one !== undefined)
+    .filter(({ endpoint, tls }) =>
+      !isLoopback(endpoint.host) && tls?.client_ca_file === undefined);
+  if (open.length === 0) return;
+  const where = open.map(({ endpoint }) => formatEndpoint(endpoint)).join(' and ');
+  const plain = open.some(({ tls }) => tls === undefined)
+    ? ', and who is on the way can read and change it' : '';
+  context.log.warn(`whoever reaches ${where} can send data as anybody${plain}; bind to localhost, `
+    + `or set tls.client_ca_file in receivers.${context.id}.protocols`);
 }
 
 const addresses = (servers: readonly [string, OtlpServer][]) =>

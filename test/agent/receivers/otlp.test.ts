@@ -2,7 +2,9 @@
 // over both protocols, and that its configuration is the Collector's.
 
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { otlpReceiver } from '../../../agent/receivers/otlp.ts';
 import type { Sender } from '../../../proto/contract/arrival.ts';
@@ -15,9 +17,10 @@ import { parseEndpoint, type Endpoint } from '../../../runtime/net.ts';
 import type { World } from '../../../runtime/world.ts';
 import { checkReceiver } from '../../contract/check_receiver.ts';
 import {
-  batchOfKeys, createSink, makeBatch, NEVER, NOW, testContext,
+  batchOfKeys, createRecordingLog, createSink, makeBatch, NEVER, NOW, temporaryFolder, testContext,
 } from '../../contract/fakes.ts';
 import { withoutLeaks } from '../../contract/leaks.ts';
+import { createAuthority } from '../../proto/certificate.ts';
 import { checkGrpcServer } from '../../proto/grpc/conformance.ts';
 import { openClient } from '../../proto/grpc/peer.ts';
 import { checkHttpServer } from '../../proto/http/conformance.ts';
@@ -172,6 +175,34 @@ test('otlp receiver: a protocol is on when it is named', async () => {
     client.close();
     await server.stop(NEVER);
   });
+});
+
+test('otlp receiver: one that anybody can reach says so, once', async () => {
+  const folder = temporaryFolder();
+  const { cert, key } = createAuthority('here');
+  writeFileSync(join(folder, 'cert.pem'), cert);
+  writeFileSync(join(folder, 'key.pem'), key);
+  const tls = { cert_file: join(folder, 'cert.pem'), key_file: join(folder, 'key.pem') };
+  const mutual = { ...tls, client_ca_file: tls.cert_file };
+  const warnings = async (protocols: unknown) => {
+    const log = createRecordingLog();
+    await withoutLeaks(async (world) => {
+      const context = { ...testContext({ world, id: 'otlp/apps' }), log };
+      const receiver = otlpReceiver.create(parse(protocols), context, createSink());
+      await receiver.start();
+      await receiver.stop(NEVER);
+    });
+    return log.lines.filter(({ level }) => level === 'warn').map(({ message }) => message);
+  };
+  const open = '0.0.0.0:0';
+  const near = '127.0.0.1:0';
+  assert.deepEqual(await warnings({ grpc: { endpoint: near }, http: { endpoint: near } }), []);
+  assert.deepEqual(await warnings({ grpc: { endpoint: open, tls: mutual } }), []);
+  const [both, ...rest] = await warnings({ grpc: { endpoint: open }, http: { endpoint: ':0' } });
+  assert.match(both!, /0\.0\.0\.0:0 and 0\.0\.0\.0:0 can send .*read .*receivers\.otlp\/apps/);
+  assert.deepEqual(rest, []);
+  const [secret] = await warnings({ http: { endpoint: open, tls } });
+  assert.match(secret!, /can send data as anybody; bind/);
 });
 
 test('otlp receiver: what is wrong or not built is refused by name', () => {
