@@ -26,6 +26,8 @@ export interface CollectionOptions {
   readonly timeoutMs: number;
   /** Hears what a scraper could not read. `whole`: it could read nothing. */
   readonly trouble: (scraper: string, why: string, whole: boolean) => void;
+  /** Hears what a scraper may not read. */
+  readonly hidden: (why: string) => void;
 }
 
 /** Returns a function that collects once. It never throws; without any data it gives no batch. */
@@ -45,7 +47,7 @@ export function createCollection(options: CollectionOptions): () => Promise<Batc
 
 function createRun(
   scraper: Scraper,
-  { clock, timeoutMs, trouble }: CollectionOptions,
+  { clock, timeoutMs, trouble, hidden }: CollectionOptions,
 ): () => Promise<Scrape | null> {
   let busy = false;
   const scrape = async (): Promise<Scrape | null> => {
@@ -75,6 +77,7 @@ function createRun(
       return null;
     }
     for (const problem of result?.problems ?? []) trouble(scraper.name, problem, false);
+    if (result?.hidden !== undefined) hidden(result.hidden);
     return result;
   };
 }

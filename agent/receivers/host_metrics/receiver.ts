@@ -47,6 +47,7 @@ function createReceiver(
     clock: world.clock,
     timeoutMs: config.timeout === 0 ? interval : config.timeout,
     trouble: meter.trouble,
+    hidden: meter.hidden,
   });
   const outbox = createOutbox({
     next, world, retryMsMax: Math.min(RETRY_MS_MAX, interval), dropped: meter.dropped,
@@ -121,11 +122,13 @@ interface Meter {
   skipped(): void;
   dropped(points: number, reason: string, why: string): void;
   trouble(scraper: string, why: string, whole: boolean): void;
+  hidden(why: string): void;
 }
 
 function createMeter({ id, counters, log, world }: ComponentContext): Meter {
   const limited = rateLimited(log, world.clock, WARNING_INTERVAL_MS);
   const receiver = { receiver: id };
+  let hiddenTold = false;
   const points = counters.counter('binnacle_host_metrics_points_total',
     'Data points read from the host.', receiver);
   const skipped = counters.counter('binnacle_host_metrics_skipped_collections_total',
@@ -146,6 +149,10 @@ function createMeter({ id, counters, log, world }: ComponentContext): Meter {
         'Times that a scraper could not read something.', { ...receiver, scraper }).add(1);
       const what = whole ? 'nothing' : 'not everything';
       limited.warn(`${id}: ${what} can be read by the scraper ${scraper}`, { cause: why });
+    },
+    hidden: (why) => {
+      if (!hiddenTold) log.info(`${id}: ${why}`);
+      hiddenTold = true;
     },
   };
 }

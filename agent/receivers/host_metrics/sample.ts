@@ -37,10 +37,13 @@ export interface Reading {
   readonly samples: readonly Sample[];
 }
 
-/** What one scraper hands over. `problems` are sentences about what it could not read. */
+/** What one scraper hands over. */
 export interface Scrape {
   readonly readings: readonly Reading[];
+  /** Sentences about what it could not read. */
   readonly problems: readonly string[];
+  /** A sentence about what it may not read, which is as it should be for who is not root. */
+  readonly hidden?: string;
 }
 
 /** The scope of each scraper's metrics: this and the scraper's name. */

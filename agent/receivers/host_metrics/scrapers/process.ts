@@ -7,8 +7,8 @@
 // default. Counters start with the process. Memory utilization is in percent, as the Collector
 // has it; CPU utilization is a share of all CPUs.
 //
-// What other users' processes hide is left out, and told in one sentence per kind and scrape
-// unless the configuration mutes it.
+// What other users' processes hide from an agent that is not root is left out, and told in one
+// sentence unless the configuration mutes it; other failures in one sentence per kind and scrape.
 
 import { errorMessage } from '../../../../runtime/errors.ts';
 import { createFilter, type NameFilter } from '../filter.ts';
@@ -146,7 +146,7 @@ export function createProcessScraper(
           if (reading !== null) readings.push(reading);
         }
       }));
-      return { readings, problems: troubles.sentences() };
+      return { readings, problems: troubles.sentences(), ...troubles.hidden() };
     },
   };
 }
@@ -275,16 +275,20 @@ interface Troubles {
   add(kind: Trouble, pid: number, why: string): void;
   tell(sentence: string): void;
   sentences(): string[];
+  /** Of what the agent may not read. */
+  hidden(): { hidden?: string };
 }
 
 /** Failures by kind: however many processes have one, there is one sentence. */
 function createTroubles(muted: ReadonlySet<Trouble>): Troubles {
   const first = new Map<Trouble, { why: string; count: number }>();
   const told: string[] = [];
+  const hidden = new Set<Trouble>();
   return {
     add: (kind, _pid, why) => {
       // A process that ends while it is read is no failure.
       if (muted.has(kind) || why.endsWith('ESRCH')) return;
+      if (why.endsWith(': permission denied')) return void hidden.add(kind);
       const known = first.get(kind);
       if (known === undefined) first.set(kind, { why, count: 1 });
       else known.count += 1;
@@ -292,5 +296,19 @@ function createTroubles(muted: ReadonlySet<Trouble>): Troubles {
     tell: (sentence) => told.push(sentence),
     sentences: () => [...told, ...[...first.values()].map(({ why, count }) =>
       count === 1 ? why : `${why} (and of ${count - 1} other processes)`)],
+    hidden: () => {
+      if (hidden.size === 0) return {};
+      const keys = [...hidden].sort().map((kind) => `mute_process_${MUTES[kind]}: true`);
+      return {
+        hidden: 'some facts of other users\' processes cannot be read: run as root, or be content '
+          + `and set ${keys.join(', ')}`,
+      };
+    },
   };
 }
+
+/** Ends of the keys that mute each kind. */
+const MUTES: Readonly<Record<Trouble, string>> = {
+  name: 'name_error', exe: 'exe_error', io: 'io_error', user: 'user_error',
+  cgroup: 'cgroup_error', other: 'all_errors',
+};

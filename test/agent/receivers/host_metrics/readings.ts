@@ -99,3 +99,15 @@ export function fakeHost(given: Record<string, string | Error>, release = '6.1.0
 export function denied(): Error {
   return Object.assign(new Error('EACCES'), { code: 'EACCES' });
 }
+
+/** The failure of a machine that is broken. */
+export function broken(): Error {
+  return Object.assign(new Error('EIO'), { code: 'EIO' });
+}
+
+/** /proc/<pid>/stat; `fields` are numbered as in proc_pid_stat(5), what is not given is 0. */
+export function statLine(pid: number, name: string, fields: Record<number, string | number>): string {
+  const rest = Array.from({ length: 50 }, (_, index) => fields[index + 3] ?? 0);
+  rest[0] = fields[3] ?? 'S';
+  return `${pid} (${name}) ${rest.join(' ')}\n`;
+}

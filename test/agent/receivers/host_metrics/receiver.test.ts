@@ -19,13 +19,14 @@ import type { Scraper } from '../../../../agent/receivers/host_metrics/scraper.t
 import { Batch } from '../../../../proto/contract/batch.ts';
 import { ACCEPTED, rejected, retryable } from '../../../../proto/contract/outcome.ts';
 import { createCounters } from '../../../../runtime/counters.ts';
+import type { Files } from '../../../../runtime/files.ts';
 import { createWorld } from '../../../../runtime/world.ts';
 import { checkReceiver } from '../../../contract/check_receiver.ts';
 import {
   createGate, createManualClock, createRecordingLog, createSink, inOrder, makeBatch, NEVER, NOW,
   settle, temporaryFolder, testContext, until,
 } from '../../../contract/fakes.ts';
-import { pointsOf } from './readings.ts';
+import { denied, pointsOf, statLine } from './readings.ts';
 
 const linuxOnly = { skip: process.platform === 'linux' ? false : 'the files are those of Linux' };
 
@@ -46,12 +47,18 @@ const TREE = {
   '/proc/meminfo': 'MemTotal: 1000 kB\nMemFree: 500 kB\nMemAvailable: 600 kB\n',
 };
 
-function running(config: Record<string, unknown>, root = hostTree(TREE)) {
+function running(
+  config: Record<string, unknown>,
+  root = hostTree(TREE),
+  files: Partial<Files> = {},
+) {
   const clock = createManualClock();
   const log = createRecordingLog();
   const counters = createCounters();
   const sink = createSink();
-  const context = testContext({ world: { ...createWorld(), clock }, log, counters });
+  const real = createWorld();
+  const world = { ...real, clock, files: { ...real.files, ...files } };
+  const context = testContext({ world, log, counters });
   const receiver = hostMetricsReceiver.create(hostMetricsReceiver.schema.parse({
     collection_interval: '10s', root_path: root, ...config,
   }), context, sink);
@@ -116,6 +123,22 @@ test('host_metrics: a scraper that fails is told once and stops nobody', linuxOn
   const errors = 'binnacle_host_metrics_scraper_errors_total';
   assert.equal(counters.total(errors, { scraper: 'disk' }), 3);
   await receiver.stop(NEVER);
+});
+
+test('host_metrics: what it may not read is told once, as information', linuxOnly, async () => {
+  const root = hostTree({ ...TREE, '/proc/7/stat': statLine(7, 'a', {}), '/proc/7/io': '' });
+  const { clock, sink, receiver, log, counters } = running({ scrapers: { process: null } }, root,
+    { readLink: async () => { throw denied(); } });
+  await receiver.start();
+  for (const count of [1, 2]) {
+    await clock.advance(count === 1 ? 1000 : 10_000);
+    await until(() => sink.received.length === count, 'a batch');
+  }
+  await receiver.stop(NEVER);
+  const lines = log.lines.filter(({ level }) => level !== 'debug');
+  assert.deepEqual(lines.map(({ level, fields }) => [level, fields]), [['info', {}]]);
+  assert.match(lines[0]!.message, /^test: some facts of other users' processes /);
+  assert.equal(counters.total('binnacle_host_metrics_scraper_errors_total'), 0);
 });
 
 test('host_metrics: a host without anything to read sends nothing', linuxOnly, async () => {
@@ -233,6 +256,7 @@ function collecting(scrapers: Scraper[]) {
     clock,
     timeoutMs: 1000,
     trouble: (name, why) => troubles.push(`${name}: ${why}`),
+    hidden: (why) => troubles.push(`hidden: ${why}`),
   });
   return { clock, collect, troubles };
 }
@@ -250,16 +274,18 @@ test('host_metrics collection: one that hangs is left behind and not started aga
     },
   };
   const quick: Scraper = {
-    name: 'quick', scrape: async () => ({ readings: [reading(1)], problems: ['half'] }),
+    name: 'quick',
+    scrape: async () => ({ readings: [reading(1)], problems: ['half'], hidden: 'a bit' }),
   };
   const { clock, collect, troubles } = collecting([slow, quick]);
   const first = collect();
   await clock.advance(1000);
   assert.equal((await first)[0]!.itemCount, 1);
-  assert.deepEqual(troubles, ['quick: half', 'slow: it has not answered for 1000 ms']);
+  assert.deepEqual(troubles, ['quick: half', 'hidden: a bit',
+    'slow: it has not answered for 1000 ms']);
   await collect();
   assert.equal(calls, 1);
-  assert.equal(troubles.at(-2), 'slow: it has not answered since an earlier collection');
+  assert.ok(troubles.includes('slow: it has not answered since an earlier collection'));
   answer({ readings: [], problems: [] });
   await settle();
   const third = collect();

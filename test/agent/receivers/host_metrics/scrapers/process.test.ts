@@ -14,14 +14,7 @@ import type { Reading, Scrape } from '../../../../../agent/receivers/host_metric
 import {
   createProcessScraper, ioSamples, statusSamples, type ProcessOptions,
 } from '../../../../../agent/receivers/host_metrics/scrapers/process.ts';
-import { denied, fakeHost, valuesOf } from '../readings.ts';
-
-/** A stat line with these fields, by their numbers in the manual page. */
-function statLine(pid: number, name: string, fields: Record<number, string | number>): string {
-  const rest = Array.from({ length: 50 }, (_, index) => fields[index + 3] ?? 0);
-  rest[0] = fields[3] ?? 'S';
-  return `${pid} (${name}) ${rest.join(' ')}\n`;
-}
+import { broken, denied, fakeHost, statLine, valuesOf } from '../readings.ts';
 
 const SHELL = statLine(42, 'a) (b', {
   3: 'R', 4: 7, 10: 300, 12: 5, 14: 250, 15: 50, 20: 3, 22: 100, 23: 8192, 24: 6, 42: 25,
@@ -154,22 +147,36 @@ test('process: kernels on which reading io may wait give the same', async () => 
   for (const release of ['4.18.0-553.el8', '5.10.0', '5.11.1', '6.0']) {
     const scrape = await running({}, release).scrape();
     assert.equal(valuesOf(byPid(scrape, 42)!.samples)['process.disk.io direction=read'], 1);
-    assert.deepEqual(scrape.problems, ['cannot read /proc/2/io: permission denied']);
+    assert.match(scrape.hidden!, /mute_process_io_error/);
   }
 });
 
-test('process: a kernel thread has no command, what it hides is told once', async () => {
+test('process: a kernel thread has no command; what cannot be read is told once', async () => {
   const { files, scrape } = running();
   const first = await scrape();
   assert.deepEqual(attributesOf(byPid(first, 2)), {
     'process.pid': 2n, 'process.parent_pid': 0n, 'process.executable.name': 'kthreadd',
     'process.owner': 'root',
   });
-  assert.deepEqual(first.problems, ['cannot read /proc/2/io: permission denied']);
-  files['/proc/42/io'] = denied();
+  assert.deepEqual(first.problems, []);
+  files['/proc/2/io'] = broken();
+  files['/proc/42/io'] = broken();
   assert.deepEqual((await scrape()).problems,
-    ['cannot read /proc/2/io: permission denied (and of 1 other processes)']);
-  assert.deepEqual((await running({ muted: new Set(['io']) }).scrape()).problems, []);
+    ['cannot read /proc/2/io: input/output error (and of 1 other processes)']);
+  const muted = running({ muted: new Set(['io']) });
+  muted.files['/proc/2/io'] = broken();
+  assert.deepEqual((await muted.scrape()).problems, []);
+});
+
+test('process: what other users hide is one sentence that says what to do', async () => {
+  const { files, scrape } = running();
+  files['/proc/2/exe'] = denied();
+  files['/proc/42/io'] = denied();
+  const { problems, hidden } = await scrape();
+  assert.deepEqual(problems, []);
+  assert.match(hidden!, /^some facts of other users' processes cannot be read: run as root, .* /);
+  assert.match(hidden!, / mute_process_exe_error: true, mute_process_io_error: true$/);
+  assert.equal((await running({ muted: new Set(['io']) }).scrape()).hidden, undefined);
 });
 
 test('process: filters by name, and by age', async () => {
