@@ -26,6 +26,9 @@ export async function runProcess(
   start: (abort: AbortSignal) => Promise<Running>,
   stopMs: number,
 ): Promise<never> {
+  const DAY_MS = 86_400_000;
+  // Timers of the clock do not keep a process, so one that listens nowhere would end at once.
+  const alive = setInterval(() => {}, DAY_MS);
   const asked = new AbortController();
   const stopAsked = stopRequest().then(() => asked.abort());
   try {
@@ -40,6 +43,7 @@ export async function runProcess(
   } catch (error) {
     reportFailure(error);
   }
+  clearInterval(alive);
   // Handles that a library forgot must not keep the process; what matters was awaited above.
   return process.exit();
 }

@@ -2,6 +2,8 @@
 // run a few lines, which say when they are ready, are asked to stop, die, or cannot start.
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { createChild, type Child } from '../../runtime/child.ts';
 import { OperatorError } from '../../runtime/errors.ts';
@@ -17,7 +19,6 @@ function childOf(start: string, stop = '') {
     import { OperatorError } from '${ROOT}runtime/errors.ts';
     const addresses = { pid: String(process.pid) };
     const failed = new Promise(() => {});
-    setInterval(() => {}, 1000);
     await runProcess(async () => {
       ${start}
       return { addresses, failed, stop: async () => { ${stop} } };
@@ -73,4 +74,18 @@ test('lifecycle: a child that dies is started again', async () => {
   assert.match(log.lines[0]!.message, /the part died and is started again/);
   await child.stop(NEVER);
   assert.ok(!isAlive(child.pid!));
+});
+
+test('lifecycle: a process that listens nowhere goes on until it is asked to stop', async () => {
+  const script = `
+    import { runProcess } from '${ROOT}runtime/lifecycle.ts';
+    await runProcess(async () => {
+      setTimeout(() => console.log('still here'), 50).unref();
+      return { addresses: {}, failed: new Promise(() => {}), stop: async () => {} };
+    }, 5000);`;
+  const args = ['--import', 'tsx', '--input-type=module', '--eval', script];
+  const own = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  own.stdout.once('data', () => own.kill('SIGTERM'));
+  const [code, signal] = await once(own, 'exit');
+  assert.deepEqual([code, signal], [0, null]);
 });
