@@ -99,7 +99,8 @@ export function problemOf(error: unknown): ApiProblem | null {
   if (error instanceof ApiError) return known(error.code, error.message);
   const { statusCode, code, message } = error as FastifyError;
   if (statusCode === undefined || statusCode >= 500) return null;
-  return known(OF_FASTIFY[code] ?? 'INVALID_REQUEST', validationText(error as FastifyError) ?? message);
+  const text = validationText(error as FastifyError) ?? message;
+  return known(OF_FASTIFY[code] ?? 'INVALID_REQUEST', text);
 }
 
 const OF_FASTIFY: Readonly<Record<string, ProblemCode>> = {

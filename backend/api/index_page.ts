@@ -47,7 +47,8 @@ const page = (version: string): string => `<!doctype html>
 <meta name="color-scheme" content="light dark">
 <title>Binnacle</title>
 <style>
-  body { font: 16px/1.5 system-ui, sans-serif; max-width: 44rem; margin: 3rem auto; padding: 0 1rem }
+  body { font: 16px/1.5 system-ui, sans-serif }
+  body { max-width: 44rem; margin: 3rem auto; padding: 0 1rem }
   code { font: 14px/1.5 ui-monospace, monospace }
   pre { padding: .75rem 1rem; border: 1px solid #8884; border-radius: 6px; overflow-x: auto }
   dt { font-weight: 600; margin-top: .75rem }

@@ -43,8 +43,8 @@ export const BODY_SCHEMA = {
   required: ['sql'],
   additionalProperties: false,
   example: {
-    sql: 'SELECT Timestamp, ServiceName, Body FROM otel_logs WHERE SeverityNumber >= {severity:UInt8} '
-      + 'ORDER BY Timestamp DESC LIMIT 10',
+    sql: 'SELECT Timestamp, ServiceName, Body FROM otel_logs '
+      + 'WHERE SeverityNumber >= {severity:UInt8} ORDER BY Timestamp DESC LIMIT 10',
     params: { severity: 17 },
     format: 'JSON',
   },

@@ -221,7 +221,7 @@ function badRequests(bytesMax: number): Array<Sent & { name: string; grpc: numbe
     { name: 'truncated gzip', bytes: gzipSync(whole).subarray(0, 30), gzip: true, ...invalid },
     { name: 'garbage in gzip', bytes: gzipSync(Buffer.alloc(100, 0xff)), gzip: true, ...invalid },
     { name: 'oversized', bytes: Buffer.alloc(bytesMax + MIB), ...tooLarge },
-    { name: 'bomb', bytes: gzipSync(Buffer.alloc(4 * bytesMax)), gzip: true, ...tooLarge },
+    { name: 'bomb', bytes: gzipSync(Buffer.alloc(2 * bytesMax)), gzip: true, ...tooLarge },
   ];
 }
 
@@ -236,7 +236,7 @@ function badJson(bytesMax: number): Array<Sent & { name: string; http: number }>
     bad('JSON: truncated', text.slice(0, -3)),
     bad('JSON: a list', '[]'),
     bad('JSON: wrong type', '{"resourceLogs": 5}'),
-    bad('JSON: wrong number', '{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"timeUnixNano":"x"}]}]}]}'),
+    bad('JSON: wrong number', text.replace(/"timeUnixNano":"\d+"/, '"timeUnixNano":"x"')),
     bad('JSON: nested without end', `{"resourceLogs":${'['.repeat(100_000)}`),
     bad('JSON: no UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0xfe, 0x22])),
     bad('JSON: garbage in gzip', gzipSync('no JSON'), 400, true),

@@ -45,7 +45,7 @@ test('params: text for an array, tuple or map is ClickHouse\'s own literal', () 
   assert.equal(textOf('String', "['a']"), "[\\'a\\']");
 });
 
-test('params: an instant of ISO 8601 with a zone is seconds, all else is left to ClickHouse', () => {
+test('params: an instant of ISO 8601 with a zone is seconds, all else is left as it is', () => {
   const check = (type: string, value: string, wanted: string) =>
     assert.equal(textOf(type, value), wanted);
   check('DateTime', '2026-01-02T03:04:05Z', '1767323045');

@@ -1,6 +1,6 @@
-// What bounds a query, on a real engine: a large result is passed on and not held, a caller who goes
-// away or stops reading takes the query along, limits of time, rows, memory and number hold, and
-// half a result never looks like a whole one.
+// What bounds a query, on a real engine: a large result is passed on and not held, a caller who
+// goes away or stops reading takes the query along, limits of time, rows, memory and number hold,
+// and half a result never looks like a whole one.
 
 import assert from 'node:assert/strict';
 import { request as httpRequest } from 'node:http';
