@@ -30,6 +30,8 @@ let agentMetrics: string;
 
 before(async () => {
   stack = await startStack({
+    // One request follows the other here, so none has company to wait for.
+    backend: { ingest: { flush_interval: '2ms' } },
     agent: () => ({
       receivers: { otlp: { protocols: {
         grpc: { endpoint: '127.0.0.1:0', max_recv_msg_size_mib: AGENT_BYTES_MAX / MIB },

@@ -30,11 +30,14 @@ export interface Stack {
 export interface StackOptions {
   /** The agent's configuration; `exporters.otlp` is added by the stack. */
   readonly agent: (folder: string) => Record<string, unknown>;
+  /** Sections of the backend's configuration; addresses are added by the stack. */
+  readonly backend?: Record<string, unknown>;
 }
 
 export async function startStack(options: StackOptions): Promise<Stack> {
   const folder = mkdtempSync(join(tmpdir(), 'binnacle-e2e-'));
   const backend = child('backend', folder, {
+    ...options.backend,
     otlp: { grpc: { endpoint: '127.0.0.1:0' } },
     http: { endpoint: '127.0.0.1:0' },
   });
