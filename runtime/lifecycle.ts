@@ -29,6 +29,9 @@ export async function runProcess(
   const DAY_MS = 86_400_000;
   // Timers of the clock do not keep a process, so one that listens nowhere would end at once.
   const alive = setInterval(() => {}, DAY_MS);
+  // A parent that dies takes the readers of our output along; what is left is to stop in order.
+  process.stdout.on('error', () => {});
+  process.stderr.on('error', () => {});
   const asked = new AbortController();
   const stopAsked = stopRequest().then(() => asked.abort());
   try {
@@ -81,6 +84,9 @@ export function stopRequest(): Promise<void> {
     process.on('SIGINT', ask);
     process.on('SIGTERM', ask);
     process.on('SIGHUP', ask);
-    process.on('disconnect', () => (asked ? undefined : ask()));
+    const orphaned = () => (asked ? undefined : ask());
+    process.on('disconnect', orphaned);
+    // The parent may have gone before anybody listened here.
+    if (process.send !== undefined && !process.connected) orphaned();
   });
 }

@@ -59,18 +59,24 @@ function run(): Promise<number> {
   return new Promise((resolve) => child.on('exit', (exit) => resolve(exit ?? 1)));
 }
 
+function processes(): string[] {
+  return listed('/proc').filter((name) => /^\d+$/.test(name));
+}
+
 /** Processes that inherited this run's mark and still live (where there is a /proc). */
 function leftProcesses(): string[] {
-  if (!existsSync('/proc/self/environ')) return [];
-  const ids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
-  return ids.filter((id) => id !== String(process.pid) && read(`/proc/${id}/environ`)
+  return processes().filter((id) => id !== String(process.pid) && read(`/proc/${id}/environ`)
     .split('\0').includes(mark))
     .map((id) => `process ${id}: ${read(`/proc/${id}/cmdline`).replaceAll('\0', ' ')}`);
 }
 
+/** What engines leave in shared memory can't be told from what one that still runs keeps there. */
 function leftFiles(): string[] {
   const temporary = listed(folder).filter((name) => !CACHES.test(name));
-  const memory = listed(SHARED_MEMORY)
+  const others = processes().some((id) =>
+    read(`/proc/${id}/cmdline`).includes('backend/storage/engine/main.ts'));
+  if (others) console.log(`an engine of somebody else runs; ${SHARED_MEMORY} is not looked at`);
+  const memory = others ? [] : listed(SHARED_MEMORY)
     .filter((name) => name.includes('binnacle') && !memoryBefore.has(name));
   return [
     ...temporary.map((name) => relative(ROOT, join(folder, name))),

@@ -89,3 +89,23 @@ test('lifecycle: a process that listens nowhere goes on until it is asked to sto
   const [code, signal] = await once(own, 'exit');
   assert.deepEqual([code, signal], [0, null]);
 });
+
+/** The pid of a child whose parent ended at once, before the child could listen. */
+async function orphan(): Promise<number> {
+  const part = `import { runProcess } from '${ROOT}runtime/lifecycle.ts';
+    const failed = new Promise(() => {});
+    await runProcess(async () => ({ addresses: {}, failed, stop: async () => {} }), 5000);`;
+  const parent = spawn(process.execPath, ['--input-type=module', '--eval', `
+    import { spawn } from 'node:child_process';
+    const args = ['--import', 'tsx', '--input-type=module', '--eval', ${JSON.stringify(part)}];
+    const options = { detached: true, stdio: ['ignore', 'ignore', 'ignore', 'ipc'] };
+    process.stdout.write(String(spawn(process.execPath, args, options).pid), () => process.exit());
+  `], { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'] });
+  const [pid] = await once(parent.stdout, 'data') as [Buffer];
+  return Number(String(pid));
+}
+
+test('lifecycle: a child whose parent went before it could listen ends too', async () => {
+  const pid = await orphan();
+  await until(() => !isAlive(pid), 'the end of the orphan');
+});
