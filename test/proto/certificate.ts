@@ -19,7 +19,8 @@ export interface Authority extends Certificate {
 
 export function createAuthority(name: string): Authority {
   const { publicKey, privateKey } = newKeys();
-  const cert = certificate({ subject: name, issuer: name, publicKey, signer: privateKey, ca: true });
+  const facts = { subject: name, issuer: name, publicKey, signer: privateKey, ca: true };
+  const cert = certificate(facts);
   return {
     cert,
     key: pemOfKey(privateKey),

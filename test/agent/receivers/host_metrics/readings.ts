@@ -106,7 +106,11 @@ export function broken(): Error {
 }
 
 /** /proc/<pid>/stat; `fields` are numbered as in proc_pid_stat(5), what is not given is 0. */
-export function statLine(pid: number, name: string, fields: Record<number, string | number>): string {
+export function statLine(
+  pid: number,
+  name: string,
+  fields: Record<number, string | number>,
+): string {
   const rest = Array.from({ length: 50 }, (_, index) => fields[index + 3] ?? 0);
   rest[0] = fields[3] ?? 'S';
   return `${pid} (${name}) ${rest.join(' ')}\n`;
