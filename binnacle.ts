@@ -167,7 +167,8 @@ async function query(statement: string | undefined, flags: QueryFlags): Promise<
   } catch (error) {
     if (abort.signal.aborted) process.exitCode = EXIT.failed;
     else if (error instanceof AskError) {
-      process.stderr.write(`binnacle: ${error.code}: ${error.message}\n`);
+      const hint = error.hint === '' ? '' : `\n  ${error.hint}`;
+      process.stderr.write(`binnacle: ${error.code}: ${error.message}${hint}\n`);
       process.exitCode = EXIT.failed;
     } else if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
   }

@@ -18,11 +18,14 @@ export interface AskOptions {
 /** The statement was refused or failed; `code` is ClickHouse's name for it. */
 export class AskError extends Error {
   readonly code: string;
+  /** What to do, or ''. */
+  readonly hint: string;
 
-  constructor(code: string, message: string) {
+  constructor(code: string, message: string, hint: string) {
     super(message);
     this.name = 'AskError';
     this.code = code;
+    this.hint = hint;
   }
 }
 
@@ -48,9 +51,10 @@ export async function askBackend({ url, abort, ...question }: AskOptions): Promi
 
 function problemIn(text: string, statusCode: number): AskError {
   try {
-    const { error } = JSON.parse(text) as { error: { code: string; message: string } };
-    return new AskError(error.code, error.message);
+    const { error } = JSON.parse(text) as
+      { error: { code: string; message: string; hint?: string } };
+    return new AskError(error.code, error.message, error.hint ?? '');
   } catch {
-    return new AskError('HTTP', `the backend answered with status ${statusCode}`);
+    return new AskError('HTTP', `the backend answered with status ${statusCode}`, '');
   }
 }
