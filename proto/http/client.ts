@@ -150,6 +150,8 @@ async function post(
     give();
   });
   abort.addEventListener('abort', give, { once: true });
+  // It may have fired while the body was packed; a signal that has fired tells nobody again.
+  if (abort.aborted) give();
   try {
     const response = await agent.request({
       origin: url.origin,

@@ -219,6 +219,14 @@ test('http client: abort and close are retryable at once', () =>
     assert.equal((await send(sender)).status, 'retryable');
   }));
 
+test('http client: abort while the body is packed', () =>
+  withServer(() => {}, { compression: 'gzip' }, async (sender) => {
+    const abort = new AbortController();
+    const sent = sender.send(batch, 0, abort.signal);
+    abort.abort();
+    assert.equal((await within(2000, sent, 'the aborted call')).status, 'retryable');
+  }));
+
 const misbehaviours: [string, (socket: Socket) => void][] = [
   ['closes at once', (socket) => socket.destroy()],
   ['closes when it gets data', (socket) => socket.on('data', () => socket.destroy())],
