@@ -2,18 +2,21 @@
 // became of it, and turns senders away, to come again, while the backend is not ready to store.
 
 import type { Batch } from '../../proto/contract/batch.ts';
-import type { Component, Consumer } from '../../proto/contract/component.ts';
+import type { Arrival } from '../../proto/contract/arrival.ts';
+import type { Component } from '../../proto/contract/component.ts';
 import { retryable, type Outcome } from '../../proto/contract/outcome.ts';
 import type { Counters } from '../../runtime/counters.ts';
+import type { StorageWriter } from '../storage/contract.ts';
 
 export interface IntakeOptions {
   readonly counters: Counters;
   /** The writer of the storage: answers after the commit. */
-  readonly writer: Consumer;
+  readonly writer: StorageWriter;
 }
 
 /** Open from `start` to `stop`; outside of that senders are asked to come again. */
-export interface Intake extends Component, Consumer {
+export interface Intake extends Component {
+  consume(batch: Batch, abort: AbortSignal, arrival?: Pick<Arrival, 'attempt'>): Promise<Outcome>;
   open(): boolean;
 }
 
@@ -31,9 +34,9 @@ export function createIntake({ counters, writer }: IntakeOptions): Intake {
     counters.counter(RECORDS, 'Records received, by what became of them.', labels).add(records);
   };
   return {
-    consume: async (batch, abort) => {
+    consume: async (batch, abort, arrival) => {
       if (!open) return retryable('the backend is starting or stopping', CLOSED_RETRY_MS);
-      const outcome = await writer.consume(batch, abort);
+      const outcome = await writer.consume(batch, abort, arrival?.attempt ?? 0);
       const stored = storedCount(batch, outcome);
       count(batch, 'stored', stored);
       count(batch, outcome.status === 'retryable' ? 'deferred' : 'rejected',

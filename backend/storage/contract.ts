@@ -3,7 +3,9 @@
 // tables included, is behind this file.
 
 import type { Readable } from 'node:stream';
-import type { Component, Consumer } from '../../proto/contract/component.ts';
+import type { Batch } from '../../proto/contract/batch.ts';
+import type { Component } from '../../proto/contract/component.ts';
+import type { Outcome } from '../../proto/contract/outcome.ts';
 
 /**
  * `start` connects, brings the schema up to date and keeps trying while the store is away; it
@@ -16,7 +18,7 @@ export interface Storage extends Component {
    * stored; `rejected` in it counts those that cannot. May be called from `start` to `stop`;
    * outside of that it answers `retryable`.
    */
-  readonly writer: Consumer;
+  readonly writer: StorageWriter;
 
   /**
    * Runs one statement and hands its result over as it comes. The caller owns `body` and must read
@@ -27,6 +29,15 @@ export interface Storage extends Component {
 
   /** Asks the store for a sign of life. Never throws; answers within a few seconds. */
   ping(): Promise<Health>;
+}
+
+/** A Consumer that is told how often a batch was sent before. */
+export interface StorageWriter {
+  /**
+   * A batch with an id is stored once when every attempt but the first has an `attempt` above 0.
+   * A batch that comes while it is under way gets the result of that.
+   */
+  consume(batch: Batch, abort: AbortSignal, attempt?: number): Promise<Outcome>;
 }
 
 export interface QueryRequest {

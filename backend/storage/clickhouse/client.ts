@@ -56,6 +56,18 @@ export class Connection {
     throw parseFailure(await readText(answer.stream));
   }
 
+  /** Runs one statement and reads its whole, small result: a line a row, values split by tabs. */
+  async readLines(query: string, params: Omit<ExecParams, 'query'>): Promise<string[]> {
+    const clickhouse_settings = {
+      ...params.clickhouse_settings,
+      default_format: 'TabSeparated' as const,
+    };
+    const { stream } = await this.exec({ ...params, query, clickhouse_settings });
+    const chunks: Buffer[] = [];
+    for await (const chunk of stream) chunks.push(chunk as Buffer);
+    return Buffer.concat(chunks).toString().split('\n').slice(0, -1);
+  }
+
   /** Runs one statement in the server's default database. */
   async runOutside(statement: string): Promise<void> {
     const client = connect(this.options.url(), this.options, undefined);

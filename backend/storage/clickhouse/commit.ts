@@ -9,6 +9,7 @@
 import type { Batch } from '../../../proto/contract/batch.ts';
 import { insertFailure } from './errors.ts';
 import type { InsertFailure } from './errors.ts';
+import type { RowNames } from './transcode/names.ts';
 import type { Table } from './transcode/table.ts';
 import { Transcoder } from './transcode/transcoder.ts';
 import type { RecordRange } from './transcode/transcoder.ts';
@@ -26,6 +27,7 @@ export interface Pending {
   readonly batch: Batch;
   readonly arrivalMs: number;
   readonly range: RecordRange;
+  readonly names: RowNames;
   /** How many of its records have a row, by index of the transcoder's tables. */
   readonly rows: readonly number[];
   /** How many of these rows ClickHouse refused, and why it did. */
@@ -94,7 +96,9 @@ async function settleFailure(
 
 async function commitSome(search: Search, requests: readonly Pending[]): Promise<void> {
   const transcoder = new Transcoder(requests[0]!.batch.signal);
-  for (const { batch, arrivalMs, range } of requests) transcoder.append(batch, arrivalMs, range);
+  for (const { batch, arrivalMs, range, names } of requests) {
+    transcoder.append(batch, arrivalMs, range, names);
+  }
   search.insertsLeft -= 1;
   const failure = await attempt(search.insert, transcoder.tables[search.index]!);
   if (failure !== null) await settleFailure(search, requests, failure);

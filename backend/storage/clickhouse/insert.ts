@@ -13,6 +13,8 @@ export const limits = {
    * over more is refused.
    */
   partitionsMax: 2000,
+  /** More rows than a table is ever given at once (transcode/transcoder.ts). */
+  blockRowsMax: 16_000_000,
 } as const;
 
 /** Pieces smaller than this are sent together with their neighbours. */
@@ -28,27 +30,42 @@ export async function insertTable(
   token: string,
   abort: AbortSignal,
 ): Promise<void> {
-  const columns = table.columnNames().map((name) => `\`${name}\``).join(', ');
-  const settings: ClickHouseSettings = {
-    async_insert: 0,
-    wait_end_of_query: 1,
-    insert_deduplication_token: token,
-    max_partitions_per_insert_block: String(limits.partitionsMax),
-    input_format_native_allow_types_conversion: 1,
-  };
   abort.throwIfAborted();
   const { stream } = await connection.exec({
-    query: `INSERT INTO ${table.name} (${columns}) FORMAT Native`,
+    query: `INSERT INTO ${table.name} (${quotedColumns(table)}) FORMAT Native`,
     values: Readable.from(joined(table.chunks())),
     query_id: token,
     abort_signal: abort,
-    clickhouse_settings: settings,
+    clickhouse_settings: insertSettings(token),
   });
   await drained(stream);
 }
 
+export function quotedColumns(table: Table): string {
+  return table.columnNames().map((name) => `\`${name}\``).join(', ');
+}
+
+/**
+ * What ClickHouse commits at once is the rows of one block in one partition. These settings keep
+ * the rows of one insert one block, whatever the user's profile says; that a retry can be completed
+ * day by day rests on it (stored.ts).
+ */
+export function insertSettings(token: string): ClickHouseSettings {
+  return {
+    async_insert: 0,
+    wait_end_of_query: 1,
+    insert_deduplication_token: token,
+    max_insert_block_size: String(limits.blockRowsMax),
+    min_insert_block_size_rows: String(limits.blockRowsMax),
+    min_insert_block_size_bytes: '0',
+    max_insert_threads: '1',
+    max_partitions_per_insert_block: String(limits.partitionsMax),
+    input_format_native_allow_types_conversion: 1,
+  };
+}
+
 /** The same bytes in fewer pieces: a block has two for each column, and most are small. */
-function* joined(chunks: readonly Uint8Array[]): Generator<Uint8Array> {
+export function* joined(chunks: readonly Uint8Array[]): Generator<Uint8Array> {
   let small: Uint8Array[] = [];
   let smallBytes = 0;
   for (const chunk of chunks) {

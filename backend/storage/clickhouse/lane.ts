@@ -7,6 +7,7 @@ import type { Log } from '../../../runtime/log.ts';
 import { commit } from './commit.ts';
 import type { Insert, Pending } from './commit.ts';
 import type { InsertFailure } from './errors.ts';
+import type { RowNames } from './transcode/names.ts';
 import { Transcoder } from './transcode/transcoder.ts';
 
 export const limits = {
@@ -72,15 +73,17 @@ export class Lane {
   }
 
   /** Takes records from number `first` on; resolves when what became of them is final. */
-  async add(batch: Batch, first: number): Promise<Verdict> {
+  async add(batch: Batch, first: number, names: RowNames): Promise<Verdict> {
     const group = (this.open ??= this.openGroup());
     const { transcoder } = group;
     const arrivalMs = this.options.clock.nowMs();
     const before = transcoder.tables.map((table) => table.rows);
-    const { stored, reason, next } = transcoder.append(batch, arrivalMs, { first, end: Infinity });
+    const open = { first, end: Infinity };
+    const { stored, reason, next } = transcoder.append(batch, arrivalMs, open, names);
     const range = { first, end: next ?? Infinity };
     const rows = transcoder.tables.map((table, index) => table.rows - before[index]!);
-    const pending: Pending = { batch, arrivalMs, range, rows, reason, refused: 0, failure: null };
+    const settled = { reason, refused: 0, failure: null };
+    const pending: Pending = { batch, arrivalMs, range, names, rows, ...settled };
     if (stored > 0) group.bytes += batch.bytes.length;
     const committed = stored === 0 ? null : new Promise<void>((settle) => {
       group.waiting.push(Object.assign(pending, { settle }));

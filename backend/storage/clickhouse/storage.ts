@@ -55,8 +55,8 @@ export function createClickHouseStorage(options: ClickHouseStorageOptions): Stor
       await connection.close();
     },
     writer: {
-      consume: (batch, abort) => (started
-        ? writer.consume(batch, abort)
+      consume: (batch, abort, attempt) => (started
+        ? writer.consume(batch, abort, attempt)
         : Promise.resolve(retryable('the store is not ready yet', START_RETRY.maxIntervalMs))),
     },
     query: (request) => runQuery(connection, request),

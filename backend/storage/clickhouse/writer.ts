@@ -7,11 +7,14 @@
 // together, except that one with bad rows is told apart (commit.ts).
 //
 // What waits is bounded in bytes; beyond that senders are told to come again. The writer keeps no
-// data of its own: what was not answered is still the sender's. Every insert has a token of its
-// own, so equal rows that are sent twice are stored twice, as two requests asked for.
+// data of its own: what was not answered is still the sender's.
+//
+// A batch with an id is stored once, however often and in whatever company it is sent: while it is
+// under way, further attempts wait for that result, and an attempt that says it is not the first is
+// looked up in the store before anything is inserted (retry.ts). A first attempt is not looked up:
+// it cannot have been stored. Requests without an id are stored as often as they are sent.
 
 import type { Batch } from '../../../proto/contract/batch.ts';
-import type { Consumer } from '../../../proto/contract/component.ts';
 import { ACCEPTED, retryable } from '../../../proto/contract/outcome.ts';
 import type { Outcome } from '../../../proto/contract/outcome.ts';
 import { SIGNALS } from '../../../proto/otlp/model.ts';
@@ -20,9 +23,14 @@ import type { Counters } from '../../../runtime/counters.ts';
 import { rateLimited } from '../../../runtime/log.ts';
 import type { Log } from '../../../runtime/log.ts';
 import type { World } from '../../../runtime/world.ts';
+import type { StorageWriter } from '../contract.ts';
 import type { Connection } from './client.ts';
+import { Fence } from './fence.ts';
 import { insertTable } from './insert.ts';
 import { Lane } from './lane.ts';
+import type { Verdict } from './lane.ts';
+import { countDuplicates, Retries } from './retry.ts';
+import { rowNames } from './transcode/names.ts';
 import type { Table } from './transcode/table.ts';
 
 export interface WriterOptions {
@@ -45,7 +53,7 @@ export interface FlushOptions {
 
 const limits = {
   /** Inserts that one request may be cut into; the records beyond are refused. */
-  piecesMax: 64,
+  piecesMax: 128,
 } as const;
 
 const FULL_RETRY_MS = 1000;
@@ -53,7 +61,7 @@ const STOPPED_RETRY_MS = 1000;
 const LOG_EVERY_MS = 10_000;
 const TOO_LARGE = 'its resource attributes, repeated for each record, are too large';
 
-export interface Writer extends Consumer {
+export interface Writer extends StorageWriter {
   /** Sends what was gathered and waits for it; what is not done at `deadline` is to come again. */
   stop(deadline: AbortSignal): Promise<void>;
 }
@@ -65,39 +73,70 @@ export function createWriter(options: WriterOptions): Writer {
 class GatheringWriter implements Writer {
   private readonly options: WriterOptions;
   private readonly lanes: ReadonlyMap<Signal, Lane>;
+  private readonly retries: Retries;
+  private readonly fence: Fence;
   private readonly cut: AbortController;
+  /** What was taken and has no answer yet. */
+  private readonly taken: Set<Promise<Outcome>>;
+  /** Of these, the batches with an id, by signal and id. */
+  private readonly underWay: Map<string, Promise<Outcome>>;
   private stopped: boolean;
   private waitingBytes: number;
 
   constructor(options: WriterOptions) {
-    const { clock } = options.world;
+    const { clock, random } = options.world;
+    const { connection, counters } = options;
     const log = rateLimited(options.log, clock, LOG_EVERY_MS);
-    const insert = (table: Table) => this.insert(table);
+    const insert = (table: Table) => this.insert(table, table.rows, (queryId) =>
+      insertTable(connection, table, queryId, this.cut.signal));
     const lane = (signal: Signal) => new Lane(signal, { ...options.flush, clock, log, insert });
     this.options = options;
     this.lanes = new Map(SIGNALS.map((signal) => [signal, lane(signal)]));
     this.cut = new AbortController();
+    this.fence = new Fence(connection, clock, random);
+    this.retries = new Retries({
+      ...{ connection, counters, clock, fence: this.fence, abort: this.cut.signal },
+      insert: (table, rows, run) => this.insert(table, rows, run),
+    });
+    this.taken = new Set();
+    this.underWay = new Map();
     this.stopped = false;
     this.waitingBytes = 0;
-    options.counters.gauge(
+    counters.gauge(
       'binnacle_storage_waiting_bytes',
       'Bytes of requests that wait for their commit.',
       () => this.waitingBytes,
     );
   }
 
-  async consume(batch: Batch, abort: AbortSignal): Promise<Outcome> {
+  async consume(batch: Batch, abort: AbortSignal, attempt = 0): Promise<Outcome> {
     if (this.stopped) return retryable('the backend is stopping', STOPPED_RETRY_MS);
+    const key = batch.id === undefined ? null : `${batch.signal} ${batch.id}`;
+    const earlier = key === null ? undefined : this.underWay.get(key);
+    if (earlier !== undefined) return unlessAborted(this.joined(batch, earlier), abort);
     const size = batch.bytes.length;
     // A single request larger than the bound is taken when nothing else waits.
     if (this.waitingBytes > 0 && this.waitingBytes + size > this.options.flush.waitingBytesMax) {
       return retryable('too much waits for the store', FULL_RETRY_MS);
     }
     this.waitingBytes += size;
-    const outcome = this.store(batch).finally(() => {
+    const outcome = this.store(batch, attempt).finally(() => {
       this.waitingBytes -= size;
+      this.taken.delete(outcome);
+      if (key !== null) this.underWay.delete(key);
     });
+    this.taken.add(outcome);
+    if (key !== null) this.underWay.set(key, outcome);
     return unlessAborted(outcome, abort);
+  }
+
+  /** The result of an attempt that was under way when the same batch came again. */
+  private async joined(batch: Batch, earlier: Promise<Outcome>): Promise<Outcome> {
+    const outcome = await earlier;
+    if (outcome.status === 'accepted') {
+      countDuplicates(this.options.counters, batch.signal, batch.itemCount - outcome.rejected);
+    }
+    return outcome;
   }
 
   async stop(deadline: AbortSignal): Promise<void> {
@@ -105,13 +144,18 @@ class GatheringWriter implements Writer {
     const cut = () => this.cut.abort();
     deadline.addEventListener('abort', cut, { once: true });
     if (deadline.aborted) cut();
-    await Promise.all([...this.lanes.values()].map((lane) => lane.drain()));
+    const lanes = [...this.lanes.values()];
+    // What is looked up, or cut into pieces, comes into a lane later.
+    for (;;) {
+      await Promise.all(lanes.map((lane) => lane.drain()));
+      if (this.taken.size === 0) break;
+      await Promise.race(this.taken);
+    }
     deadline.removeEventListener('abort', cut);
   }
 
   /** Stores a request, piece by piece when its columns are too large to be held at once. */
-  private async store(batch: Batch): Promise<Outcome> {
-    const lane = this.lanes.get(batch.signal)!;
+  private async store(batch: Batch, attempt: number): Promise<Outcome> {
     let stored = 0;
     let reason = '';
     let next: number | null = 0;
@@ -120,7 +164,7 @@ class GatheringWriter implements Writer {
         reason ||= TOO_LARGE;
         break;
       }
-      const verdict = await lane.add(batch, next);
+      const verdict = await this.storePiece(batch, attempt, { piece, first: next });
       if (verdict.failure !== null) {
         return retryable(verdict.failure.reason, verdict.failure.retryAfterMs);
       }
@@ -132,20 +176,37 @@ class GatheringWriter implements Writer {
     return rejected === 0 ? ACCEPTED : { status: 'accepted', rejected, reason };
   }
 
-  private async insert(table: Table): Promise<void> {
-    const { connection, counters, world } = this.options;
+  private async storePiece(
+    batch: Batch,
+    attempt: number,
+    { piece, first }: { piece: number; first: number },
+  ): Promise<Verdict> {
+    const names = rowNames(batch.id, piece);
+    if (batch.id !== undefined && attempt > 0) {
+      const verdict = await this.retries.complete(batch, first, names);
+      if (verdict !== null) return verdict;
+    }
+    return this.lanes.get(batch.signal)!.add(batch, first, names);
+  }
+
+  private async insert(
+    table: Table,
+    rows: number,
+    run: (queryId: string) => Promise<void>,
+  ): Promise<void> {
+    const { counters, world } = this.options;
     const count = (name: string, help: string, value: number) =>
       counters.counter(`binnacle_storage_${name}`, help, { table: table.name }).add(value);
     const startMs = world.clock.monotonicMs();
     try {
-      await insertTable(connection, table, world.random.uuid(), this.cut.signal);
+      await this.fence.run(run);
     } catch (error) {
       count('insert_failures_total', 'Inserts that were not committed.', 1);
       throw error;
     }
     const seconds = (world.clock.monotonicMs() - startMs) / 1000;
     count('inserts_total', 'Inserts that were committed.', 1);
-    count('rows_total', 'Rows that were committed.', table.rows);
+    count('rows_total', 'Rows that were committed.', rows);
     count('bytes_total', 'Bytes of columns that were committed.', table.byteCount());
     count('insert_seconds_total', 'Time from sending inserts to their commit.', seconds);
   }

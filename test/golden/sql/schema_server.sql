@@ -32,11 +32,13 @@ CREATE TABLE IF NOT EXISTS otel_logs
     ScopeAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
     LogAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
     EventName String CODEC(ZSTD(1)),
+    BatchId LowCardinality(String) CODEC(ZSTD(1)),
     INDEX idx_trace_id TraceId TYPE bloom_filter(0.001) GRANULARITY 1,
     INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_log_attr_key mapKeys(LogAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_log_attr_value mapValues(LogAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX idx_lower_body lower(Body) TYPE tokenbf_v1(32768, 3, 0) GRANULARITY 8
+    INDEX idx_lower_body lower(Body) TYPE tokenbf_v1(32768, 3, 0) GRANULARITY 8,
+    INDEX idx_batch_id BatchId TYPE bloom_filter(0.001) GRANULARITY 1
 )
 ENGINE = MergeTree
 PARTITION BY toDate(Timestamp)
@@ -75,11 +77,13 @@ CREATE TABLE IF NOT EXISTS otel_traces
         TraceState String,
         Attributes Map(LowCardinality(String), String)
     ) CODEC(ZSTD(1)),
+    BatchId LowCardinality(String) CODEC(ZSTD(1)),
     INDEX idx_trace_id TraceId TYPE bloom_filter(0.001) GRANULARITY 1,
     INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_span_attr_key mapKeys(SpanAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_span_attr_value mapValues(SpanAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX idx_duration Duration TYPE minmax GRANULARITY 1
+    INDEX idx_duration Duration TYPE minmax GRANULARITY 1,
+    INDEX idx_batch_id BatchId TYPE bloom_filter(0.001) GRANULARITY 1
 )
 ENGINE = MergeTree
 PARTITION BY toDate(Timestamp)
@@ -136,9 +140,11 @@ CREATE TABLE IF NOT EXISTS otel_metrics_gauge
         SpanId String,
         TraceId String
     ) CODEC(ZSTD(1)),
+    BatchId LowCardinality(String) CODEC(ZSTD(1)),
     INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_attr_value mapValues(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX idx_time_minmax TimeUnix TYPE minmax GRANULARITY 1
+    INDEX idx_time_minmax TimeUnix TYPE minmax GRANULARITY 1,
+    INDEX idx_batch_id BatchId TYPE bloom_filter(0.001) GRANULARITY 1
 )
 ENGINE = MergeTree
 PARTITION BY toDate(TimeUnix)
@@ -173,9 +179,11 @@ CREATE TABLE IF NOT EXISTS otel_metrics_sum
     ) CODEC(ZSTD(1)),
     AggregationTemporality Int32 CODEC(ZSTD(1)),
     IsMonotonic Bool CODEC(Delta(1), ZSTD(1)),
+    BatchId LowCardinality(String) CODEC(ZSTD(1)),
     INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_attr_value mapValues(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX idx_time_minmax TimeUnix TYPE minmax GRANULARITY 1
+    INDEX idx_time_minmax TimeUnix TYPE minmax GRANULARITY 1,
+    INDEX idx_batch_id BatchId TYPE bloom_filter(0.001) GRANULARITY 1
 )
 ENGINE = MergeTree
 PARTITION BY toDate(TimeUnix)
@@ -214,9 +222,11 @@ CREATE TABLE IF NOT EXISTS otel_metrics_histogram
     Min Float64 CODEC(ZSTD(1)),
     Max Float64 CODEC(ZSTD(1)),
     AggregationTemporality Int32 CODEC(ZSTD(1)),
+    BatchId LowCardinality(String) CODEC(ZSTD(1)),
     INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_attr_value mapValues(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX idx_time_minmax TimeUnix TYPE minmax GRANULARITY 1
+    INDEX idx_time_minmax TimeUnix TYPE minmax GRANULARITY 1,
+    INDEX idx_batch_id BatchId TYPE bloom_filter(0.001) GRANULARITY 1
 )
 ENGINE = MergeTree
 PARTITION BY toDate(TimeUnix)
@@ -259,9 +269,11 @@ CREATE TABLE IF NOT EXISTS otel_metrics_exponential_histogram
     Min Float64 CODEC(ZSTD(1)),
     Max Float64 CODEC(ZSTD(1)),
     AggregationTemporality Int32 CODEC(ZSTD(1)),
+    BatchId LowCardinality(String) CODEC(ZSTD(1)),
     INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_attr_value mapValues(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX idx_time_minmax TimeUnix TYPE minmax GRANULARITY 1
+    INDEX idx_time_minmax TimeUnix TYPE minmax GRANULARITY 1,
+    INDEX idx_batch_id BatchId TYPE bloom_filter(0.001) GRANULARITY 1
 )
 ENGINE = MergeTree
 PARTITION BY toDate(TimeUnix)
@@ -292,9 +304,11 @@ CREATE TABLE IF NOT EXISTS otel_metrics_summary
         Value Float64
     ) CODEC(ZSTD(1)),
     Flags UInt32 CODEC(ZSTD(1)),
+    BatchId LowCardinality(String) CODEC(ZSTD(1)),
     INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_attr_value mapValues(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX idx_time_minmax TimeUnix TYPE minmax GRANULARITY 1
+    INDEX idx_time_minmax TimeUnix TYPE minmax GRANULARITY 1,
+    INDEX idx_batch_id BatchId TYPE bloom_filter(0.001) GRANULARITY 1
 )
 ENGINE = MergeTree
 PARTITION BY toDate(TimeUnix)

@@ -1,5 +1,6 @@
 -- Log records. Names, types and values as the OpenTelemetry ClickHouse exporter writes them.
 -- TimestampTime is what the exporter's table had before 2026 and the Grafana data source asks for.
+-- BatchId is Binnacle's own: which batch brought a row, see names.ts beside the transcoder.
 
 CREATE TABLE IF NOT EXISTS otel_logs {ON_CLUSTER}
 (
@@ -20,11 +21,13 @@ CREATE TABLE IF NOT EXISTS otel_logs {ON_CLUSTER}
     ScopeAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
     LogAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
     EventName String CODEC(ZSTD(1)),
+    BatchId LowCardinality(String) CODEC(ZSTD(1)),
     INDEX idx_trace_id TraceId TYPE bloom_filter(0.001) GRANULARITY 1,
     INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_log_attr_key mapKeys(LogAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_log_attr_value mapValues(LogAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX idx_lower_body lower(Body) TYPE tokenbf_v1(32768, 3, 0) GRANULARITY 8
+    INDEX idx_lower_body lower(Body) TYPE tokenbf_v1(32768, 3, 0) GRANULARITY 8,
+    INDEX idx_batch_id BatchId TYPE bloom_filter(0.001) GRANULARITY 1
 )
 ENGINE = {ENGINE MergeTree}
 PARTITION BY toDate(Timestamp)

@@ -1,5 +1,6 @@
 -- Spans. Names, types and values as the OpenTelemetry ClickHouse exporter writes them; the order
 -- key begins with a time bucket, so that a question about the last minutes reads the end only.
+-- BatchId is Binnacle's own: which batch brought a row, see names.ts beside the transcoder.
 
 CREATE TABLE IF NOT EXISTS otel_traces {ON_CLUSTER}
 (
@@ -31,11 +32,13 @@ CREATE TABLE IF NOT EXISTS otel_traces {ON_CLUSTER}
         TraceState String,
         Attributes Map(LowCardinality(String), String)
     ) CODEC(ZSTD(1)),
+    BatchId LowCardinality(String) CODEC(ZSTD(1)),
     INDEX idx_trace_id TraceId TYPE bloom_filter(0.001) GRANULARITY 1,
     INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_span_attr_key mapKeys(SpanAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_span_attr_value mapValues(SpanAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX idx_duration Duration TYPE minmax GRANULARITY 1
+    INDEX idx_duration Duration TYPE minmax GRANULARITY 1,
+    INDEX idx_batch_id BatchId TYPE bloom_filter(0.001) GRANULARITY 1
 )
 ENGINE = {ENGINE MergeTree}
 PARTITION BY toDate(Timestamp)

@@ -1,6 +1,7 @@
 -- Data points, a table for each kind. Names and values as the OpenTelemetry ClickHouse exporter
 -- writes them. Its newest version keeps times in whole seconds; these tables keep nanoseconds, as it
 -- did before, so that a point is stored as it was sent.
+-- BatchId is Binnacle's own: which batch brought a row, see names.ts beside the transcoder.
 
 CREATE TABLE IF NOT EXISTS otel_metrics_gauge {ON_CLUSTER}
 (
@@ -28,9 +29,11 @@ CREATE TABLE IF NOT EXISTS otel_metrics_gauge {ON_CLUSTER}
         SpanId String,
         TraceId String
     ) CODEC(ZSTD(1)),
+    BatchId LowCardinality(String) CODEC(ZSTD(1)),
     INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_attr_value mapValues(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX idx_time_minmax TimeUnix TYPE minmax GRANULARITY 1
+    INDEX idx_time_minmax TimeUnix TYPE minmax GRANULARITY 1,
+    INDEX idx_batch_id BatchId TYPE bloom_filter(0.001) GRANULARITY 1
 )
 ENGINE = {ENGINE MergeTree}
 PARTITION BY toDate(TimeUnix)
@@ -65,9 +68,11 @@ CREATE TABLE IF NOT EXISTS otel_metrics_sum {ON_CLUSTER}
     ) CODEC(ZSTD(1)),
     AggregationTemporality Int32 CODEC(ZSTD(1)),
     IsMonotonic Bool CODEC(Delta(1), ZSTD(1)),
+    BatchId LowCardinality(String) CODEC(ZSTD(1)),
     INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_attr_value mapValues(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX idx_time_minmax TimeUnix TYPE minmax GRANULARITY 1
+    INDEX idx_time_minmax TimeUnix TYPE minmax GRANULARITY 1,
+    INDEX idx_batch_id BatchId TYPE bloom_filter(0.001) GRANULARITY 1
 )
 ENGINE = {ENGINE MergeTree}
 PARTITION BY toDate(TimeUnix)
@@ -106,9 +111,11 @@ CREATE TABLE IF NOT EXISTS otel_metrics_histogram {ON_CLUSTER}
     Min Float64 CODEC(ZSTD(1)),
     Max Float64 CODEC(ZSTD(1)),
     AggregationTemporality Int32 CODEC(ZSTD(1)),
+    BatchId LowCardinality(String) CODEC(ZSTD(1)),
     INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_attr_value mapValues(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX idx_time_minmax TimeUnix TYPE minmax GRANULARITY 1
+    INDEX idx_time_minmax TimeUnix TYPE minmax GRANULARITY 1,
+    INDEX idx_batch_id BatchId TYPE bloom_filter(0.001) GRANULARITY 1
 )
 ENGINE = {ENGINE MergeTree}
 PARTITION BY toDate(TimeUnix)
@@ -151,9 +158,11 @@ CREATE TABLE IF NOT EXISTS otel_metrics_exponential_histogram {ON_CLUSTER}
     Min Float64 CODEC(ZSTD(1)),
     Max Float64 CODEC(ZSTD(1)),
     AggregationTemporality Int32 CODEC(ZSTD(1)),
+    BatchId LowCardinality(String) CODEC(ZSTD(1)),
     INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_attr_value mapValues(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX idx_time_minmax TimeUnix TYPE minmax GRANULARITY 1
+    INDEX idx_time_minmax TimeUnix TYPE minmax GRANULARITY 1,
+    INDEX idx_batch_id BatchId TYPE bloom_filter(0.001) GRANULARITY 1
 )
 ENGINE = {ENGINE MergeTree}
 PARTITION BY toDate(TimeUnix)
@@ -184,9 +193,11 @@ CREATE TABLE IF NOT EXISTS otel_metrics_summary {ON_CLUSTER}
         Value Float64
     ) CODEC(ZSTD(1)),
     Flags UInt32 CODEC(ZSTD(1)),
+    BatchId LowCardinality(String) CODEC(ZSTD(1)),
     INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_attr_value mapValues(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX idx_time_minmax TimeUnix TYPE minmax GRANULARITY 1
+    INDEX idx_time_minmax TimeUnix TYPE minmax GRANULARITY 1,
+    INDEX idx_batch_id BatchId TYPE bloom_filter(0.001) GRANULARITY 1
 )
 ENGINE = {ENGINE MergeTree}
 PARTITION BY toDate(TimeUnix)

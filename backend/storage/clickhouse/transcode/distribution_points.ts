@@ -76,7 +76,7 @@ export class HistogramRows {
   private readonly temporality: Words;
 
   constructor(metric: MetricFields) {
-    const table = new Table('otel_metrics_histogram');
+    const table = new Table('otel_metrics_histogram', 'TimeUnix');
     this.table = table;
     this.metric = metric;
     this.point = new PointColumns(table, metric);
@@ -187,7 +187,7 @@ export class ExponentialHistogramRows {
   private readonly temporality: Words;
 
   constructor(metric: MetricFields) {
-    const table = new Table('otel_metrics_exponential_histogram');
+    const table = new Table('otel_metrics_exponential_histogram', 'TimeUnix');
     this.table = table;
     this.metric = metric;
     this.point = new PointColumns(table, metric);
@@ -260,7 +260,7 @@ export class SummaryRows {
   private readonly value: Words;
 
   constructor(metric: MetricFields) {
-    const table = new Table('otel_metrics_summary');
+    const table = new Table('otel_metrics_summary', 'TimeUnix');
     this.table = table;
     this.point = new PointColumns(table, metric);
     this.count = table.words('Count', 'UInt64');

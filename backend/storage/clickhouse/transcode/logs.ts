@@ -35,9 +35,10 @@ export class LogRows implements RecordRows {
   private readonly scopeAttributes: MapColumn;
   private readonly attributes: MapColumn;
   private readonly eventName: Bytes;
+  private readonly batchId: Bytes;
 
   constructor() {
-    const table = new Table('otel_logs');
+    const table = new Table('otel_logs', 'Timestamp');
     this.table = table;
     this.tables = [table];
     this.timestamp = table.words('Timestamp', 'DateTime64(9)');
@@ -56,6 +57,7 @@ export class LogRows implements RecordRows {
     this.scopeAttributes = table.map('ScopeAttributes');
     this.attributes = table.map('LogAttributes');
     this.eventName = table.strings('EventName');
+    this.batchId = table.strings('BatchId');
   }
 
   read(source: Source, origin: Origin): void {
@@ -64,6 +66,7 @@ export class LogRows implements RecordRows {
     let low = 0, high = 0, observedLow = 0, observedHigh = 0, severity = 0, flags = 0;
     let severityText = 0, severityTextEnd = 0, body = 0, bodyEnd = 0, attributes = 0;
     let traceId = 0, traceIdEnd = 0, spanId = 0, spanIdEnd = 0, event = 0, eventEnd = 0;
+    let name = origin.batchName;
     while (reader.more()) {
       const tag = reader.tag();
       switch (tag) {
@@ -92,7 +95,12 @@ export class LogRows implements RecordRows {
     if ((low | high) !== 0) appendTime(this.timestamp, low, high, 'log record');
     else if ((observedLow | observedHigh) !== 0) {
       appendTime(this.timestamp, observedLow, observedHigh, 'log record');
-    } else this.timestamp.pair(origin.arrivalLow, origin.arrivalHigh);
+    } else {
+      this.timestamp.pair(origin.arrivalLow, origin.arrivalHigh);
+      name = origin.untimedName;
+      origin.untimed = true;
+    }
+    name.appendTo(this.batchId);
     appendId(this.traceId, source, traceId, traceIdEnd, TRACE_ID_BYTES);
     appendId(this.spanId, source, spanId, spanIdEnd, SPAN_ID_BYTES);
     this.traceFlags.byte(flags & 0xff);

@@ -54,7 +54,7 @@ export class GaugeRows {
   private readonly numbers: NumberRows;
 
   constructor(metric: MetricFields) {
-    this.table = new Table('otel_metrics_gauge');
+    this.table = new Table('otel_metrics_gauge', 'TimeUnix');
     this.numbers = new NumberRows(this.table, metric);
   }
 
@@ -72,7 +72,7 @@ export class SumRows {
   private readonly monotonic: Bytes;
 
   constructor(metric: MetricFields) {
-    this.table = new Table('otel_metrics_sum');
+    this.table = new Table('otel_metrics_sum', 'TimeUnix');
     this.metric = metric;
     this.numbers = new NumberRows(this.table, metric);
     this.temporality = this.table.words('AggregationTemporality', 'Int32');

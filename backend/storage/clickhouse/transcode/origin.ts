@@ -46,6 +46,14 @@ export class SharedString {
     this.present = true;
   }
 
+  /** Takes over a text. */
+  write(text: string): void {
+    this.text.reset();
+    this.text.text(text);
+    this.view = this.text.used();
+    this.present = true;
+  }
+
   /** Takes over a string that is in Native form already. */
   take(native: Uint8Array): void {
     this.text.reset();
@@ -113,6 +121,12 @@ export class SharedAttributes {
 }
 
 export class Origin {
+  /** What rows of the request are named by: see names.ts. */
+  readonly batchName: SharedString;
+  /** The same for rows that have no time of their own. */
+  readonly untimedName: SharedString;
+  /** Whether a record without a time was met. */
+  untimed: boolean;
   readonly serviceName: SharedString;
   readonly resourceAttributes: SharedAttributes;
   readonly resourceSchemaUrl: SharedString;
@@ -130,6 +144,9 @@ export class Origin {
   arrivalHigh: number;
 
   constructor() {
+    this.batchName = new SharedString();
+    this.untimedName = new SharedString();
+    this.untimed = false;
     this.serviceName = new SharedString();
     this.resourceAttributes = new SharedAttributes();
     this.resourceSchemaUrl = new SharedString();
@@ -149,7 +166,7 @@ export class Origin {
     this.sharedBytes = this.resourceAttributes.byteCount() + this.scopeAttributes.byteCount()
       + this.serviceName.byteCount() + this.resourceSchemaUrl.byteCount()
       + this.scopeName.byteCount() + this.scopeVersion.byteCount()
-      + this.scopeSchemaUrl.byteCount();
+      + this.scopeSchemaUrl.byteCount() + this.batchName.byteCount();
   }
 
   clearResource(): void {

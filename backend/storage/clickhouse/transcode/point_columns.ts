@@ -64,6 +64,7 @@ export class PointColumns {
   private readonly startTime: Words;
   private readonly time: Words;
   private readonly flags: Words;
+  private readonly batchId: Bytes;
 
   constructor(table: Table, metric: MetricFields) {
     this.startLow = this.startHigh = this.timeLow = this.timeHigh = 0;
@@ -84,6 +85,7 @@ export class PointColumns {
     this.startTime = table.words('StartTimeUnix', 'DateTime64(9)');
     this.time = table.words('TimeUnix', 'DateTime64(9)');
     this.flags = table.words('Flags', 'UInt32');
+    this.batchId = table.strings('BatchId');
   }
 
   begin(): void {
@@ -125,6 +127,7 @@ export class PointColumns {
     origin.scopeAttributes.appendTo(this.scopeAttributes);
     origin.scopeSchemaUrl.appendTo(this.scopeSchemaUrl);
     this.scopeDroppedAttributes.one(origin.scopeDroppedAttributes);
+    origin.batchName.appendTo(this.batchId);
   }
 }
 

@@ -47,10 +47,11 @@ export class SpanRows implements RecordRows {
   private readonly statusMessage: Bytes;
   private readonly events: EventRows;
   private readonly links: LinkRows;
+  private readonly batchId: Bytes;
   private readonly status: { code: number; start: number; end: number };
 
   constructor() {
-    const table = new Table('otel_traces');
+    const table = new Table('otel_traces', 'Timestamp');
     this.table = table;
     this.tables = [table];
     this.timestamp = table.words('Timestamp', 'DateTime64(9)');
@@ -70,6 +71,7 @@ export class SpanRows implements RecordRows {
     this.statusMessage = table.strings('StatusMessage');
     this.events = new EventRows(table);
     this.links = new LinkRows(table);
+    this.batchId = table.strings('BatchId');
     this.status = { code: 0, start: 0, end: 0 };
   }
 
@@ -130,6 +132,7 @@ export class SpanRows implements RecordRows {
     origin.resourceAttributes.appendTo(this.resourceAttributes);
     origin.scopeName.appendTo(this.scopeName);
     origin.scopeVersion.appendTo(this.scopeVersion);
+    origin.batchName.appendTo(this.batchId);
   }
 }
 

@@ -18,23 +18,29 @@ export interface MapColumn {
 
 interface Column {
   readonly name: string;
+  readonly type: string;
   readonly head: Uint8Array;
   readonly parts: readonly Part[];
 }
 
 export class Table {
   readonly name: string;
+  /** The column of times in nanoseconds that the table is partitioned by. */
+  readonly timeColumn: string;
   /** The number of complete rows. */
   rows: number;
   private readonly columns: Column[];
   private readonly parts: Set<Part>;
+  private time: Words | null;
   private markedRows: number;
 
-  constructor(name: string) {
+  constructor(name: string, timeColumn: string) {
     this.name = name;
+    this.timeColumn = timeColumn;
     this.rows = 0;
     this.columns = [];
     this.parts = new Set();
+    this.time = null;
     this.markedRows = 0;
   }
 
@@ -51,7 +57,9 @@ export class Table {
 
   /** Numbers of 4 bytes (`one`) or 8 (`pair`, `double`). */
   words(name: string, type: string): Words {
-    return this.add(name, type, new Words());
+    const column = this.add(name, type, new Words());
+    if (name === this.timeColumn) this.time = column;
+    return column;
   }
 
   map(name: string): MapColumn {
@@ -89,12 +97,35 @@ export class Table {
     const head = new Bytes();
     head.text(name);
     head.text(type);
-    this.columns.push({ name, head: Uint8Array.from(head.used()), parts });
+    this.columns.push({ name, type, head: Uint8Array.from(head.used()), parts });
     for (const part of parts) this.parts.add(part);
   }
 
   columnNames(): string[] {
     return this.columns.map((column) => column.name);
+  }
+
+  /** Names and types of the columns as the block has them, for `input` of ClickHouse. */
+  structure(): string {
+    return this.columns.map(({ name, type }) => `\`${name}\` ${type}`).join(', ');
+  }
+
+  /** The first and the last time of its rows in nanoseconds. There must be a row. */
+  timeRange(): { readonly first: bigint; readonly last: bigint } {
+    const words = this.time!.words.subarray(0, this.time!.length);
+    let [firstLow, firstHigh] = words as unknown as [number, number];
+    let [lastLow, lastHigh] = [firstLow, firstHigh];
+    for (let index = 0; index < words.length; index += 2) {
+      const low = words[index]!;
+      const high = words[index + 1]!;
+      if (high < firstHigh || (high === firstHigh && low < firstLow)) {
+        [firstLow, firstHigh] = [low, high];
+      } else if (high > lastHigh || (high === lastHigh && low > lastLow)) {
+        [lastLow, lastHigh] = [low, high];
+      }
+    }
+    const joined = (low: number, high: number) => (BigInt(high) << 32n) | BigInt(low);
+    return { first: joined(firstLow, firstHigh), last: joined(lastLow, lastHigh) };
   }
 
   mark(): void {

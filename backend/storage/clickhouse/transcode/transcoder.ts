@@ -7,7 +7,7 @@
 // carefully.
 //
 // A small request can make large columns, since what a resource says once is written to each of its
-// rows. So the walk ends where the columns are full, and goes on in other tables from there.
+// rows. So the walk ends where it has made much of them, and goes on in other tables from there.
 
 import type { Batch } from '../../../../proto/contract/batch.ts';
 import type { Signal } from '../../../../proto/otlp/model.ts';
@@ -17,14 +17,20 @@ import { viewOf } from './columns.ts';
 import type { Source } from './columns.ts';
 import { LogRows } from './logs.ts';
 import { MetricRows } from './metrics.ts';
+import { UNNAMED } from './names.ts';
+import type { RowNames } from './names.ts';
 import { Origin } from './origin.ts';
 import type { Attempts, Read, RecordRows } from './records.ts';
 import { SpanRows } from './spans.ts';
 import type { Table } from './table.ts';
 
 export const limits = {
-  /** Beyond so many bytes of repeated content no further record is appended until `reset`. */
-  repeatedBytesMax: 128 * 1024 * 1024,
+  /**
+   * With so many bytes of repeated content the tables are full, and a single `append` ends. So
+   * there is never more than twice as much, and where an append ends does not depend on what the
+   * tables held before: a retry is cut at the same records as the first attempt.
+   */
+  repeatedBytesMax: 64 * 1024 * 1024,
 } as const;
 
 /** What a row takes at least, numbers and the ends of lists. */
@@ -67,6 +73,8 @@ export class Transcoder implements Attempts {
   private number: number;
   private next: number | null;
   private repeatedBytes: number;
+  /** Of these, what the current `append` has added. */
+  private addedBytes: number;
 
   constructor(signal: Signal) {
     this.rows = createRows(signal, this);
@@ -82,12 +90,21 @@ export class Transcoder implements Attempts {
     this.number = 0;
     this.next = null;
     this.repeatedBytes = 0;
+    this.addedBytes = 0;
   }
 
   /** Appends records of a batch of this signal, which arrived at `arrivalMs`. */
-  append(batch: Batch, arrivalMs: number, range: RecordRange = ALL): Appended {
+  append(
+    batch: Batch,
+    arrivalMs: number,
+    range: RecordRange = ALL,
+    names: RowNames = UNNAMED,
+  ): Appended {
     const before = this.rowCount();
     const bytesBefore = this.repeatedBytes;
+    this.origin.batchName.write(names.timed);
+    this.origin.untimedName.write(names.untimed);
+    this.origin.untimed = false;
     this.first = range.first;
     this.end = range.end;
     this.reason = '';
@@ -113,6 +130,11 @@ export class Transcoder implements Attempts {
     return count;
   }
 
+  /** Whether rows of the last `append` have the time of its arrival. */
+  hasUntimed(): boolean {
+    return this.origin.untimed;
+  }
+
   isFull(): boolean {
     return this.repeatedBytes >= limits.repeatedBytesMax;
   }
@@ -128,12 +150,14 @@ export class Transcoder implements Attempts {
       source.reader.range();
       return;
     }
-    if (this.isFull()) {
+    if (this.addedBytes >= limits.repeatedBytesMax) {
       this.next = number;
       source.reader.range();
       return;
     }
-    this.repeatedBytes += ROW_BYTES + origin.sharedBytes + origin.metricBytes;
+    const bytes = ROW_BYTES + origin.sharedBytes + origin.metricBytes;
+    this.repeatedBytes += bytes;
+    this.addedBytes += bytes;
     this.run(read, source, origin);
   }
 
@@ -168,6 +192,7 @@ export class Transcoder implements Attempts {
     const reader = new Reader(bytes);
     const source: Source = { reader, bytes: reader.bytes, view: viewOf(reader.bytes) };
     this.careful = careful;
+    this.addedBytes = 0;
     this.number = 0;
     this.next = null;
     try {
