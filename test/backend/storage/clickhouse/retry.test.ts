@@ -3,7 +3,6 @@
 // days, tables and pieces are taken away as if they had never been committed.
 
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
 import { after, before, test } from 'node:test';
 import { Connection } from '../../../../backend/storage/clickhouse/client.ts';
 import { Fence } from '../../../../backend/storage/clickhouse/fence.ts';
@@ -17,24 +16,17 @@ import { encodeRequest } from '../../../../proto/otlp/codec.ts';
 import { SIGNALS } from '../../../../proto/otlp/model.ts';
 import type { RequestOf, Signal } from '../../../../proto/otlp/model.ts';
 import { createWorld } from '../../../../runtime/world.ts';
-import type { World } from '../../../../runtime/world.ts';
 import { generateServiceSpans } from '../../../bench/data.ts';
 import { generateRequest, seededRandom } from '../../../proto/generate.ts';
 import { startEngine } from '../engine_fixture.ts';
 import type { EngineFixture } from '../engine_fixture.ts';
-import { countRows, NEVER, queryText, startStorage, storageOptions } from './storage_fixture.ts';
+import { contents, TABLES, worldAt } from './stored_contents.ts';
+import { countRows, NEVER, startStorage, storageOptions } from './storage_fixture.ts';
 import type { StorageFixture } from './storage_fixture.ts';
 
 const DAY_MS = 86_400_000;
 /** Two minutes before midnight, UTC. */
 const EVENING_MS = 20_000 * DAY_MS - 120_000;
-const TABLES: Readonly<Record<Signal, readonly string[]>> = {
-  logs: ['otel_logs'],
-  traces: ['otel_traces'],
-  metrics: ['gauge', 'sum', 'histogram', 'exponential_histogram', 'summary']
-    .map((kind) => `otel_metrics_${kind}`),
-};
-const VIEW = 'SELECT TraceId, min(Start), max(End) FROM otel_traces_trace_id_ts GROUP BY TraceId';
 
 let engine: EngineFixture;
 before(async () => {
@@ -55,12 +47,6 @@ async function withStorage(
   }
 }
 
-/** Logs without a time are stored with that of the clock, if it is told. */
-function worldAt(nowMs: (() => number) | undefined): World {
-  const world = createWorld();
-  return nowMs === undefined ? world : { ...world, clock: { ...world.clock, nowMs } };
-}
-
 function batchOf<S extends Signal>(signal: S, request: RequestOf<S>, id: string): Batch {
   return Batch.fromBytes(signal, encodeRequest(signal, request), id);
 }
@@ -68,16 +54,6 @@ function batchOf<S extends Signal>(signal: S, request: RequestOf<S>, id: string)
 const random = seededRandom(3);
 const spans = (id: string, count = 20): Batch =>
   batchOf('traces', generateServiceSpans(random, count, EVENING_MS), id);
-
-/** A hash of every row of every table, and of what the view on spans says. */
-async function contents({ storage }: StorageFixture): Promise<string> {
-  const questions = [...Object.values(TABLES).flat().map((table) => `SELECT * FROM ${table}`), VIEW];
-  const texts = await Promise.all(questions.map((sql) => queryText(storage, sql, 'TSV')));
-  return texts.map((text) => {
-    const lines = text.split('\n').sort();
-    return `${lines.length} ${createHash('sha256').update(lines.join('\n')).digest('hex')}`;
-  }).join('\n');
-}
 
 const duplicates = ({ counters }: StorageFixture, signal: Signal): number =>
   counters.total('binnacle_ingest_duplicates_total', { signal });
@@ -93,9 +69,9 @@ for (const signal of SIGNALS) {
       const send = (attempt: number) => Promise.all(batches.map((batch) =>
         fixture.storage.writer.consume(batch, NEVER, attempt)));
       const first = await send(0);
-      const before = await contents(fixture);
+      const before = await contents(fixture.storage);
       for (const attempt of [1, 2]) assert.deepEqual(await send(attempt), first);
-      assert.equal(await contents(fixture), before);
+      assert.equal(await contents(fixture.storage), before);
       const stored = batches.reduce((sum, batch, n) => sum + storedCount(batch, first[n]!), 0);
       assert.ok(stored > 20, `${stored} stored`);
       assert.equal(duplicates(fixture, signal), 2 * stored);
@@ -110,13 +86,13 @@ for (const signal of SIGNALS) {
         batchOf(signal, generateRequest(signal, random, { groups: 6 }), `agent/1/${number}`));
       const outcomes: Outcome[] = [];
       for (const batch of batches) outcomes.push(await writer.consume(batch, NEVER, 0));
-      const before = await contents(fixture);
+      const before = await contents(fixture.storage);
       for (let round = 0; round < 4; round++) {
         await forget(fixture, TABLES[signal], round);
-        assert.notEqual(await contents(fixture), before);
+        assert.notEqual(await contents(fixture.storage), before);
         const again = batches.map((batch) => writer.consume(batch, NEVER, round + 1));
         assert.deepEqual(await Promise.all(again), outcomes);
-        assert.equal(await contents(fixture), before);
+        assert.equal(await contents(fixture.storage), before);
       }
     }, () => EVENING_MS);
   });
@@ -146,14 +122,14 @@ test('retry: a batch over midnight is completed by the day that is missing', asy
     const late = generateServiceSpans(random, 200, EVENING_MS + 180_000).resourceSpans;
     const batch = batchOf('traces', { resourceSpans: [group!, ...late] }, 'a/1/1');
     await writer.consume(batch, NEVER, 0);
-    const before = await contents(fixture);
+    const before = await contents(fixture.storage);
     const days = await fixture.rows<{ day: string }>(
       'SELECT DISTINCT _partition_id AS day FROM otel_traces');
     assert.equal(days.length, 2);
     for (const { day } of days) {
       await fixture.rows(`ALTER TABLE otel_traces DROP PARTITION ID '${day}'`);
       assert.deepEqual(await writer.consume(batch, NEVER, 1), ACCEPTED);
-      assert.equal(await contents(fixture), before);
+      assert.equal(await contents(fixture.storage), before);
     }
     assert.equal(duplicates(fixture, 'traces'), 500);
   });
@@ -221,16 +197,16 @@ test('retry: logs without a time are found a week later', async () => {
     batchOf('logs', { resourceLogs: untimed! }, 'none'),
   ];
   for (const batch of batches) await fixture.storage.writer.consume(batch, NEVER, 0);
-  const before = await contents(fixture);
+  const before = await contents(fixture.storage);
   for (const batch of batches) {
     nowMs += 7 * DAY_MS;
     assert.deepEqual(await fixture.storage.writer.consume(batch, NEVER, 1), ACCEPTED);
   }
-  assert.equal(await contents(fixture), before);
+  assert.equal(await contents(fixture.storage), before);
   // And a day with times of their own that is missing beside them.
   await fixture.rows("ALTER TABLE otel_logs DROP PARTITION ID '20251009'");
   assert.deepEqual(await fixture.storage.writer.consume(batches[0]!, NEVER, 2), ACCEPTED);
-  assert.equal(await contents(fixture), before);
+  assert.equal(await contents(fixture.storage), before);
   await fixture.stop();
 });
 
