@@ -113,8 +113,8 @@ async function send(course: Course, name: string): Promise<void> {
     const batch = Batch.fromBytes('traces', bytes, id);
     course.sent.push(id);
     for (let attempt = 0; ; attempt++) {
-      const patience = random() < 0.2 ? Math.ceil(random() * 100) : 15_000;
-      const outcome = await course.backend.client.send(batch, attempt, AbortSignal.timeout(patience));
+      const patience = AbortSignal.timeout(random() < 0.2 ? Math.ceil(random() * 100) : 15_000);
+      const outcome = await course.backend.client.send(batch, attempt, patience);
       if (outcome.status === 'accepted') break;
       assert.equal(outcome.status, 'retryable', outcome.reason);
       course.retries++;

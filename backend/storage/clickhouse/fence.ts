@@ -2,10 +2,10 @@
 // attempt has stored is not answered too early.
 //
 // An insert of ours whose answer did not arrive may be running all the same: its query id is tried
-// until ClickHouse takes it, which refuses an id that is in use (216). An insert of another backend,
-// or of one that was killed, is seen in `system.processes` by its name; those that are there when a
-// lookup begins are waited for. What another backend has gathered and not sent yet is not seen:
-// a sender must not give one batch to two backends at the same moment.
+// until ClickHouse takes it, which refuses an id that is in use (216). An insert of another
+// backend, or of one that was killed, is seen in `system.processes` by its name; those that are
+// there when a lookup begins are waited for. What another backend has gathered and not sent yet is
+// not seen: a sender must not give one batch to two backends at the same moment.
 
 import { ClickHouseError } from '@clickhouse/client';
 import type { Clock } from '../../../runtime/clock.ts';

@@ -59,8 +59,8 @@ export class Retries {
   }
 
   /**
-   * Completes what is stored of the piece that begins with record `first`. Answers null when nothing
-   * of it is stored.
+   * Completes what is stored of the piece that begins with record `first`. Answers null when
+   * nothing of it is stored.
    */
   async complete(batch: Batch, first: number, names: RowNames): Promise<Verdict | null> {
     if (this.running >= limits.lookupsMax) {

@@ -1,5 +1,5 @@
-// What the column `BatchId` of every table holds: the name by which a retry of a batch finds the rows
-// of the first attempt.
+// What the column `BatchId` of every table holds: the name by which a retry of a batch finds the
+// rows of the first attempt.
 //
 //   ''                 the sender gave the batch no id; its rows are never looked for
 //   id                 the batch, or the first piece of a large one

@@ -109,7 +109,9 @@ async function forget(
     const days = await fixture.rows<{ day: string }>(`SELECT DISTINCT _partition_id AS day
       FROM ${table} ORDER BY day`);
     const gone = days.filter((_, number) => (number + (round >> 1)) % 2 === 0);
-    for (const { day } of gone) await fixture.rows(`ALTER TABLE ${table} DROP PARTITION ID '${day}'`);
+    for (const { day } of gone) {
+      await fixture.rows(`ALTER TABLE ${table} DROP PARTITION ID '${day}'`);
+    }
   }
   if (tables.includes('otel_traces')) await fixture.rows('TRUNCATE TABLE otel_traces_trace_id_ts');
 }
@@ -138,7 +140,8 @@ test('retry: a batch over midnight is completed by the day that is missing', asy
 test('retry: what was not stored is stored, in any company and by any backend', async () => {
   await withStorage('company', async (one) => {
     const two = await startStorage(engine.url, { database: 'company' });
-    const batches = Array.from({ length: 30 }, (_, number) => spans(`agent/1/${number}.${number % 2}`));
+    const batches = Array.from({ length: 30 }, (_, number) =>
+      spans(`agent/1/${number}.${number % 2}`));
     const send = (fixture: StorageFixture, chosen: readonly Batch[], attempt: number) =>
       Promise.all(chosen.map(async (batch) =>
         assert.deepEqual(await fixture.storage.writer.consume(batch, NEVER, attempt), ACCEPTED)));
@@ -210,7 +213,7 @@ test('retry: logs without a time are found a week later', async () => {
   await fixture.stop();
 });
 
-test('retry: a batch that is cut into pieces is completed by the piece that is missing', async () => {
+test('retry: of a batch that is cut into pieces, the piece that is missing is stored', async () => {
   await withStorage('pieces', async (fixture) => {
     const large = { key: 'large', value: { type: 'string', value: 'x'.repeat(50_000) } } as const;
     const [group] = generateServiceSpans(random, 3000, EVENING_MS).resourceSpans;
@@ -220,8 +223,8 @@ test('retry: a batch that is cut into pieces is completed by the piece that is m
     // In company the first piece begins in columns that hold something already.
     const both = [small, batch].map((one) => fixture.storage.writer.consume(one, NEVER, 0));
     assert.deepEqual(await Promise.all(both), [ACCEPTED, ACCEPTED]);
-    const names = 'SELECT BatchId, count() AS rows, uniqExact(SpanId) AS ids FROM otel_traces GROUP '
-      + 'BY BatchId ORDER BY BatchId';
+    const names = `SELECT BatchId, count() AS rows, uniqExact(SpanId) AS ids FROM otel_traces
+      GROUP BY BatchId ORDER BY BatchId`;
     const before = await fixture.rows(names);
     const pieces = Math.ceil(3000 * 50_000 / limits.repeatedBytesMax);
     assert.equal(before.length, pieces + 1);

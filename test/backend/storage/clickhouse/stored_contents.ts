@@ -1,5 +1,5 @@
-// Everything that the tables hold, in a form that can be compared, for tests that expect two stores,
-// or one store at two moments, to hold the same.
+// Everything that the tables hold, in a form that can be compared, for tests that expect two
+// stores, or one store at two moments, to hold the same.
 
 import { createHash } from 'node:crypto';
 import type { Storage } from '../../../../backend/storage/contract.ts';
@@ -18,7 +18,8 @@ const VIEW = 'SELECT TraceId, min(Start), max(End) FROM otel_traces_trace_id_ts 
 
 /** A hash of every row of every table, and of what the view on spans says. */
 export async function contents(storage: Storage): Promise<string> {
-  const questions = [...Object.values(TABLES).flat().map((table) => `SELECT * FROM ${table}`), VIEW];
+  const tables = Object.values(TABLES).flat();
+  const questions = [...tables.map((table) => `SELECT * FROM ${table}`), VIEW];
   const texts = await Promise.all(questions.map((sql) => queryText(storage, sql, 'TSV')));
   return texts.map((text) => {
     const lines = text.split('\n').sort();
