@@ -22,8 +22,9 @@ const ROOT = new URL('../..', import.meta.url).pathname;
 const KILLS = 3;
 const SENDERS = 4;
 const SPANS = 50;
-/** Half a minute before midnight, UTC, of today. */
 const clock = createClock();
+const END_MS = clock.monotonicMs() + 100_000;
+/** Half a minute before midnight, UTC, of yesterday. */
 const EVENING_MS = Math.floor(clock.nowMs() / 86_400_000) * 86_400_000 - 30_000;
 
 interface Backend {
@@ -50,7 +51,10 @@ test('e2e: a batch is stored once, however often the backend dies', async () => 
     const sending = Promise.all(Array.from({ length: SENDERS }, (_, n) => send(course, `a${n}/1`)));
     for (; course.kills < KILLS; course.kills++) {
       const { accepted } = course;
-      while (course.accepted < accepted + SENDERS) await clock.sleep(5);
+      while (course.accepted < accepted + SENDERS) {
+        assert.ok(clock.monotonicMs() < END_MS, 'senders get on');
+        await clock.sleep(5);
+      }
       await clock.sleep(random() * 300);
       const { child, client } = course.backend;
       await child.stop(AbortSignal.abort());
@@ -117,6 +121,7 @@ async function send(course: Course, name: string): Promise<void> {
       const outcome = await course.backend.client.send(batch, attempt, patience);
       if (outcome.status === 'accepted') break;
       assert.equal(outcome.status, 'retryable', outcome.reason);
+      assert.ok(clock.monotonicMs() < END_MS, `${id} is not accepted in time`);
       course.retries++;
       await clock.sleep(50);
     }

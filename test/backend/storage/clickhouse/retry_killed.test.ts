@@ -26,6 +26,7 @@ const EVENING_MS = 20_000 * 86_400_000 - 30_000;
 const FLUSH = { intervalMs: 5, rows: 2000, bytes: 64 << 20, waitingBytesMax: 256 << 20 };
 const skip = process.env['CLICKHOUSE_URL'] !== undefined && 'it is not our server to kill';
 const clock = createClock();
+const END_MS = clock.monotonicMs() + 100_000;
 
 test('retry: every batch is stored once, however often the engine dies', { skip }, async () => {
   const path = await mkdtemp(join(tmpdir(), 'binnacle-once-'));
@@ -55,9 +56,13 @@ async function storeUnderFire(
     send(killed, `agent-${sender}/1`, { random, sent, tally })));
   while (tally.kills < KILLS) {
     const { accepted } = tally;
-    while (tally.accepted < accepted + SENDERS) await clock.sleep(5);
+    while (tally.accepted < accepted + SENDERS) {
+      assert.ok(clock.monotonicMs() < END_MS, 'senders get on');
+      await clock.sleep(5);
+    }
     await clock.sleep(random() * 300);
-    process.kill(engine.pid!, tally.kills % 3 === 2 ? 'SIGTERM' : 'SIGKILL');
+    while (engine.pid === null) await clock.sleep(20);
+    process.kill(engine.pid, tally.kills % 3 === 2 ? 'SIGTERM' : 'SIGKILL');
     tally.kills++;
   }
   await sending;
@@ -100,6 +105,7 @@ async function sendUntilAccepted(
   patience: () => AbortSignal,
 ): Promise<number> {
   for (let attempt = 0; ; attempt++) {
+    assert.ok(clock.monotonicMs() < END_MS, `${batch.id} is not accepted in time`);
     const outcome = await storage.writer.consume(batch, patience(), attempt);
     if (outcome.status === 'accepted') return attempt;
     assert.equal(outcome.status, 'retryable');
