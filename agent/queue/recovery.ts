@@ -155,9 +155,7 @@ async function openSegment(
   const { files, log, quarantine } = options;
   let bytes: Buffer;
   try {
-    const size = (await files.stat(path))?.sizeBytes ?? 0;
-    if (size > limits.fileBytesMax) throw new Error(`it has ${size} bytes`);
-    bytes = await files.read(path) ?? Buffer.alloc(0);
+    bytes = await readSegment(path, files);
   } catch (error) {
     log.error(`cannot read the segment ${name}: ${errorMessage(error)}`);
     await quarantine.move(path, name);
@@ -183,6 +181,19 @@ async function openSegment(
     damages: new Set(scan.damages.map(({ start }) => start)),
   };
   return { segment, scan, fresh };
+}
+
+/** A failure to read may pass; only one that stays makes a segment unreadable. */
+async function readSegment(path: string, files: Files): Promise<Buffer> {
+  for (let failures = 0; ; failures++) {
+    try {
+      const size = (await files.stat(path))?.sizeBytes ?? 0;
+      if (size > limits.fileBytesMax) throw new Error(`it has ${size} bytes`);
+      return await files.read(path) ?? Buffer.alloc(0);
+    } catch (error) {
+      if (failures === limits.readFailuresMax) throw error;
+    }
+  }
 }
 
 async function cutTail(

@@ -14,6 +14,8 @@ export const limits = {
   segmentBytesMax: 64 * 1024 * 1024,
   /** A file that is larger was not written by a queue; it is put into quarantine unread. */
   fileBytesMax: 64 * 1024 * 1024 + formatLimits.payloadBytesMax + 8 * 1024 * 1024,
+  /** So often the reading of a segment is tried again when the queue is opened. */
+  readFailuresMax: 3,
 } as const;
 
 export interface Segment {
