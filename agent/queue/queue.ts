@@ -6,13 +6,13 @@
 //     <folder>/quarantine/            see quarantine.ts
 //
 // Promises:
-// - A batch gets an id when it is sealed, `<agent>/<epoch>/<sequence>`, which it keeps for ever. The
+// - A batch gets an id when it is sealed, `<agent>/<epoch>/<sequence>`, and keeps it for ever. Its
 //   epoch is new each time the queue is opened, so that no id can ever name two contents.
 // - Batches may be acknowledged in any order; the cursor moves over those that are without a gap. A
 //   segment is removed only after a cursor behind its last record is durable.
 // - Batches that were there when the queue was opened may have been sent before: their `attempt` is
-//   1. So is nothing else's, whose `attempt` is 0.
-// - A full queue answers `retryable`, or drops its oldest segment when it is told to, and counts it.
+//   1. That of all others is 0.
+// - A full queue answers `retryable`, or drops its oldest segment when told to, and counts it.
 // - What a queue lost to damage is counted, with its first and last sequence in the log.
 
 import type { Batch } from '../../proto/contract/batch.ts';
