@@ -8,13 +8,16 @@
 //   the deadline; the rest stays on disk, whatever becomes of the attempts under way, and is sent
 //   after the next start.
 
+import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import type { Sender } from '../../proto/contract/arrival.ts';
 import type { Batch } from '../../proto/contract/batch.ts';
 import type { ComponentContext, Consumer, Exporter } from '../../proto/contract/component.ts';
 import { retryable } from '../../proto/contract/outcome.ts';
 import { OperatorError, systemCause } from '../../runtime/errors.ts';
-import { createDelivery, type Delivery, type DeliveryOptions } from '../exporters/sending/delivery.ts';
+import {
+  createDelivery, type Delivery, type DeliveryOptions,
+} from '../exporters/sending/delivery.ts';
 import { countExporter } from '../throughput.ts';
 import { createDeadLetters, type DeadLetters } from './dead_letters.ts';
 import { createQueue, type Queue, type QueueOptions, type Taken } from './queue.ts';
@@ -86,6 +89,8 @@ async function begin(opened: Sender, options: QueuedExporterOptions): Promise<Wo
   };
   const delivery = createDelivery(sender, options.delivery);
   const stopping = new AbortController();
+  // Each of the senders listens to it twice at most.
+  setMaxListeners(2 * options.delivery.concurrency, stopping.signal);
   const attempts = new WeakMap<Batch, number>();
   const counted = countExporter({
     consume: (batch, abort) => delivery.consume(batch, abort, attempts.get(batch)),
@@ -113,15 +118,13 @@ async function deliver(
 ): Promise<void> {
   for (;;) {
     // Attempts under way are ended by the delivery, when its own time to stop is over.
-    const outcome = await counted.consume(taken.batch, NEVER);
+    const outcome = await counted.consume(taken.batch, new AbortController().signal);
     if (outcome.status === 'rejected') await letters.keep(taken, outcome.reason);
     if (outcome.status !== 'retryable') return taken.done();
     await world.clock.sleep(limits.pauseMs, stopping);
     if (stopping.aborted) return;
   }
 }
-
-const NEVER = new AbortController().signal;
 
 async function end(
   { queue, sender, delivery, stopping, senders, reachable }: Working,

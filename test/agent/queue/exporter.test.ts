@@ -135,7 +135,7 @@ test('queued exporter, fluent bit Retry_Limit: what is refused for good is kept 
     const folder = join(context.folder, 'rejected');
     assert.deepEqual(readdirSync(folder), ['1.traces.otlp']);
     assert.ok(readFileSync(join(folder, '1.traces.otlp')).equals(bad.bytes));
-    assert.equal(context.counters.total('exporter_refused_items_total'), 3);
+    assert.equal(context.counters.total('binnacle_exporter_refused_items_total'), 3);
     assert.ok(log.lines.some(({ message }) =>
       message === 'a refused batch was kept as rejected/1.traces.otlp: no such tenant'));
   }));
