@@ -296,6 +296,8 @@ class Core implements Queue {
   async #dropOldest(): Promise<void> {
     const segment = this.segments[0]!;
     if (this.writer.writes(segment)) this.writer.roll();
+    // What is being written right now would be answered, and gone.
+    if (this.writer.writes(segment)) return;
     const { waitingRecords: records, waitingItems: items, first, last } = segment;
     this.reader.drop(segment);
     for (const [sequence, { acknowledged, items: own }] of this.#taken) {

@@ -64,7 +64,7 @@ export interface Writer {
   waitingEntries(): number;
   /** True while `segment` may still be appended to. */
   writes(segment: Segment): boolean;
-  /** The next record goes to a new segment. */
+  /** The next group goes to a new segment; this one is left at once if it is not being written. */
   roll(): void;
   /** Resolves when everything that was added is answered, and closes the segment. */
   stop(): Promise<void>;
@@ -78,6 +78,7 @@ export function createWriter(options: WriterOptions): Writer {
   let active: { segment: Segment; file: OpenFile } | null = null;
   let running: Promise<void> | null = null;
   let rollAsked = false;
+  let closing: Promise<void> | null = null;
 
   const leave = async () => {
     const left = active;
@@ -155,12 +156,15 @@ export function createWriter(options: WriterOptions): Writer {
     },
     waitingBytes: () => waitingBytes,
     waitingEntries: () => waiting.length,
-    writes: (segment) => active?.segment === segment && !rollAsked,
+    writes: (segment) => active?.segment === segment,
     roll: () => {
-      rollAsked = active !== null;
+      // A group that is being written still belongs to this segment.
+      if (running === null) closing = leave();
+      else rollAsked = true;
     },
     stop: async () => {
       while (running !== null) await running;
+      await closing;
       await leave();
     },
   };

@@ -189,6 +189,30 @@ test('queue: takes and puts that overlap keep the order', async () => {
   await queue.stop();
 });
 
+test('queue: room that is made while a group is written takes nothing of it', async () => {
+  for (const whenFull of ['refuse', 'drop_oldest'] as const) {
+    const disk = faultyDisk();
+    // Full with one large batch, in one segment: to make room this segment must go.
+    const { queue, counters } = await openOn(disk,
+      { size: { ...SIZE, bytesMax: 30_000 }, whenFull });
+    await queue.put(large('first'), NEVER);
+    (await takeSoon(queue))!.done();
+    const puts = namesOf(4).map((name) => queue.put(large(name), NEVER));
+    await Promise.resolve();
+    puts.push(...namesOf(4, 'late').map((name) => queue.put(large(name), NEVER)));
+    const outcomes = await Promise.all(puts);
+    const accepted = outcomes.filter(({ status }) => status === 'accepted').length;
+    assert.ok(accepted > 0);
+    const dropped = counters.total('binnacle_queue_dropped_items_total') / 2;
+    await queue.stop();
+    disk.crash();
+    const again = await openOn(disk);
+    assert.equal(again.queue.batches(), accepted - dropped, whenFull);
+    await drain(again.queue);
+    await again.queue.stop();
+  }
+});
+
 test('fsyncgate: a failed sync is never tried again on the same file', async () => {
   const disk = faultyDisk();
   const first = await openOn(disk);
