@@ -18,7 +18,7 @@ import { join } from 'node:path';
 import type { ComponentConfig } from '../config/components.ts';
 import type { AgentConfig, PipelineConfig } from '../config/pipelines.ts';
 import type {
-  AnyFactory, Component, ComponentContext, ComponentKind, Consumer, Host,
+  AnyFactory, Component, ComponentContext, ComponentKind, Consumer, Exporter, Host,
 } from '../proto/contract/component.ts';
 import { rejected, worstOutcome } from '../proto/contract/outcome.ts';
 import type { Signal } from '../proto/otlp/model.ts';
@@ -27,7 +27,7 @@ import { errorMessage, OperatorError, systemCause } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import type { World } from '../runtime/world.ts';
 import {
-  countExporter, countProcessor, countReceiver, type CountedPlace,
+  countExporter, countProcessor, countQueue, countReceiver, type CountedPlace,
 } from './throughput.ts';
 
 export interface GraphOptions {
@@ -39,6 +39,7 @@ export interface GraphOptions {
   readonly counters: Counters;
   /** Holds the folders of the components. */
   readonly folder: string;
+  readonly agentId: string;
 }
 
 export interface Graph {
@@ -163,7 +164,7 @@ function buildStages(options: GraphOptions, host: Host): Stages {
     return { id, signals, counters: options.counters };
   };
   const exits = new Map(exporters.map(([id, part]) =>
-    [id, countExporter(part.component as Component & Consumer, place('exporters', id))]));
+    [id, countExit(part.component as Exporter, place('exporters', id))]));
   const pipelines = config.pipelines.map((pipeline) =>
     buildPipeline(pipeline, pipeline.exporters.map((id) => exits.get(id)!), options, build));
   const receivers = usedIds(config.pipelines, 'receivers').map((id) => {
@@ -179,6 +180,9 @@ function buildStages(options: GraphOptions, host: Host): Stages {
     receivers,
   };
 }
+
+const countExit = (exporter: Exporter, place: CountedPlace): Consumer =>
+  (exporter.queued === true ? countQueue(exporter, place) : countExporter(exporter, place));
 
 const usedIds = (pipelines: readonly PipelineConfig[], section: 'receivers' | 'exporters') =>
   [...new Set(pipelines.flatMap((pipeline) => pipeline[section]))];
@@ -249,7 +253,7 @@ type Build = (
 ) => Part;
 
 function createBuilder(options: GraphOptions, host: Host): Build {
-  const { factories, world, log, counters, folder } = options;
+  const { factories, world, log, counters, folder, agentId } = options;
   return (kind, section, id, next, pipelineId) => {
     const defined = section.get(id);
     assert(defined !== undefined, `${kind} ${id} is not defined`);
@@ -257,7 +261,7 @@ function createBuilder(options: GraphOptions, host: Host): Build {
     assert(factory !== undefined, `there is no ${kind} of type ${defined.type}`);
     const labels = pipelineId === undefined ? { [kind]: id } : { [kind]: id, pipeline: pipelineId };
     const context: ComponentContext = {
-      id, world, counters, host,
+      id, world, counters, host, agentId,
       log: log.child(labels),
       folder: join(folder, kind, folderName(defined), ...(pipelineId ?? '').split('/')),
     };

@@ -39,7 +39,8 @@ export async function startAgent(options: AgentOptions): Promise<Running> {
   const data = await openDataFolder(config.data_dir, world);
   let metrics: TextServer | null = null;
   try {
-    const graph = createGraph({ config, factories, world, log, counters, folder: data.path });
+    const graph = createGraph({ config, factories, world, log, counters, folder: data.path,
+      agentId: data.agentId });
     metrics = await startMetrics(config, counters);
     await graph.start();
     log.info('the agent has started', { version: options.version, agent: data.agentId });

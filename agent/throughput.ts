@@ -3,6 +3,7 @@
 //
 //   otelcol_receiver_accepted_<items>_total, …_refused_…    what the pipelines said to a receiver
 //   otelcol_exporter_sent_<items>_total, …_send_failed_…    what an exporter said
+//   otelcol_exporter_enqueue_failed_<items>_total           what its queue did not take
 //   otelcol_processor_incoming_items_total, …_outgoing_…    what went in and came out
 //
 // Items are spans, metric_points or log_records. Items refused inside an accepted batch count as
@@ -49,6 +50,16 @@ export function countExporter(exporter: Consumer, place: CountedPlace): Consumer
     labels: { exporter: id },
     good: ['otelcol_exporter_sent', 'that the destination accepted'],
     bad: ['otelcol_exporter_send_failed', 'that could not be sent, for now or for good'],
+  });
+}
+
+/** Wraps an exporter that answers when a batch is in its queue. */
+export function countQueue(exporter: Consumer, place: CountedPlace): Consumer {
+  const { id } = place;
+  return countOutcomes(exporter, place, {
+    labels: { exporter: id },
+    good: ['binnacle_exporter_enqueued', 'that are durable in the queue of the exporter'],
+    bad: ['otelcol_exporter_enqueue_failed', 'that the queue did not take, for now or for good'],
   });
 }
 

@@ -13,9 +13,10 @@ import { createOtlpGrpcClient } from '../../proto/grpc/client.ts';
 import { SIGNALS } from '../../proto/otlp/model.ts';
 import type { Endpoint } from '../../runtime/net.ts';
 import { parseEndpoint } from '../../runtime/net.ts';
+import { createQueuedExporter } from '../queue/exporter.ts';
 import { createSendingExporter } from './sending/delivery.ts';
 import {
-  clientTls, headers, readClientTls, retryOnFailure, retryOptions, sendingQueue,
+  clientTls, headers, queueOptions, readClientTls, retryOnFailure, retryOptions, sendingQueue,
 } from './sending/settings.ts';
 
 const schema = strictObject({
@@ -85,11 +86,14 @@ function createOtlpExporter(config: OtlpExporterConfig, context: ComponentContex
     timeoutMs: config.timeout,
     ...(config.keepalive === undefined ? {} : { keepalive: keepaliveOf(config.keepalive) }),
   });
-  return createSendingExporter(open, {
+  const delivery = {
     id, world, log, counters,
     retry: retryOptions(config.retry_on_failure),
     concurrency: config.sending_queue.num_consumers,
-  });
+  };
+  const queue = queueOptions(config.sending_queue);
+  if (queue === null) return createSendingExporter(open, delivery);
+  return createQueuedExporter(open, { context, delivery, queue });
 }
 
 function keepaliveOf(config: NonNullable<OtlpExporterConfig['keepalive']>) {

@@ -11,9 +11,10 @@ import type {
 } from '../../proto/contract/component.ts';
 import { createOtlpHttpClient } from '../../proto/http/client.ts';
 import { SIGNALS, type Signal } from '../../proto/otlp/model.ts';
+import { createQueuedExporter } from '../queue/exporter.ts';
 import { createSendingExporter } from './sending/delivery.ts';
 import {
-  clientTls, headers, readClientTls, retryOnFailure, retryOptions, sendingQueue,
+  clientTls, headers, queueOptions, readClientTls, retryOnFailure, retryOptions, sendingQueue,
 } from './sending/settings.ts';
 
 const address = (describe: string) => z.string().refine(isHttpUrl, {
@@ -87,11 +88,14 @@ function createOtlpHttpExporter(
     timeoutMs: config.timeout,
     ...(config.max_conns_per_host === 0 ? {} : { connectionsMax: config.max_conns_per_host }),
   });
-  return createSendingExporter(open, {
+  const delivery = {
     id, world, log, counters,
     retry: retryOptions(config.retry_on_failure),
     concurrency: config.sending_queue.num_consumers,
-  });
+  };
+  const queue = queueOptions(config.sending_queue);
+  if (queue === null) return createSendingExporter(open, delivery);
+  return createQueuedExporter(open, { context, delivery, queue });
 }
 
 function urlOf(config: OtlpHttpExporterConfig, signal: Signal): string {

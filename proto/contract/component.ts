@@ -35,7 +35,13 @@ export interface Component {
 
 export type Receiver = Component;
 export type Processor = Component & Consumer;
-export type Exporter = Component & Consumer;
+export type Exporter = Component & Consumer & {
+  /**
+   * True when `accepted` means durable in a queue of its own. Such an exporter counts by itself
+   * what the destination says.
+   */
+  readonly queued?: boolean;
+};
 export type Extension = Component;
 
 export type ComponentKind = 'receiver' | 'processor' | 'exporter' | 'extension';
@@ -51,6 +57,8 @@ export interface ComponentContext {
    * A folder of this component's own that survives restarts. It exists when `start` is called.
    */
   readonly folder: string;
+  /** A UUID that names this agent, the same over restarts. */
+  readonly agentId: string;
   /** The state of the whole process, for components that report on it. */
   readonly host: Host;
 }

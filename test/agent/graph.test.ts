@@ -69,7 +69,7 @@ function createBench(pipelines: Record<string, string>, extensions: string[] = [
   const folder = temporaryFolder();
   const kinds = ['receiver', 'processor', 'exporter', 'extension'] as const;
   const graph = createGraph({
-    config, log, counters, world, folder, factories: kinds.map(factory),
+    config, log, counters, world, folder, agentId: 'agent', factories: kinds.map(factory),
   });
   return { graph, events, built, answers, broken, hanging, log, counters, folder, world };
 }

@@ -53,7 +53,10 @@ exporters:
 service:
   telemetry: { logs: { level: error }, metrics: { address: "127.0.0.1:0" } }
   pipelines:
-    logs: { receivers: [otlp, file_log], processors: [memory_limiter, batch], exporters: [debug] }
+    logs:
+      receivers: [otlp, file_log]
+      processors: [memory_limiter, batch]
+      exporters: [debug, otlp]
     metrics:
       receivers: [otlp, host_metrics]
       processors: [memory_limiter, batch]

@@ -111,6 +111,7 @@ export function testContext(overrides: Partial<ComponentContext> = {}): Componen
     log: SILENT_LOG,
     counters: createCounters(),
     host: { ready: () => true },
+    agentId: '11111111-2222-4333-8444-555555555555',
     ...overrides,
   };
   if (overrides.folder !== undefined) return { ...own, folder: overrides.folder };

@@ -1,7 +1,8 @@
 // Bad input over the wire, to agent and backend as processes: garbage, truncated, oversized and
 // bombs, in protobuf, JSON and gzip, over gRPC and HTTP. Each is answered as OTLP says with a
 // google.rpc.Status, and counted; the same connection and the same process take good records right
-// after, which are stored. One record that cannot be stored is refused alone.
+// after, which are stored. One record that cannot be stored is refused alone. The agent's queue is
+// off here, so that its clients hear the verdict of the backend.
 //
 // Requests are made by an independent encoder (protobufjs) and sent over bare HTTP/2 and HTTP/1.1.
 
@@ -32,6 +33,7 @@ before(async () => {
   stack = await startStack({
     // One request follows the other here, so none has company to wait for.
     backend: { ingest: { flush_interval: '2ms' } },
+    exporter: { sending_queue: { enabled: false } },
     agent: () => ({
       receivers: { otlp: { protocols: {
         grpc: { endpoint: '127.0.0.1:0', max_recv_msg_size_mib: AGENT_BYTES_MAX / MIB },

@@ -46,6 +46,7 @@ for (const protocol of ['grpc', 'proto', 'json'] as const) {
     const ledger = await shop(protocol, service);
     assert.ok(ledger.spans.length > REQUESTS * 2, `${ledger.spans.length} spans`);
     assert.equal(ledger.logs.length, REQUESTS);
+    await stored(service, ledger);
     await checkSpans(service, ledger.spans);
     await checkLogs(service, ledger);
     for (const kind of ['gauge', 'sum', 'histogram', 'exponential_histogram'] as const) {
@@ -73,6 +74,16 @@ async function shop(protocol: 'grpc' | 'proto' | 'json', service: string): Promi
   const ledger = await body.json() as Ledger;
   await ended;
   return ledger;
+}
+
+/** The agent answers when a batch is durable in its queue; the rows come a moment later. */
+async function stored(service: string, { spans, logs, points }: Ledger): Promise<void> {
+  const kinds = ['gauge', 'sum', 'histogram', 'exponential_histogram'];
+  const tables = ['traces', 'logs', ...kinds.map((kind) => `metrics_${kind}`)];
+  const wanted = spans.length + logs.length + points.length;
+  await stack.until<{ rows: number }>(`SELECT sum(rows) AS rows FROM (${tables.map((table) =>
+    `SELECT count() AS rows FROM otel_${table} WHERE ServiceName = '${service}'`)
+    .join(' UNION ALL ')})`, ([found]) => Number(found!.rows) >= wanted);
 }
 
 const httpUrl = (address: string): string =>

@@ -30,6 +30,8 @@ export interface Stack {
 export interface StackOptions {
   /** The agent's configuration; `exporters.otlp` is added by the stack. */
   readonly agent: (folder: string) => Record<string, unknown>;
+  /** More settings of `exporters.otlp`. */
+  readonly exporter?: Record<string, unknown>;
   /** Sections of the backend's configuration; addresses are added by the stack. */
   readonly backend?: Record<string, unknown>;
 }
@@ -49,6 +51,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
           endpoint: started['OTLP from agents'],
           tls: { insecure: true },
           retry_on_failure: { initial_interval: '100ms', max_interval: '500ms' },
+          ...options.exporter,
         },
       },
       ...options.agent(folder),

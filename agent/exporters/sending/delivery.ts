@@ -66,6 +66,8 @@ export function createSendingExporter(
 }
 
 export interface Delivery extends Consumer {
+  /** `sentBefore` is how often the batch may have been sent by somebody else, a process before. */
+  consume(batch: Batch, abort: AbortSignal, sentBefore?: number): Promise<Outcome>;
   /**
    * Makes one more attempt with what waits, waits for what is under way until the deadline, then
    * gives the rest back as retryable. The sender can be closed afterwards.
@@ -96,7 +98,8 @@ export function createDelivery(sender: Sender, options: DeliveryOptions): Delive
     }
   };
   return {
-    consume: async (batch, abort) => {
+    consume: async (batch, abort, sentBefore = 0) => {
+      if (sentBefore > (tools.attempts.get(batch) ?? 0)) tools.attempts.set(batch, sentBefore);
       if (stop.signal.aborted) return retryable('the exporter has stopped');
       const joined = joinSignals(abort, cut.signal);
       const call = run(batch, joined.signal);

@@ -3,17 +3,18 @@
 //
 // - retry_on_failure.max_elapsed_time is 0: a batch is tried for as long as somebody wants it
 //   delivered. The Collector drops it after 300 s.
-// - sending_queue: `enabled` is false. An exporter answers when the peer has answered, so whoever
-//   handed it a batch knows what became of it. `num_consumers` bounds what is sent at a time.
+// - sending_queue is on disk, synced before anybody is answered, and full at 1 GiB or a tenth of
+//   the disk; it then blocks its sources. Without it an exporter answers when the peer has.
 // - Keys for what is not built are refused by name, with what to do instead.
 
 import { z } from 'zod';
 import {
-  count, duration, fault, ignoredKey, refusedKey, secret, section,
+  byteSize, count, duration, fault, refusedKey, secret, section,
 } from '../../../config/schema.ts';
 import { readClientPem, type ClientTls } from '../../../proto/tls.ts';
 import type { Files } from '../../../runtime/files.ts';
 import type { RetryOptions } from '../../../runtime/retry.ts';
+import type { QueueOptions } from '../../queue/queue.ts';
 
 const path = (describe: string) => z.string().min(1).describe(describe).optional();
 
@@ -100,16 +101,52 @@ export function retryOptions(
   };
 }
 
+/** A tenth of the file system at most, whatever `queue_size` says. */
+const QUEUE_DISK_SHARE = 0.1;
+/** Fewer bytes than this were meant to be requests, as the Collector counts. */
+const QUEUE_BYTES_MIN = 1024 * 1024;
+
 export const sendingQueue = () => section({
-  enabled: z.boolean().describe('Only false: what is not delivered stays with its sender.')
-    .refine((on) => !on, 'is not supported; leave it out, no data is lost without it')
-    .default(false),
+  enabled: z.boolean().describe('False: senders wait for the answer of the peer.').default(true),
   num_consumers: count({ min: 1, max: 1000 }).describe('Batches sent at the same time.')
     .default(10),
-  queue_size: ignoredKey('there is no queue in memory'),
-  sizer: ignoredKey('there is no queue in memory'),
-  block_on_overflow: ignoredKey('senders always wait'),
-  wait_for_result: ignoredKey('senders always wait'),
-  storage: refusedKey('leave it out; what is not delivered stays with its sender'),
+  queue_size: byteSize({ min: '1' }).describe('When it is full, counted as sizer says.')
+    .prefault('1GiB'),
+  sizer: z.enum(['bytes', 'items', 'requests']).describe('bytes, items or requests.')
+    .default('bytes'),
+  block_on_overflow: z.boolean().describe('Sources wait while the queue is full.').default(true),
+  drop_oldest: z.boolean()
+    .describe('When full, the oldest is dropped and counted; needs block_on_overflow: false.')
+    .default(false),
+  storage: z.string().min(1)
+    .describe('Accepted: the queue is always in the data folder of the exporter.').optional(),
+  wait_for_result: refusedKey('set enabled to false to wait for the answer of the peer'),
   batch: refusedKey('put the batch processor into the pipeline'),
+}).superRefine((queue, ctx) => {
+  if (queue.drop_oldest && queue.block_on_overflow) {
+    fault(ctx, 'contradicts block_on_overflow', 'set block_on_overflow to false as well',
+      ['drop_oldest']);
+  }
+  if (queue.sizer === 'bytes' && queue.queue_size < QUEUE_BYTES_MIN) {
+    fault(ctx, 'is less than 1MiB', 'write a size such as 1GiB, or set sizer to requests',
+      ['queue_size']);
+  }
 });
+
+export type SendingQueueConfig = z.output<ReturnType<typeof sendingQueue>>;
+
+/** Null: no queue. */
+export function queueOptions(
+  config: SendingQueueConfig,
+): Pick<QueueOptions, 'size' | 'whenFull'> | null {
+  if (!config.enabled) return null;
+  const bound = (sizer: SendingQueueConfig['sizer']) =>
+    (config.sizer === sizer ? config.queue_size : Number.POSITIVE_INFINITY);
+  return {
+    size: {
+      bytesMax: bound('bytes'), itemsMax: bound('items'), batchesMax: bound('requests'),
+      diskShareMax: QUEUE_DISK_SHARE,
+    },
+    whenFull: !config.block_on_overflow && config.drop_oldest ? 'drop_oldest' : 'refuse',
+  };
+}

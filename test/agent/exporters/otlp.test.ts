@@ -21,6 +21,8 @@ import { scriptedServer } from '../../proto/grpc/peer.ts';
 
 const QUICK = { initial_interval: '1ms', max_interval: '2ms' };
 const LOCAL = { endpoint: { host: '127.0.0.1', port: 0 }, setting: 'test' };
+/** The contract of a consumer that answers what the peer did; with a queue: test/agent/queue. */
+const DIRECT = { sending_queue: { enabled: false } };
 const nobody = createSink();
 
 checkConsumer({
@@ -29,7 +31,7 @@ checkConsumer({
     const server = createOtlpGrpcServer({ ...LOCAL, world: context.world, consumer: next });
     await server.start();
     const config = otlpExporter.schema.parse({
-      endpoint: addressOf(server), tls: { insecure: true }, retry_on_failure: QUICK,
+      endpoint: addressOf(server), tls: { insecure: true }, retry_on_failure: QUICK, ...DIRECT,
     });
     return {
       consumer: otlpExporter.create(config, context, nobody),
@@ -45,7 +47,7 @@ for (const encoding of ['proto', 'json']) {
       const server = createOtlpHttpServer({ ...LOCAL, world: context.world, consumer: next });
       await server.start();
       const config = otlpHttpExporter.schema.parse({
-        endpoint: `http://${addressOf(server)}/`, encoding, retry_on_failure: QUICK,
+        endpoint: `http://${addressOf(server)}/`, encoding, retry_on_failure: QUICK, ...DIRECT,
       });
       return {
         consumer: otlpHttpExporter.create(config, context, nobody),
@@ -65,7 +67,7 @@ test('otlp exporter: waits for a server that comes later, and says why', () =>
     await probe.close();
     const log = createRecordingLog();
     const config = otlpExporter.schema.parse({
-      endpoint: `http://127.0.0.1:${port}`, retry_on_failure: QUICK,
+      endpoint: `http://127.0.0.1:${port}`, retry_on_failure: QUICK, ...DIRECT,
     });
     const exporter = otlpExporter.create(config, testContext({ world, log }), nobody);
     await exporter.start();
@@ -86,6 +88,7 @@ test('otlp exporter: a batch over the limit of the server arrives in parts', () 
       (bytes.length > 2000 ? { code: codes.RESOURCE_EXHAUSTED } : { bytes: new Uint8Array(0) }));
     const config = otlpExporter.schema.parse({
       endpoint: `http://127.0.0.1:${server.endpoint.port}`, headers: { 'X-Tenant': 'blue' },
+      ...DIRECT,
     });
     const exporter = otlpExporter.create(config, testContext({ world }), nobody);
     await exporter.start();
@@ -161,8 +164,9 @@ test('otlp exporters: what is wrong or not built is refused by name', () => {
   const http = (config: object, path: string, sentence: RegExp) =>
     check(otlpHttpExporter.schema, config, path, sentence);
   grpc({ compression: 'zstd' }, 'compression', /gzip or none/);
-  grpc({ sending_queue: { enabled: true } }, 'sending_queue.enabled', /no data is lost/);
-  grpc({ sending_queue: { storage: 'file_storage' } }, 'sending_queue.storage', /not supported/);
+  grpc({ sending_queue: { queue_size: 1000 } }, 'sending_queue.queue_size', /sizer to requests/);
+  grpc({ sending_queue: { drop_oldest: true } }, 'sending_queue.drop_oldest', /block_on_overflow/);
+  grpc({ sending_queue: { wait_for_result: true } }, 'sending_queue.wait_for_result', /enabled/);
   grpc({ sending_queue: { batch: {} } }, 'sending_queue.batch', /batch processor/);
   grpc({ auth: { authenticator: 'x' } }, 'auth', /headers/);
   grpc({ tls: { cert_file: 'x' } }, 'tls', /belong together/);
@@ -178,7 +182,9 @@ test('otlp exporters: what is wrong or not built is refused by name', () => {
   };
   assert.equal(otlpHttpExporter.schema.safeParse(each).success, true);
   const accepted = {
-    endpoint: 'x:1', balancer_name: 'round_robin', sending_queue: { queue_size: 5 },
+    endpoint: 'x:1', balancer_name: 'round_robin', sending_queue: {
+      queue_size: 5, sizer: 'requests', storage: 'file_storage', block_on_overflow: false,
+    },
   };
   assert.equal(otlpExporter.schema.safeParse(accepted).success, true);
   assert.equal(isSecret(otlpExporter.schema, ['headers', 'authorization']), true);

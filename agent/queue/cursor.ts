@@ -1,0 +1,84 @@
+// What a queue remembers besides its records: up to which sequence all was delivered.
+//
+//     cursor   { "version": 1, "done": <sequence> }\n<CRC-32C of that line, 8 hex digits>\n
+//     reserve  bytes that mean nothing; they are given up to write the cursor on a full disk
+//
+// Invariants: `done` never goes back; a cursor that was saved is durable before `save` returns; the
+// file holds the old or the new content after a crash, never a mixture. Any bytes can be read.
+
+import { join } from 'node:path';
+import { errorCode, errorMessage } from '../../runtime/errors.ts';
+import type { World } from '../../runtime/world.ts';
+import { crc32c } from './crc32c.ts';
+
+export const limits = {
+  /** More than a cursor and the blocks of its folder take on any file system in use. */
+  reserveBytes: 64 * 1024,
+  /** A longer file is no cursor. */
+  cursorBytesMax: 1024,
+} as const;
+
+export const CURSOR = 'cursor';
+const RESERVE = 'reserve';
+
+export interface CursorFile {
+  /** Writes it durably. Throws the system's error when even the reserve does not help. */
+  save(done: number): Promise<void>;
+  /** Makes the reserve when it is not there. False when there is no room for it. */
+  keepReserve(): Promise<boolean>;
+}
+
+export function createCursorFile(folder: string, { files, random }: World): CursorFile {
+  const path = join(folder, CURSOR);
+  const reserve = join(folder, RESERVE);
+  let reserved = false;
+  return {
+    save: async (done) => {
+      try {
+        await files.replace(path, encodeCursor(done));
+      } catch (error) {
+        if (errorCode(error) !== 'ENOSPC') throw error;
+        await files.remove(reserve);
+        reserved = false;
+        await files.replace(path, encodeCursor(done));
+      }
+    },
+    keepReserve: async () => {
+      if (reserved) return true;
+      try {
+        const stat = await files.stat(reserve);
+        if (stat === null || stat.sizeBytes !== limits.reserveBytes) {
+          // Chance does not compress: what a file system would save here it could not give back.
+          await files.replace(reserve, random.bytes(limits.reserveBytes));
+        }
+        reserved = true;
+      } catch {
+        await files.remove(join(folder, `.${RESERVE}.new`)).catch(() => {});
+      }
+      return reserved;
+    },
+  };
+}
+
+export function encodeCursor(done: number): string {
+  const line = JSON.stringify({ version: 1, done });
+  return `${line}\n${checkOf(line)}\n`;
+}
+
+/** The `done` of a cursor, or why it cannot be read. */
+export function decodeCursor(bytes: Uint8Array): number | { readonly why: string } {
+  if (bytes.length > limits.cursorBytesMax) return { why: 'it is too long' };
+  const [line = '', check] = Buffer.from(bytes).toString('latin1').split('\n');
+  if (check !== checkOf(line)) return { why: 'its check does not match' };
+  try {
+    const { version, done } = JSON.parse(line) as { version?: unknown; done?: unknown };
+    if (version !== 1) return { why: 'it is of another version' };
+    if (Number.isSafeInteger(done) && (done as number) >= 0) return done as number;
+    return { why: 'it holds no sequence' };
+  } catch (error) {
+    return { why: errorMessage(error) };
+  }
+}
+
+const checkOf = (line: string): string =>
+  crc32c(Buffer.from(line, 'latin1')).toString(16).padStart(8, '0');

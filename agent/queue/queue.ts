@@ -1,0 +1,386 @@
+// The disk queue of an exporter: what is put is durable before it is answered, and is handed out in
+// order until each batch is acknowledged, over restarts and crashes at any instant.
+//
+//     <folder>/0000000000000001.seg   segments, see format.ts
+//     <folder>/cursor, reserve        see cursor.ts
+//     <folder>/quarantine/            see quarantine.ts
+//
+// Promises:
+// - A batch gets an id when it is sealed, `<agent>/<epoch>/<sequence>`, and keeps it for ever. Its
+//   epoch is new each time the queue is opened, so that no id can ever name two contents.
+// - Batches may be acknowledged in any order; the cursor moves over those that are without a gap. A
+//   segment is removed only after a cursor behind its last record is durable.
+// - Batches that were there when the queue was opened may have been sent before: their `attempt` is
+//   1. That of all others is 0.
+// - A full queue answers `retryable`, or drops its oldest segment when told to, and counts it.
+// - What a queue lost to damage is counted, with its first and last sequence in the log.
+
+import type { Batch } from '../../proto/contract/batch.ts';
+import { rejected, retryable, type Outcome } from '../../proto/contract/outcome.ts';
+import type { Timer } from '../../runtime/clock.ts';
+import type { Counters } from '../../runtime/counters.ts';
+import { systemCause } from '../../runtime/errors.ts';
+import { rateLimited, type Log } from '../../runtime/log.ts';
+import type { World } from '../../runtime/world.ts';
+import { createCursorFile, type CursorFile } from './cursor.ts';
+import { limits as formatLimits, recordBytes } from './format.ts';
+import { createQuarantine } from './quarantine.ts';
+import { createReader, type Reader } from './reader.ts';
+import { recover, type Recovered } from './recovery.ts';
+import { limits as segmentLimits, type Segment, type SequenceRange } from './segment.ts';
+import { createWriter, type Sealed, type Writer } from './writer.ts';
+
+export const limits = {
+  /** Bytes that wait for the disk. More is answered `retryable`. */
+  waitingBytesMax: 64 * 1024 * 1024,
+  /** Puts that wait for the disk. */
+  waitingPutsMax: 10_000,
+  /** The cursor is saved so long after it moved; so much is sent again after a crash. */
+  cursorDelayMs: 200,
+  /** Wait before a cursor that could not be saved is tried again. */
+  cursorRetryMs: 1000,
+  segmentBytesMin: 64 * 1024,
+  /** A queue has at least so many segments when it is full, so that room comes in small steps. */
+  segmentsMin: 8,
+  retryAfterMs: 1000,
+  logIntervalMs: 10_000,
+} as const;
+
+export interface QueueOptions {
+  readonly folder: string;
+  readonly agentId: string;
+  /** The exporter, for counters. */
+  readonly id: string;
+  readonly world: World;
+  readonly log: Log;
+  readonly counters: Counters;
+  readonly size: QueueSize;
+  /** What a full queue does with a new batch. */
+  readonly whenFull: 'refuse' | 'drop_oldest';
+}
+
+/** Each is a bound of its own. */
+export interface QueueSize {
+  /** Of the segments on disk. */
+  readonly bytesMax: number;
+  /** Not yet acknowledged. */
+  readonly itemsMax: number;
+  readonly batchesMax: number;
+  /** 0–1: bytesMax is at most this share of the file system. */
+  readonly diskShareMax: number;
+}
+
+/** A batch that was handed out. */
+export interface Taken {
+  readonly batch: Batch;
+  readonly sequence: number;
+  /** How often it may have been sent before, as far as the queue can know. */
+  readonly attempt: number;
+  readonly enqueuedMs: number;
+  /** It is delivered, or given up for good, and never handed out again. Safe to call twice. */
+  done(): void;
+}
+
+export interface Queue {
+  /**
+   * `accepted` when the batch is durable. `retryable` when the queue is full, cannot be written
+   * now, has stopped, or `abort` fired (then the batch may be in it all the same).
+   */
+  put(batch: Batch, abort: AbortSignal): Promise<Outcome>;
+  /** The next batch; null when `abort` fires or the queue has stopped. Calls may overlap. */
+  take(abort: AbortSignal): Promise<Taken | null>;
+  /** Batches that were not acknowledged. */
+  batches(): number;
+  items(): number;
+  /** Bytes of its segments. */
+  bytes(): number;
+  /** Answers all puts, saves the cursor, closes the files. What was not done stays for later. */
+  stop(): Promise<void>;
+}
+
+/** Opens the queue in `folder`. Throws the system's error when that cannot be made or listed. */
+export async function createQueue(options: QueueOptions): Promise<Queue> {
+  const { world, folder } = options;
+  const log = rateLimited(options.log, world.clock, limits.logIntervalMs);
+  const quarantine = createQuarantine(folder, world.files, log);
+  const epoch = world.random.uuid();
+  // Not limited: each missing range is said.
+  const found = await recover({ folder, files: world.files, log: options.log, quarantine, epoch });
+  const space = await world.files.space(folder).catch(() => null);
+  const share = (space?.totalBytes ?? Infinity) * options.size.diskShareMax;
+  const bytesMax = Math.floor(Math.min(options.size.bytesMax, share));
+  const segmentBytesMax = Math.min(segmentLimits.segmentBytesMax,
+    Math.max(limits.segmentBytesMin, Math.floor(bytesMax / limits.segmentsMin)));
+  const cursor = createCursorFile(folder, world);
+  await cursor.keepReserve();
+  const core = new Core({ ...options, log }, found, cursor, bytesMax);
+  core.reader = createReader({
+    folder, world, log, quarantine,
+    agentId: options.agentId,
+    segments: core.segments, resumeAt: found.resumeAt, done: found.done,
+    missed: (range) => core.miss(range),
+  });
+  core.writer = createWriter({
+    folder, world, log, epoch, segmentBytesMax,
+    next: found.next,
+    began: (segment) => void core.segments.push(segment),
+    sealed: (segment, records, before) => core.seal(segment, records, before),
+  });
+  return core;
+}
+
+class Core implements Queue {
+  readonly segments: Segment[];
+  reader!: Reader;
+  writer!: Writer;
+  readonly #options: QueueOptions;
+  readonly #cursor: CursorFile;
+  readonly #bytesMax: number;
+  /** Sequences that an earlier process wrote. */
+  readonly #earlier: number;
+  /** Handed out, in order. */
+  readonly #taken = new Map<number, { acknowledged: boolean; items: number }>();
+  #batches: number;
+  #items: number;
+  #waitingItems = 0;
+  /** Everything up to here is acknowledged; `#saved` of it is durable. */
+  #done: number;
+  #saved: number;
+  #timer: Timer | null = null;
+  #saving: Promise<void> | null = null;
+  #stopped: Promise<void> | null = null;
+  #dropping: Promise<void> | null = null;
+
+  constructor(options: QueueOptions, found: Recovered, cursor: CursorFile, bytesMax: number) {
+    this.#options = options;
+    this.#cursor = cursor;
+    this.#bytesMax = bytesMax;
+    this.segments = found.segments;
+    this.#earlier = found.next - 1;
+    this.#done = found.done;
+    this.#saved = found.done;
+    this.#batches = found.records;
+    this.#items = found.items;
+    for (const range of found.missing) this.#countMissing(range);
+    this.#showGauges();
+  }
+
+  async put(batch: Batch, abort: AbortSignal): Promise<Outcome> {
+    if (abort.aborted) return retryable('the sender stopped waiting');
+    const bytes = batch.bytes.length;
+    if (bytes > formatLimits.payloadBytesMax) {
+      return rejected(`a batch of ${bytes} bytes does not fit into the queue`);
+    }
+    while (this.#stopped === null && this.#isFull(batch)) {
+      if (!(await this.#makeRoom())) {
+        this.#options.log.warn('the queue is full');
+        return retryable('the queue is full', limits.retryAfterMs);
+      }
+    }
+    if (this.#stopped !== null) return retryable('the queue has stopped');
+    if (this.writer.waitingBytes() > limits.waitingBytesMax
+      || this.writer.waitingEntries() >= limits.waitingPutsMax) {
+      return retryable('too much is waiting for the disk', limits.retryAfterMs);
+    }
+    return new Promise((resolve) => {
+      const leave = () => resolve(retryable('the sender stopped waiting'));
+      abort.addEventListener('abort', leave, { once: true });
+      this.#waitingItems += batch.itemCount;
+      this.writer.add({
+        batch,
+        enqueuedMs: this.#options.world.clock.nowMs(),
+        answer: (outcome) => {
+          abort.removeEventListener('abort', leave);
+          this.#waitingItems -= batch.itemCount;
+          resolve(outcome);
+        },
+      });
+    });
+  }
+
+  async take(abort: AbortSignal): Promise<Taken | null> {
+    let found = await this.reader.next(abort);
+    // It may have been dropped on its way here.
+    while (found !== null && found.sequence <= this.#done) found = await this.reader.next(abort);
+    if (found === null) return null;
+    const { sequence, batch, enqueuedMs, segment } = found;
+    segment.waitingRecords -= 1;
+    segment.waitingItems -= batch.itemCount;
+    const state = { acknowledged: false, items: batch.itemCount };
+    this.#taken.set(sequence, state);
+    return {
+      batch, sequence, enqueuedMs,
+      attempt: sequence <= this.#earlier ? 1 : 0,
+      done: () => {
+        if (state.acknowledged) return;
+        state.acknowledged = true;
+        if (!this.#taken.has(sequence)) return;
+        this.#batches -= 1;
+        this.#items -= state.items;
+        this.#advance();
+      },
+    };
+  }
+
+  batches(): number {
+    return this.#batches;
+  }
+
+  items(): number {
+    return this.#items;
+  }
+
+  bytes(): number {
+    return this.segments.reduce((sum, segment) => sum + segment.bytes, 0);
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #stop(): Promise<void> {
+    await this.writer.stop();
+    await this.reader.stop();
+    await this.#dropping;
+    this.#timer?.cancel();
+    await this.#saving;
+    if (this.#done > this.#saved) await this.#save();
+    this.#timer?.cancel();
+  }
+
+  /** New records at the end of `segment` are durable. */
+  seal(segment: Segment, records: readonly Sealed[], bytesBefore: number): void {
+    const items = records.reduce((sum, { batch }) => sum + batch.itemCount, 0);
+    segment.waitingRecords += records.length;
+    segment.waitingItems += items;
+    this.#batches += records.length;
+    this.#items += items;
+    this.reader.offer(segment, records, bytesBefore);
+  }
+
+  /** Damage that came to light while reading. */
+  miss(range: SequenceRange): void {
+    this.#options.log.error('the queue has lost records',
+      { records: range.to - range.from + 1, ...range });
+    this.#countMissing(range);
+  }
+
+  #isFull({ bytes, itemCount }: Batch): boolean {
+    const { itemsMax, batchesMax } = this.#options.size;
+    // A bound that is smaller than one batch would refuse it for ever.
+    if (this.#batches === 0 && this.writer.waitingEntries() === 0) return false;
+    const size = this.bytes() + this.writer.waitingBytes() + recordBytes(bytes.length);
+    return size > this.#bytesMax
+      || this.#items + this.#waitingItems + itemCount > itemsMax
+      || this.#batches + this.writer.waitingEntries() + 1 > batchesMax;
+  }
+
+  /** False when there is nothing that may be removed. */
+  async #makeRoom(): Promise<boolean> {
+    const before = this.segments.length;
+    const newest = this.segments.at(-1);
+    if (newest !== undefined && newest.last <= this.#done) this.writer.roll();
+    if (this.#done > this.#saved || newest !== undefined && newest.last <= this.#done) {
+      await this.#save();
+    }
+    if (this.segments.length < before) return true;
+    if (this.#options.whenFull === 'refuse' || before === 0) return false;
+    this.#dropping ??= this.#dropOldest().finally(() => {
+      this.#dropping = null;
+    });
+    await this.#dropping;
+    return this.segments.length < before;
+  }
+
+  async #dropOldest(): Promise<void> {
+    const segment = this.segments[0]!;
+    if (this.writer.writes(segment)) this.writer.roll();
+    // What is being written right now would be answered, and gone.
+    if (this.writer.writes(segment)) return;
+    const { waitingRecords: records, waitingItems: items, first, last } = segment;
+    this.reader.drop(segment);
+    for (const [sequence, { acknowledged, items: own }] of this.#taken) {
+      if (sequence > last) break;
+      // What is being sent right now may still arrive; it is not counted as dropped.
+      this.#taken.delete(sequence);
+      if (acknowledged) continue;
+      this.#batches -= 1;
+      this.#items -= own;
+    }
+    this.#batches -= records;
+    this.#items -= items;
+    segment.waitingRecords = 0;
+    segment.waitingItems = 0;
+    this.#done = Math.max(this.#done, last);
+    this.#dropped('overflow').add(items);
+    this.#options.log.error('the queue is full: its oldest records were dropped',
+      { records, items, from: first, to: last });
+    await this.#save();
+  }
+
+  #advance(): void {
+    for (const [sequence, { acknowledged }] of this.#taken) {
+      if (!acknowledged) break;
+      this.#done = sequence;
+      this.#taken.delete(sequence);
+    }
+    if (this.#done > this.#saved) this.#saveAfter(limits.cursorDelayMs);
+  }
+
+  #saveAfter(delayMs: number): void {
+    if (this.#timer !== null || this.#saving !== null || this.#stopped !== null) return;
+    this.#timer = this.#options.world.clock.after(delayMs, () => {
+      this.#timer = null;
+      void this.#save();
+    });
+  }
+
+  /** Saves the cursor and removes what is behind it. Never throws. */
+  async #save(): Promise<void> {
+    while (this.#saving !== null) await this.#saving;
+    this.#timer?.cancel();
+    this.#timer = null;
+    this.#saving = this.#saveOnce();
+    const failed = await this.#saving.then(() => false, (error: unknown) => {
+      this.#options.log.error(`cannot save the cursor of the queue: ${systemCause(error)}`);
+      return true;
+    });
+    this.#saving = null;
+    if (failed) this.#saveAfter(limits.cursorRetryMs);
+    else if (this.#done > this.#saved) this.#saveAfter(limits.cursorDelayMs);
+  }
+
+  async #saveOnce(): Promise<void> {
+    const done = this.#done;
+    if (done > this.#saved) await this.#cursor.save(done);
+    this.#saved = done;
+    for (const segment of [...this.segments]) {
+      if (segment.last > done || this.writer.writes(segment)) continue;
+      await this.#options.world.files.remove(segment.path);
+      this.segments.splice(this.segments.indexOf(segment), 1);
+    }
+    await this.#cursor.keepReserve();
+  }
+
+  #dropped(reason: string) {
+    return this.#options.counters.counter('binnacle_queue_dropped_items_total',
+      'Items that the queue gave up.', { exporter: this.#options.id, reason });
+  }
+
+  #countMissing({ from, to }: SequenceRange): void {
+    this.#options.counters.counter('binnacle_queue_missing_batches_total',
+      'Batches that the queue had and cannot read.', { exporter: this.#options.id })
+      .add(to - from + 1);
+  }
+
+  #showGauges(): void {
+    const { counters, id } = this.#options;
+    const gauge = (name: string, help: string, read: () => number) =>
+      counters.gauge(name, help, read, { exporter: id });
+    gauge('otelcol_exporter_queue_size', 'Batches in the queue.', () => this.#batches);
+    gauge('binnacle_queue_items', 'Items in the queue.', () => this.#items);
+    gauge('binnacle_queue_bytes', 'Bytes of the queue on disk.', () => this.bytes());
+    gauge('binnacle_queue_bytes_max', 'Bytes that the queue may take.', () => this.#bytesMax);
+  }
+}

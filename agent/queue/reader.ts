@@ -1,0 +1,269 @@
+// The reading side: hands out sealed batches in order, from memory while the writer is just ahead,
+// from the segments otherwise. What is read ahead is bounded. Damage that comes to light is put
+// into quarantine, said with its sequences, and read over.
+
+import { Batch } from '../../proto/contract/batch.ts';
+import { errorMessage } from '../../runtime/errors.ts';
+import type { OpenFile } from '../../runtime/files.ts';
+import type { Log } from '../../runtime/log.ts';
+import type { World } from '../../runtime/world.ts';
+import { DecodeError } from '../../proto/protobuf/error.ts';
+import {
+  claimedBytes, decodeRecord, HEADER_BYTES, payloadOf, RECORD_HEAD_BYTES, type FoundRecord,
+} from './format.ts';
+import type { Quarantine } from './quarantine.ts';
+import { nextRecord, type Segment, type SequenceRange } from './segment.ts';
+import type { Sealed } from './writer.ts';
+
+export const limits = {
+  /** Payload bytes that are read ahead; one record is always. */
+  aheadBytesMax: 16 * 1024 * 1024,
+  /** Read from a segment at a time, unless a record is larger. */
+  chunkBytes: 1024 * 1024,
+  /** Wait before a segment that cannot be read is tried again. */
+  failureWaitMs: 1000,
+  /** A segment that cannot be read so often in a row is passed over, and its records are missed. */
+  failuresMax: 10,
+} as const;
+
+/** A record that can be handed out, and where it was. */
+export interface Ready extends Sealed {
+  readonly segment: Segment;
+}
+
+export interface ReaderOptions {
+  readonly folder: string;
+  readonly world: World;
+  readonly log: Log;
+  readonly quarantine: Quarantine;
+  readonly agentId: string;
+  /** Oldest first; the queue appends and removes. */
+  readonly segments: Segment[];
+  /** Where the first record to hand out begins in the first segment. */
+  readonly resumeAt: number;
+  /** Sequences up to this one were delivered. */
+  readonly done: number;
+  missed(range: SequenceRange, segment: Segment): void;
+}
+
+export interface Reader {
+  /** The next record; null when `abort` fires. */
+  next(abort: AbortSignal): Promise<Ready | null>;
+  /** Takes what was just made durable; keeps it when everything before it was read. */
+  offer(segment: Segment, records: readonly Sealed[], bytesBefore: number): void;
+  /** Leaves everything of this segment that was not handed out. */
+  drop(segment: Segment): void;
+  stop(): Promise<void>;
+}
+
+interface Position {
+  segment: Segment | null;
+  at: number;
+  /** The last sequence that was read. */
+  sequence: number;
+}
+
+export function createReader(options: ReaderOptions): Reader {
+  const { segments, world, log, agentId } = options;
+  const stopped = new AbortController();
+  const position: Position = {
+    segment: segments[0] ?? null, at: options.resumeAt, sequence: options.done,
+  };
+  const ready: Ready[] = [];
+  const waiters = new Set<(record: Ready | null) => void>();
+  let readyBytes = 0;
+  let filling: Promise<void> | null = null;
+  let file: { readonly segment: Segment; readonly open: OpenFile } | null = null;
+  let failures = 0;
+
+  const push = (record: Ready) => {
+    const [waiter] = waiters;
+    if (waiter !== undefined) return waiter(record);
+    ready.push(record);
+    readyBytes += record.batch.bytes.length;
+  };
+  const hasRoom = () => ready.length === 0 || readyBytes < limits.aheadBytesMax;
+  /** Goes to the next segment when this one is read; false when there is nothing to read. */
+  const behind = (): boolean => {
+    for (;;) {
+      const { segment } = position;
+      if (segment !== null && position.at < segment.bytes) return true;
+      const following = segments[segment === null ? 0 : segments.indexOf(segment) + 1];
+      if (following === undefined || following === segment) return false;
+      if (segment !== null && segment.last > position.sequence) {
+        options.missed({ from: position.sequence + 1, to: segment.last }, segment);
+      }
+      position.segment = following;
+      position.at = startOf(following);
+      position.sequence = Math.max(position.sequence, following.first - 1);
+    }
+  };
+  const read = async (): Promise<void> => {
+    const { segment, at } = position;
+    if (file?.segment !== segment) {
+      await file?.open.close();
+      file = null;
+      const open = await world.files.open(segment!.path, 'read');
+      if (open === null) throw new Error('it is gone');
+      file = { segment: segment!, open };
+    }
+    const chunk = await readChunk(file.open, at, segment!.bytes);
+    if (position.segment !== segment) return; // It was dropped meanwhile.
+    const records = recordsOf(chunk, position.sequence, hasRoom() ? undefined : 1);
+    if (records.length === 0) return skipDamage(file.open, position, options);
+    for (const record of records) {
+      position.at = at + record.end;
+      position.sequence = record.sequence;
+      const batch = batchOf(record, chunk, `${agentId}/${segment!.epoch}/${record.sequence}`);
+      if (batch === null) {
+        options.missed({ from: record.sequence, to: record.sequence }, segment!);
+      } else {
+        const { sequence, enqueuedMs } = record;
+        push({ sequence, epoch: segment!.epoch, batch, enqueuedMs, segment: segment! });
+      }
+    }
+  };
+  const fill = async () => {
+    while (!stopped.signal.aborted && hasRoom() && behind()) {
+      const { segment } = position;
+      try {
+        await read();
+        failures = 0;
+      } catch (error) {
+        if (position.segment !== segment) continue;
+        failures += 1;
+        log.error(`cannot read the segment ${segment!.name}: ${errorMessage(error)}`);
+        if (failures < limits.failuresMax) {
+          await world.clock.sleep(limits.failureWaitMs, stopped.signal);
+        } else {
+          position.at = segment!.bytes;
+          failures = 0;
+        }
+      }
+    }
+    filling = null;
+  };
+  const wake = () => {
+    if (!stopped.signal.aborted) filling ??= Promise.resolve().then(fill);
+  };
+  return {
+    next: (abort) => {
+      if (abort.aborted || stopped.signal.aborted) return Promise.resolve(null);
+      const record = ready.shift();
+      wake();
+      if (record !== undefined) {
+        readyBytes -= record.batch.bytes.length;
+        return Promise.resolve(record);
+      }
+      return new Promise((resolve) => {
+        const finish = (found: Ready | null) => {
+          waiters.delete(finish);
+          abort.removeEventListener('abort', give);
+          resolve(found);
+        };
+        const give = () => finish(null);
+        waiters.add(finish);
+        abort.addEventListener('abort', give, { once: true });
+      });
+    },
+    offer: (segment, records, bytesBefore) => {
+      if (filling === null && position.segment === null && segments[0] === segment) {
+        position.segment = segment;
+        position.at = startOf(segment);
+      }
+      const caughtUp = filling === null && records[0]!.sequence === position.sequence + 1
+        && (position.segment === segment ? position.at === bytesBefore
+          : position.segment === null || position.at >= position.segment.bytes);
+      if (!caughtUp || !hasRoom()) return wake();
+      for (const { sequence, epoch, enqueuedMs, batch } of records) {
+        const id = `${agentId}/${epoch}/${sequence}`;
+        const named = Batch.fromBytes(batch.signal, batch.bytes, id);
+        push({ sequence, epoch, enqueuedMs, segment, batch: named });
+      }
+      position.segment = segment;
+      position.at = segment.bytes;
+      position.sequence = segment.last;
+    },
+    drop: (segment) => {
+      for (let index = ready.length - 1; index >= 0; index--) {
+        if (ready[index]!.segment !== segment) continue;
+        readyBytes -= ready[index]!.batch.bytes.length;
+        ready.splice(index, 1);
+      }
+      if (position.segment === segment) {
+        position.sequence = segment.last;
+        position.segment = segments[segments.indexOf(segment) + 1] ?? null;
+        position.at = position.segment === null ? 0 : startOf(position.segment);
+      }
+      wake();
+    },
+    stop: async () => {
+      stopped.abort();
+      for (const waiter of [...waiters]) waiter(null);
+      while (filling !== null) await filling;
+      await file?.open.close();
+    },
+  };
+}
+
+const startOf = ({ damages }: Segment): number => (damages.has(0) ? 0 : HEADER_BYTES);
+
+async function readChunk(file: OpenFile, at: number, end: number): Promise<Buffer> {
+  const chunk = Buffer.allocUnsafe(Math.min(limits.chunkBytes, end - at));
+  const got = await file.read(chunk, at);
+  const claimed = claimedBytes(chunk.subarray(0, got), 0);
+  if (claimed === null || claimed <= got || claimed > end - at) return chunk.subarray(0, got);
+  const whole = Buffer.allocUnsafe(claimed);
+  return whole.subarray(0, await file.read(whole, at));
+}
+
+/** The valid records that follow each other from the beginning of `chunk` on. */
+function recordsOf(chunk: Buffer, after: number, max = Number.POSITIVE_INFINITY): FoundRecord[] {
+  const found: FoundRecord[] = [];
+  let at = 0;
+  let last = after;
+  while (found.length < max && chunk.length - at >= RECORD_HEAD_BYTES) {
+    const record = decodeRecord(chunk, at);
+    if (record === null || record.sequence !== last + 1) {
+      if (record === null || found.length > 0 || record.sequence <= last) break;
+    }
+    found.push(record);
+    at = record.end;
+    last = record.sequence;
+  }
+  return found;
+}
+
+/** Moves past bytes that are no record, to the next one or to the end of the segment. */
+async function skipDamage(
+  file: OpenFile,
+  position: Position,
+  { quarantine, log, missed }: ReaderOptions,
+): Promise<void> {
+  const segment = position.segment!;
+  const { at } = position;
+  const rest = Buffer.allocUnsafe(segment.bytes - at);
+  const bytes = rest.subarray(0, await file.read(rest, at));
+  if (position.segment !== segment) return;
+  const record = nextRecord(bytes, 0, position.sequence);
+  const end = record?.start ?? bytes.length;
+  const to = record === null ? segment.last : record.sequence - 1;
+  position.at = record === null ? segment.bytes : at + end;
+  const from = position.sequence + 1;
+  position.sequence = to;
+  if (segment.damages.has(at)) return;
+  segment.damages.add(at);
+  log.error(`the segment ${segment.name} is damaged`, { start: at, end: at + end });
+  await quarantine.keep(segment.name, at, bytes.subarray(0, end));
+  if (to >= from) missed({ from, to }, segment);
+}
+
+function batchOf(record: FoundRecord, chunk: Buffer, id: string): Batch | null {
+  try {
+    return Batch.fromBytes(record.signal, payloadOf(chunk, record), id);
+  } catch (error) {
+    // Its CRC is right, so it was put like this; nobody could have counted it then.
+    if (error instanceof DecodeError) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,229 @@
+// Opens what an earlier process left. Whatever the bytes are, it comes to an end and gives a queue
+// that works:
+//
+// - A segment that was delivered as a whole is removed.
+// - A torn tail of the last segment is cut (and copied to quarantine: whether it was a write that
+//   nobody was told of, or damage, cannot be known).
+// - Bytes between records that are no record stay, are copied to quarantine, and are read over.
+// - Records that the next segment has too are void: their sync had failed, they were written again.
+// - Sequences that must have been there and are not are named; what the cursor has passed is not
+//   missed.
+
+import { join } from 'node:path';
+import { errorMessage } from '../../runtime/errors.ts';
+import type { Files } from '../../runtime/files.ts';
+import type { Log } from '../../runtime/log.ts';
+import { CURSOR, decodeCursor } from './cursor.ts';
+import { parseSegmentName } from './format.ts';
+import type { Quarantine } from './quarantine.ts';
+import {
+  above, limits, scanSegment, type Segment, type SegmentScan, type SequenceRange,
+} from './segment.ts';
+
+export interface RecoveryOptions {
+  readonly folder: string;
+  readonly files: Files;
+  readonly log: Log;
+  readonly quarantine: Quarantine;
+  /** For records of a segment whose header is damaged. */
+  readonly epoch: string;
+}
+
+export interface Recovered {
+  /** By sequence; the last is not written any more either. */
+  readonly segments: Segment[];
+  /** Everything up to here was delivered, or is missing from the beginning. */
+  readonly done: number;
+  /** The sequence of the next record. */
+  readonly next: number;
+  /** Where the first record that was not delivered begins, in `segments[0]`. */
+  readonly resumeAt: number;
+  readonly records: number;
+  readonly items: number;
+  /** Found to be missing now, not at an earlier start. */
+  readonly missing: readonly SequenceRange[];
+}
+
+interface Place {
+  readonly name: string;
+  readonly path: string;
+  readonly first: number;
+  /** The first sequence of the next segment. */
+  readonly before: number;
+}
+
+/** Throws only when the folder itself cannot be made or listed. */
+export async function recover(options: RecoveryOptions): Promise<Recovered> {
+  const { folder, files } = options;
+  await files.makeFolder(folder);
+  const names = ((await files.list(folder)) ?? [])
+    .filter(({ kind }) => kind === 'file').map(({ name }) => name);
+  const cursor = names.includes(CURSOR) ? await readCursor(options) : null;
+  const segments: Segment[] = [];
+  const missing: SequenceRange[] = [];
+  let last = cursor ?? null;
+  let floor = 0;
+  let resumeAt: number | undefined;
+  for (const place of placesOf(folder, names)) {
+    const done = cursor ?? 0;
+    if (place.before - 1 <= done) {
+      await removeDelivered(place, options);
+      continue;
+    }
+    // Without a cursor nobody knows what was before the first segment.
+    last ??= place.first - 1;
+    if (place.first > last + 1) missing.push({ from: last + 1, to: place.first - 1 });
+    const found = await openSegment(place, done, options);
+    if (found === null) {
+      // No new segment may take its name: it may still be there.
+      floor = place.first;
+      continue;
+    }
+    last = Math.max(last, found.scan.last);
+    if (found.fresh) missing.push(...above(found.scan.missing, done));
+    if (found.scan.records === 0) {
+      await settleEmpty(place, found.scan, options);
+      continue;
+    }
+    resumeAt ??= found.scan.resumeAt;
+    segments.push(found.segment);
+  }
+  const sum = (of: (segment: Segment) => number) =>
+    segments.reduce((total, segment) => total + of(segment), 0);
+  reportMissing(missing, options.log);
+  return {
+    segments, missing,
+    done: Math.max(cursor ?? 0, (segments[0]?.first ?? 1) - 1),
+    next: Math.max(last ?? 0, floor) + 1,
+    resumeAt: resumeAt ?? 0,
+    records: sum(({ waitingRecords }) => waitingRecords),
+    items: sum(({ waitingItems }) => waitingItems),
+  };
+}
+
+export function reportMissing(missing: readonly SequenceRange[], log: Log): void {
+  for (const { from, to } of missing) {
+    log.error('the queue has lost records', { records: to - from + 1, from, to });
+  }
+}
+
+/** Null when there is none that can be read; then all that is there is sent again. */
+async function readCursor({ folder, files, log, quarantine }: RecoveryOptions) {
+  const path = join(folder, CURSOR);
+  try {
+    const bytes = await files.read(path);
+    const done = bytes === null ? { why: 'it is gone' } : decodeCursor(bytes);
+    if (typeof done === 'number') return done;
+    log.warn(`cannot read the cursor of the queue: ${done.why}; what is there is sent again`);
+  } catch (error) {
+    log.warn(`cannot read the cursor of the queue: ${errorMessage(error)}`);
+  }
+  await quarantine.move(path, CURSOR);
+  return null;
+}
+
+function placesOf(folder: string, names: readonly string[]): Place[] {
+  const found = names.flatMap((name) => {
+    const first = parseSegmentName(name);
+    return first === null ? [] : [{ name, first, path: join(folder, name) }];
+  }).sort((a, b) => a.first - b.first);
+  return found.map((place, index) => ({
+    ...place, before: found[index + 1]?.first ?? Number.POSITIVE_INFINITY,
+  }));
+}
+
+/** One that cannot be removed now is removed at the next start. */
+async function removeDelivered({ path, name }: Place, { files, log }: RecoveryOptions) {
+  await files.remove(path).catch((error: unknown) =>
+    log.warn(`cannot remove the segment ${name}: ${errorMessage(error)}`));
+}
+
+interface Found {
+  readonly segment: Segment;
+  readonly scan: SegmentScan;
+  /** False when an earlier start has reported its damage. */
+  readonly fresh: boolean;
+}
+
+/** Null when it cannot be read at all; then it is in quarantine. */
+async function openSegment(
+  place: Place,
+  done: number,
+  options: RecoveryOptions,
+): Promise<Found | null> {
+  const { name, path, first, before } = place;
+  const { files, log, quarantine } = options;
+  let bytes: Buffer;
+  try {
+    bytes = await readSegment(path, files);
+  } catch (error) {
+    log.error(`cannot read the segment ${name}: ${errorMessage(error)}`);
+    await quarantine.move(path, name);
+    return null;
+  }
+  const scan = scanSegment(bytes, { first, before, done });
+  let fresh = scan.damages.length === 0;
+  for (const { start, end } of scan.damages) {
+    const isNew = await quarantine.keep(name, start, bytes.subarray(start, end));
+    fresh ||= isNew;
+    log.warn(`the segment ${name} is damaged`, { start, end });
+  }
+  if (scan.end < bytes.length && before === Number.POSITIVE_INFINITY && scan.last >= first) {
+    await cutTail(place, scan, bytes, options);
+  }
+  const segment: Segment = {
+    path, name, first,
+    epoch: scan.epoch ?? options.epoch,
+    last: scan.last,
+    bytes: scan.end,
+    waitingRecords: scan.records,
+    waitingItems: scan.items,
+    damages: new Set(scan.damages.map(({ start }) => start)),
+  };
+  return { segment, scan, fresh };
+}
+
+/** A failure to read may pass; only one that stays makes a segment unreadable. */
+async function readSegment(path: string, files: Files): Promise<Buffer> {
+  for (let failures = 0; ; failures++) {
+    try {
+      const size = (await files.stat(path))?.sizeBytes ?? 0;
+      if (size > limits.fileBytesMax) throw new Error(`it has ${size} bytes`);
+      return await files.read(path) ?? Buffer.alloc(0);
+    } catch (error) {
+      if (failures === limits.readFailuresMax) throw error;
+    }
+  }
+}
+
+async function cutTail(
+  { name, path }: Place,
+  { end, last }: SegmentScan,
+  bytes: Buffer,
+  { files, log, quarantine }: RecoveryOptions,
+): Promise<void> {
+  await quarantine.keep(name, end, bytes.subarray(end));
+  log.warn(`the segment ${name} ends in bytes that are no record; they are cut`,
+    { bytes: bytes.length - end, after: last });
+  try {
+    const file = await files.open(path, 'write');
+    try {
+      await file?.truncate(end);
+      await file?.sync();
+    } finally {
+      await file?.close();
+    }
+  } catch (error) {
+    // It is not read either way.
+    log.warn(`cannot cut the segment ${name}: ${errorMessage(error)}`);
+  }
+}
+
+/** A segment with nothing to deliver: its records were delivered, or it never had one. */
+async function settleEmpty(place: Place, scan: SegmentScan, options: RecoveryOptions) {
+  const size = (await options.files.stat(place.path).catch(() => null))?.sizeBytes ?? 0;
+  const hadRecords = scan.last >= place.first;
+  if (hadRecords || size <= scan.end) await removeDelivered(place, options);
+  else await options.quarantine.move(place.path, place.name);
+}
+

@@ -1,0 +1,82 @@
+// A queue on a disk in memory, for tests: opened, filled, emptied, and opened again after a crash.
+
+import { createQueue, type Queue, type QueueOptions } from '../../../agent/queue/queue.ts';
+import type { Batch } from '../../../proto/contract/batch.ts';
+import { createCounters } from '../../../runtime/counters.ts';
+import { createSeededRandom } from '../../../runtime/random.ts';
+import { createWorld, type World } from '../../../runtime/world.ts';
+import { batchOfKeys, createRecordingLog, itemKeys, NEVER } from '../../contract/fakes.ts';
+import { createFaultyFiles, type FaultyFiles } from '../../contract/faulty_files.ts';
+
+export const FOLDER = '/queue';
+export const AGENT = '11111111-2222-4333-8444-555555555555';
+
+export const SIZE = {
+  bytesMax: 1e9, itemsMax: Infinity, batchesMax: Infinity, diskShareMax: 1,
+};
+
+let seeds = 0;
+
+export interface Opened {
+  readonly queue: Queue;
+  readonly log: ReturnType<typeof createRecordingLog>;
+  readonly counters: ReturnType<typeof createCounters>;
+}
+
+export const faultyDisk = (seed = 1): FaultyFiles => createFaultyFiles(seed);
+
+export async function openOn(
+  { files }: Pick<FaultyFiles, 'files'>,
+  options: Partial<QueueOptions> = {},
+): Promise<Opened> {
+  const log = createRecordingLog();
+  const counters = createCounters();
+  // Chance of its own each time: an epoch is new at every start.
+  const world: World = { ...createWorld(), random: createSeededRandom(++seeds), files };
+  const queue = await createQueue({
+    folder: FOLDER, agentId: AGENT, id: 'otlp', world, log, counters, size: SIZE,
+    whenFull: 'refuse', ...options,
+  });
+  return { queue, log, counters };
+}
+
+export const batchOf = (...keys: string[]): Batch<'logs'> => batchOfKeys('logs', keys);
+
+export interface Drained {
+  readonly keys: string[];
+  readonly ids: string[];
+  readonly attempts: number[];
+}
+
+/** Takes all that is there and acknowledges it. */
+export async function drain(queue: Queue): Promise<Drained> {
+  const drained: Drained = { keys: [], ids: [], attempts: [] };
+  while (queue.batches() > 0) {
+    const taken = await takeSoon(queue);
+    if (taken === null) break;
+    drained.keys.push(...itemKeys(taken.batch));
+    drained.ids.push(taken.batch.id!);
+    drained.attempts.push(taken.attempt);
+    taken.done();
+  }
+  return drained;
+}
+
+/** The next batch, or null when none comes within a moment. */
+export async function takeSoon(queue: Queue, waitMs = 500) {
+  const abort = new AbortController();
+  const timer = setTimeout(() => abort.abort(), waitMs);
+  try {
+    return await queue.take(abort.signal);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+export async function putAll(queue: Queue, names: readonly string[]): Promise<string[]> {
+  const outcomes = await Promise.all(names.map((name) => queue.put(batchOf(name), NEVER)));
+  return names.filter((_, index) => outcomes[index]!.status === 'accepted');
+}
+
+export const namesOf = (count: number, prefix = 'r'): string[] =>
+  Array.from({ length: count }, (_, index) => `${prefix}${index}`);

@@ -1,0 +1,151 @@
+// The promise of the queue with the real processes: the backend is stopped, the agent goes on
+// accepting, the agent is killed with SIGKILL, both start again, and every record that a client got
+// an OK for is in SQL.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { request } from 'undici';
+import type { ChildMessage } from '../../runtime/lifecycle.ts';
+import { createOtlpGrpcClient } from '../../proto/grpc/client.ts';
+import { createClock } from '../../runtime/clock.ts';
+import { parseEndpoint } from '../../runtime/net.ts';
+import { Batch } from '../../proto/contract/batch.ts';
+import { batchOfKeys, NEVER } from '../contract/fakes.ts';
+
+const ROOT = new URL('../..', import.meta.url).pathname;
+const SENDERS = 4;
+const REQUESTS_EACH = 25;
+const RECORDS_EACH = 20;
+
+const clock = createClock();
+let folder: string;
+
+before(() => {
+  folder = mkdtempSync(join(tmpdir(), 'binnacle-e2e-'));
+});
+
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+interface Process {
+  readonly addresses: Readonly<Record<string, string>>;
+  end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
+}
+
+async function run(name: 'agent' | 'backend', config: unknown): Promise<Process> {
+  const file = join(folder, `${name}.yaml`);
+  writeFileSync(file, JSON.stringify(config));
+  const child = spawn(process.execPath, [join(ROOT, 'binnacle.mjs'), name, '--config', file], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    env: { ...process.env, BINNACLE_DATA_DIR: folder },
+  });
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const message = await new Promise<ChildMessage>((resolve, reject) => {
+    child.once('message', (one) => resolve(one as ChildMessage));
+    void exited.then(() => reject(new Error(`the ${name} ended`)));
+  });
+  assert.equal(message.event, 'ready', JSON.stringify(message));
+  const { addresses } = message as Extract<ChildMessage, { event: 'ready' }>;
+  return { addresses, end: async (signal) => {
+    child.kill(signal);
+    await exited;
+  } };
+}
+
+test('e2e: what the agent accepted while the backend was away survives a kill of the agent',
+  { timeout: 180_000 }, async () => {
+    const port = await freePort();
+    const backendConfig = {
+      otlp: { grpc: { endpoint: `127.0.0.1:${port}` } }, http: { endpoint: '127.0.0.1:0' },
+    };
+    let backend = await run('backend', backendConfig);
+    let agent = await run('agent', agentConfig(port));
+    const acknowledged = await send(agent, 'a');
+    await backend.end('SIGTERM');
+    acknowledged.push(...await send(agent, 'b'));
+    await agent.end('SIGKILL');
+    agent = await run('agent', agentConfig(port));
+    acknowledged.push(...await send(agent, 'c'));
+    assert.equal(acknowledged.length, 3 * SENDERS * REQUESTS_EACH * RECORDS_EACH);
+    backend = await run('backend', backendConfig);
+    try {
+      await untilStored(backend.addresses['SQL and API']!, acknowledged);
+    } finally {
+      await agent.end('SIGTERM');
+      await backend.end('SIGTERM');
+    }
+  });
+
+const agentConfig = (port: number) => ({
+  receivers: { otlp: { protocols: { grpc: { endpoint: '127.0.0.1:0' } } } },
+  exporters: { otlp: {
+    endpoint: `127.0.0.1:${port}`,
+    tls: { insecure: true },
+    retry_on_failure: { initial_interval: '100ms', max_interval: '500ms' },
+  } },
+  service: {
+    pipelines: { logs: { receivers: ['otlp'], exporters: ['otlp'] } },
+    telemetry: { metrics: { address: '' }, logs: { level: 'error' } },
+  },
+});
+
+/** Answers the keys of all records for which an OK came. */
+async function send({ addresses }: Process, round: string): Promise<string[]> {
+  const client = createOtlpGrpcClient({
+    endpoint: parseEndpoint(addresses['OTLP gRPC']!)!, clock, tls: null, compression: 'none',
+    timeoutMs: 20_000,
+  });
+  const acknowledged: string[] = [];
+  await Promise.all(Array.from({ length: SENDERS }, async (_, sender) => {
+    for (let number = 0; number < REQUESTS_EACH; number++) {
+      const keys = Array.from({ length: RECORDS_EACH }, (_, index) =>
+        `${round}${sender}.${number}.${index}`);
+      const outcome = await client.send(logsOf(keys), 0, NEVER);
+      assert.equal(outcome.status, 'accepted', JSON.stringify(outcome));
+      acknowledged.push(...keys);
+    }
+  }));
+  await client.close();
+  return acknowledged;
+}
+
+/** Records of now: older ones are past the time that tables keep them. */
+function logsOf(keys: readonly string[]): Batch {
+  const { resourceLogs } = batchOfKeys('logs', keys).request;
+  const timeUnixNano = clock.nowNs();
+  return Batch.fromRequest('logs', { resourceLogs: resourceLogs.map((one) => ({
+    ...one,
+    scopeLogs: one.scopeLogs.map((scope) => ({
+      ...scope, logRecords: scope.logRecords.map((record) => ({ ...record, timeUnixNano })),
+    })),
+  })) });
+}
+
+async function untilStored(url: string, keys: readonly string[]): Promise<void> {
+  const lastMs = clock.monotonicMs() + 60_000;
+  for (;;) {
+    const answer = await request(`${url}/api/query?format=JSONEachRow`, {
+      method: 'POST',
+      headers: { 'content-type': 'text/plain' },
+      body: 'SELECT DISTINCT Body AS body FROM otel_logs',
+    });
+    const lines = (await answer.body.text()).split('\n').filter((line) => line !== '');
+    const stored = new Set(lines.map((line) => (JSON.parse(line) as { body: string }).body));
+    const gone = keys.filter((key) => !stored.has(key));
+    if (gone.length === 0) return;
+    assert.ok(clock.monotonicMs() < lastMs, `${gone.length} are not there, such as ${gone[0]}`);
+    await clock.sleep(200);
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
