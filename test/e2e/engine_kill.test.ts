@@ -110,9 +110,10 @@ async function untilGrown(list: readonly unknown[]): Promise<void> {
 async function untilStored(keys: readonly string[]): Promise<string[]> {
   const lastMs = clock.monotonicMs() + 30_000;
   for (;;) {
-    const rows = await stack.rows<{ body: string }>('SELECT DISTINCT Body AS body FROM otel_logs')
+    const rows = await stack.rows<{ body: string }>('SELECT Body AS body FROM otel_logs')
       .catch(() => []);
     const stored = new Set(rows.map(({ body }) => body));
+    assert.equal(rows.length, stored.size, 'a record is stored twice');
     const gone = keys.filter((key) => !stored.has(key));
     if (gone.length === 0 || clock.monotonicMs() > lastMs) return gone;
     await clock.sleep(100);

@@ -1,9 +1,9 @@
 // The promise of the queue with the real processes: the backend is stopped, the agent goes on
-// accepting, the agent is killed with SIGKILL, both start again, and every record that a client got
-// an OK for is in SQL.
+// accepting, the agent is killed with SIGKILL, both start again; then the agent is killed while it
+// sends, and the backend while it stores. Every record that a client got an OK for is in SQL once.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -24,12 +24,20 @@ const RECORDS_EACH = 20;
 
 const clock = createClock();
 let folder: string;
+const running = new Set<ChildProcess>();
 
 before(() => {
   folder = mkdtempSync(join(tmpdir(), 'binnacle-e2e-'));
 });
 
-after(() => rmSync(folder, { recursive: true, force: true }));
+after(async () => {
+  await Promise.all([...running].map((child) => {
+    const exited = new Promise((resolve) => child.once('exit', resolve));
+    child.kill('SIGTERM');
+    return exited;
+  }));
+  rmSync(folder, { recursive: true, force: true });
+});
 
 interface Process {
   readonly addresses: Readonly<Record<string, string>>;
@@ -43,7 +51,11 @@ async function run(name: 'agent' | 'backend', config: unknown): Promise<Process>
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     env: { ...process.env, BINNACLE_DATA_DIR: folder },
   });
-  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  running.add(child);
+  const exited = new Promise<void>((resolve) => child.once('exit', () => {
+    running.delete(child);
+    resolve();
+  }));
   const message = await new Promise<ChildMessage>((resolve, reject) => {
     child.once('message', (one) => resolve(one as ChildMessage));
     void exited.then(() => reject(new Error(`the ${name} ended`)));
@@ -72,12 +84,17 @@ test('e2e: what the agent accepted while the backend was away survives a kill of
     acknowledged.push(...await send(agent, 'c'));
     assert.equal(acknowledged.length, 3 * SENDERS * REQUESTS_EACH * RECORDS_EACH);
     backend = await run('backend', backendConfig);
-    try {
-      await untilStored(backend.addresses['SQL and API']!, acknowledged);
-    } finally {
-      await agent.end('SIGTERM');
-      await backend.end('SIGTERM');
-    }
+    await untilStored(backend.addresses['SQL and API']!, acknowledged);
+
+    acknowledged.push(...await send(agent, 'd'));
+    await agent.end('SIGKILL');
+    agent = await run('agent', agentConfig(port));
+    acknowledged.push(...await send(agent, 'e'));
+    await backend.end('SIGKILL');
+    backend = await run('backend', backendConfig);
+    await untilStored(backend.addresses['SQL and API']!, acknowledged);
+    await agent.end('SIGTERM');
+    await backend.end('SIGTERM');
   });
 
 const agentConfig = (port: number) => ({
@@ -131,11 +148,12 @@ async function untilStored(url: string, keys: readonly string[]): Promise<void> 
     const answer = await request(`${url}/api/query?format=JSONEachRow`, {
       method: 'POST',
       headers: { 'content-type': 'text/plain' },
-      body: 'SELECT DISTINCT Body AS body FROM otel_logs',
+      body: 'SELECT Body AS body FROM otel_logs',
     });
     const lines = (await answer.body.text()).split('\n').filter((line) => line !== '');
     const stored = new Set(lines.map((line) => (JSON.parse(line) as { body: string }).body));
     const gone = keys.filter((key) => !stored.has(key));
+    assert.equal(lines.length, stored.size, 'a record is stored twice');
     if (gone.length === 0) return;
     assert.ok(clock.monotonicMs() < lastMs, `${gone.length} are not there, such as ${gone[0]}`);
     await clock.sleep(200);
