@@ -104,5 +104,5 @@ test('tidy rules: dead files, top comments, mirror tests, names, left-overs', ()
   assert.equal(mirrorTests([a, file('test/agent/b.test.ts', '')]).length, 0);
   assert.equal(fileNames([file('agent/utils.ts', '')]).length, 1);
   assert.equal(fileNames([file('agent/fooBar.ts', '')]).length, 1);
-  assert.equal(leftOvers([file('README.md', 'see /root/x and TODO')]).length, 2);
+  assert.equal(leftOvers([file('README.md', `see /home/me/x and FIX${'ME'}`)]).length, 2);
 });
