@@ -93,11 +93,11 @@ function countProcess(counters: Counters, { clock }: World, version: string): vo
     process.memoryUsage.rss());
   counters.gauge('otelcol_process_runtime_heap_alloc_bytes', 'Bytes of objects on the heap.', () =>
     process.memoryUsage().heapUsed);
-  counters.gauge('otelcol_process_cpu_seconds_total', 'CPU seconds, user and system.', () => {
+  counters.counterFrom('otelcol_process_cpu_seconds_total', 'CPU seconds, user and system.', () => {
     const { user, system } = process.cpuUsage();
     return (user + system) / 1e6;
   });
-  counters.gauge('otelcol_process_uptime_seconds_total', 'Seconds since the start.', () =>
+  counters.counterFrom('otelcol_process_uptime_seconds_total', 'Seconds since the start.', () =>
     (clock.monotonicMs() - startedMs) / 1000);
   counters.gauge('binnacle_agent_info', 'Always 1; the label says which version runs.', () => 1,
     { version });

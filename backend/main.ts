@@ -174,8 +174,8 @@ function countWaiting(counters: Counters, admission: Admission): void {
 function countEngine(counters: Counters, engine: Engine): void {
   counters.gauge('binnacle_engine_up', 'Whether the embedded engine\'s process runs: 1 or 0.',
     () => Number(engine.pid !== null));
-  counters.gauge('binnacle_engine_restarts', 'Starts of the embedded engine after the first.',
-    () => engine.restarts);
+  counters.counterFrom('binnacle_engine_restarts_total',
+    'Starts of the embedded engine after the first.', () => engine.restarts);
 }
 
 function storageOf(

@@ -13,6 +13,8 @@ export interface Counters {
   counter(name: string, help: string, labels?: Labels): Counter;
   /** A number that `read` gives whenever somebody looks. A second registration replaces it. */
   gauge(name: string, help: string, read: () => number, labels?: Labels): void;
+  /** As `gauge`, for a number that only grows and is counted elsewhere: CPU time, restarts. */
+  counterFrom(name: string, help: string, read: () => number, labels?: Labels): void;
   /** Everything, sorted by name, as Prometheus text. */
   exposition(): string;
   /** The sum of all series of that name, 0 if there is none; for tests and status pages. */
@@ -50,6 +52,9 @@ export function createCounters(): Counters {
     },
     gauge: (name, help, read, labels = {}) => {
       family(name, 'gauge', help).series.set(labelText(labels), { labels, read });
+    },
+    counterFrom: (name, help, read, labels = {}) => {
+      family(name, 'counter', help).series.set(labelText(labels), { labels, read });
     },
     exposition: () => [...families.keys()].sort().map((name) =>
       familyText(name, families.get(name)!)).join(''),

@@ -15,7 +15,7 @@ export function countProcess(counters: Counters, clock: Clock, version: string):
     process.memoryUsage().heapUsed);
   counters.gauge('binnacle_process_external_bytes', 'Bytes of buffers outside of the heap.', () =>
     process.memoryUsage().external);
-  counters.gauge('binnacle_process_cpu_seconds', 'CPU time, user and system.', () => {
+  counters.counterFrom('binnacle_process_cpu_seconds_total', 'CPU time, user and system.', () => {
     const { user, system } = process.cpuUsage();
     return (user + system) / 1e6;
   });

@@ -100,7 +100,7 @@ test('backend: takes a record in, stores it, finds it, and counts it', async () 
   assert.equal(await metric('binnacle_storage_waiting_bytes'), 0);
   assert.equal(await metric('binnacle_otlp_in_flight_bytes'), 0);
   assert.equal(await metric('binnacle_engine_up'), 1);
-  assert.equal(await metric('binnacle_engine_restarts'), 0);
+  assert.equal(await metric('binnacle_engine_restarts_total'), 0);
   assert.equal(await metric('binnacle_backend_info{version="1.2.3"}'), 1);
   const health = JSON.parse((await get('/health')).text) as {
     status: string;
@@ -124,7 +124,7 @@ test('backend: an engine that is killed is back soon; a half result is cut, heal
     }, 'half a result does not look whole');
     await until(async () => (await get('/health')).status === 503, 'health tells');
     await until(async () => (await get('/health')).status === 200, 'it is back', 30_000);
-    assert.equal(await metric('binnacle_engine_restarts'), 1);
+    assert.equal(await metric('binnacle_engine_restarts_total'), 1);
     assert.equal(await sql('SELECT count() FROM otel_logs'), '1');
   });
 

@@ -62,6 +62,7 @@ test('counters: the exposition is sorted, typed and escaped', () => {
   counters.counter('b_total', 'Bees.').add(1);
   counters.gauge('a', 'A gauge.', () => Number.NaN);
   counters.gauge('a', 'A gauge.', () => -Infinity, { y: '2', x: '1' });
+  counters.counterFrom('c_total', 'Counted elsewhere.', () => 7);
   assert.equal(counters.exposition(), [
     '# HELP a A gauge.',
     '# TYPE a gauge',
@@ -71,6 +72,9 @@ test('counters: the exposition is sorted, typed and escaped', () => {
     '# TYPE b_total counter',
     'b_total{place="a\\"b\\\\c\\nd"} 2',
     'b_total 1',
+    '# HELP c_total Counted elsewhere.',
+    '# TYPE c_total counter',
+    'c_total 7',
     '',
   ].join('\n'));
 });

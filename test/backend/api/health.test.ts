@@ -99,7 +99,7 @@ test('metrics: Prometheus text with process, queries and requests', async () => 
   assert.ok(value('binnacle_process_resident_memory_bytes') > 1e7);
   assert.ok(value('binnacle_process_heap_bytes') > 1e6);
   assert.ok(value('binnacle_process_external_bytes') > 0);
-  assert.ok(value('binnacle_process_cpu_seconds') > 0);
+  assert.ok(value('binnacle_process_cpu_seconds_total') > 0);
   assert.ok(value('binnacle_process_uptime_seconds') >= 0);
   assert.equal(value('binnacle_queries_running'), 0);
   assert.ok(value('binnacle_queries_total{result="ok"}') >= 1);
