@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, test } from 'node:test';
+import { freePort } from './free_port.ts';
 
 const LAUNCHER = new URL('../binnacle.mjs', import.meta.url).pathname;
 const folder = mkdtempSync(join(tmpdir(), 'binnacle-command-'));
@@ -107,21 +108,6 @@ async function up(): Promise<{ child: ChildProcess; url: string; out: string }> 
   assert.match(out, /Ask:/, 'it ended before it was running');
   const url = /SQL and API\s+(http:\S+)/.exec(out)![1]!;
   return { child, url, out };
-}
-
-/** A port that is free, from below those that the system gives to connections by itself. */
-async function freePort(): Promise<number> {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 10_000);
-    const server = createServer().listen(port, '127.0.0.1');
-    const free = await Promise.race([
-      once(server, 'listening').then(() => true), once(server, 'error').then(() => false),
-    ]);
-    if (!free) continue;
-    server.close();
-    await once(server, 'close');
-    return port;
-  }
 }
 
 async function interrupt(child: ChildProcess): Promise<number | null> {

@@ -1,16 +1,17 @@
 // The backend's one HTTP server: the API, its documentation, health, and OTLP over HTTP.
 
 import type { Server as HttpServer } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { fastify, type FastifyInstance } from 'fastify';
 import type { Component } from '../../proto/contract/component.ts';
-import { addressesOf, listenBeside, type Listener } from '../../proto/listen.ts';
+import { listenFirst, shutDown } from '../../proto/http/serve.ts';
+import { listenBeside, type Listener } from '../../proto/listen.ts';
 import { readServerPem, type ServerTlsOptions } from '../../proto/tls.ts';
 import type { Counters } from '../../runtime/counters.ts';
 import { errorCode } from '../../runtime/errors.ts';
-import { formatEndpoint, listenError, type Endpoint } from '../../runtime/net.ts';
+import { formatEndpoint, type Endpoint } from '../../runtime/net.ts';
 import { handleErrors, known } from './errors.ts';
 import { registerHealth, type HealthRouteOptions } from './health.ts';
 import { registerIndex } from './index_page.ts';
@@ -56,7 +57,7 @@ export function createApiServer(options: ApiOptions): ApiServer {
     url: () => `${tls === undefined ? 'http' : 'https'}://${formatEndpoint(bound)}`,
     start: async () => {
       app = await createApp(options);
-      const port = await listenFirst(app, options);
+      const port = await listenFirst(app, endpoint, options.setting);
       bound = { host: endpoint.host, port };
       const { server } = app;
       beside = await listenBeside(endpoint, port, {
@@ -71,27 +72,6 @@ export function createApiServer(options: ApiOptions): ApiServer {
       beside?.destroy();
     },
   };
-}
-
-async function listenFirst(app: FastifyInstance, options: ApiOptions): Promise<number> {
-  const endpoint = { host: addressesOf(options.endpoint.host)[0]!, port: options.endpoint.port };
-  try {
-    await app.listen(endpoint);
-  } catch (error) {
-    await app.close();
-    throw listenError(error, endpoint, `${options.setting}.endpoint`);
-  }
-  return (app.server.address() as AddressInfo).port;
-}
-
-/** Waits for the requests that are under way until the deadline; idle connections go at once. */
-async function shutDown(app: FastifyInstance, deadline: AbortSignal): Promise<void> {
-  const cut = () => app.server.closeAllConnections();
-  const closed = app.close();
-  if (deadline.aborted) cut();
-  else deadline.addEventListener('abort', cut, { once: true });
-  await closed;
-  deadline.removeEventListener('abort', cut);
 }
 
 async function createApp(options: ApiOptions): Promise<FastifyInstance> {

@@ -37,3 +37,17 @@ export function worstOutcome(outcomes: readonly Outcome[]): Outcome {
   const partial = outcomes.find((outcome) => outcome.status === 'accepted' && outcome.rejected > 0);
   return partial ?? ACCEPTED;
 }
+
+/** `outcome`, or `retryable` with `reason` as soon as `abort` fires; what was begun may go on. */
+export function unlessAborted(
+  outcome: Promise<Outcome>,
+  abort: AbortSignal,
+  reason: string,
+): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const giveUp = () => resolve(retryable(reason));
+    if (abort.aborted) giveUp();
+    abort.addEventListener('abort', giveUp, { once: true });
+    outcome.then(resolve, reject).finally(() => abort.removeEventListener('abort', giveUp));
+  });
+}

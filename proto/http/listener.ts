@@ -10,12 +10,13 @@ import type { Server as HttpServer } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ServerOptions as TlsServerOptions } from 'node:https';
 import { errorCode } from '../../runtime/errors.ts';
-import { listenError, type Endpoint } from '../../runtime/net.ts';
+import type { Endpoint } from '../../runtime/net.ts';
 import type { World } from '../../runtime/world.ts';
 import type { Component } from '../contract/component.ts';
-import { addressesOf, listenBeside, type Listener } from '../listen.ts';
+import { listenBeside, type Listener } from '../listen.ts';
 import { readServerPem, type ServerTlsOptions } from '../tls.ts';
 import { failure, later, type Answer } from './answer.ts';
+import { listenFirst, shutDown } from './serve.ts';
 import { registerOtlpHttp, type OtlpHttpOptions } from './server.ts';
 
 export const limits = {
@@ -57,7 +58,7 @@ export function createOtlpHttpServer(options: OtlpHttpServerOptions): OtlpHttpSe
     endpoint: () => bound,
     start: async () => {
       app = createApp(options, await tlsOf(options), () => stopping);
-      const port = await listenFirst(app, options);
+      const port = await listenFirst(app, options.endpoint, options.setting);
       bound = { host: options.endpoint.host, port };
       const { server } = app;
       beside = await listenBeside(options.endpoint, port, {
@@ -110,29 +111,6 @@ function createApp(
   });
   registerOtlpHttp(app, { ...options, stopping });
   return app;
-}
-
-async function listenFirst(app: FastifyInstance, options: OtlpHttpServerOptions): Promise<number> {
-  const endpoint = { host: addressesOf(options.endpoint.host)[0]!, port: options.endpoint.port };
-  try {
-    await app.listen(endpoint);
-  } catch (error) {
-    await app.close();
-    // Anything else than a refusal of the system is a bug.
-    if (errorCode(error) === '' || errorCode(error).startsWith('FST_')) throw error;
-    throw listenError(error, endpoint, `${options.setting}.endpoint`);
-  }
-  return (app.server.address() as { port: number }).port;
-}
-
-/** Waits for the requests that are under way; connections that are idle are closed at once. */
-async function shutDown(app: FastifyInstance, deadline: AbortSignal): Promise<void> {
-  const cut = () => app.server.closeAllConnections();
-  const closed = app.close();
-  if (deadline.aborted) cut();
-  else deadline.addEventListener('abort', cut, { once: true });
-  await closed;
-  deadline.removeEventListener('abort', cut);
 }
 
 /**

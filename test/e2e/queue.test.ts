@@ -5,7 +5,6 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -16,6 +15,7 @@ import { createClock } from '../../runtime/clock.ts';
 import { parseEndpoint } from '../../runtime/net.ts';
 import { Batch } from '../../proto/contract/batch.ts';
 import { batchOfKeys, NEVER } from '../contract/fakes.ts';
+import { freePort } from '../free_port.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
 const SENDERS = 4;
@@ -158,12 +158,4 @@ async function untilStored(url: string, keys: readonly string[]): Promise<void> 
     assert.ok(clock.monotonicMs() < lastMs, `${gone.length} are not there, such as ${gone[0]}`);
     await clock.sleep(200);
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

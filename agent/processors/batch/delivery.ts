@@ -5,7 +5,7 @@
 
 import { Batch } from '../../../proto/contract/batch.ts';
 import type { Consumer } from '../../../proto/contract/component.ts';
-import { rejected, retryable, type Outcome } from '../../../proto/contract/outcome.ts';
+import { rejected, unlessAborted, type Outcome } from '../../../proto/contract/outcome.ts';
 import { mergeRequests } from '../../../proto/otlp/merge.ts';
 import { DecodeError } from '../../../proto/protobuf/error.ts';
 import { retryDelayMs, type RetryOptions } from '../../../runtime/retry.ts';
@@ -121,7 +121,8 @@ async function consume(group: readonly Piece[], { next, stop }: DeliveryOptions)
     else signal.addEventListener('abort', leave);
   }
   try {
-    return await orAborted(next.consume(merge(group), abort.signal), abort.signal);
+    // Does not depend on the callee to notice the abort.
+    return await unlessAborted(next.consume(merge(group), abort.signal), abort.signal, 'aborted');
   } finally {
     stop.removeEventListener('abort', giveUp);
     for (const signal of waiting) signal.removeEventListener('abort', leave);
@@ -134,16 +135,6 @@ function merge(group: readonly Piece[]): Batch {
   if (group.length === 1) return first!.batch;
   const { signal } = first!.batch;
   return Batch.fromBytes(signal, mergeRequests(group.map(({ batch }) => batch.bytes)));
-}
-
-/** Does not depend on the callee to notice the abort. */
-function orAborted(outcome: Promise<Outcome>, abort: AbortSignal): Promise<Outcome> {
-  return new Promise((resolve, reject) => {
-    const giveUp = () => resolve(retryable('aborted'));
-    if (abort.aborted) giveUp();
-    abort.addEventListener('abort', giveUp, { once: true });
-    outcome.then(resolve, reject).finally(() => abort.removeEventListener('abort', giveUp));
-  });
 }
 
 /** Part of it is accepted, so that its sender must not be told to repeat it. */

@@ -15,7 +15,7 @@
 // it cannot have been stored. Requests without an id are stored as often as they are sent.
 
 import type { Batch } from '../../../proto/contract/batch.ts';
-import { ACCEPTED, retryable } from '../../../proto/contract/outcome.ts';
+import { ACCEPTED, retryable, unlessAborted } from '../../../proto/contract/outcome.ts';
 import type { Outcome } from '../../../proto/contract/outcome.ts';
 import { SIGNALS } from '../../../proto/otlp/model.ts';
 import type { Signal } from '../../../proto/otlp/model.ts';
@@ -56,6 +56,7 @@ const limits = {
   piecesMax: 128,
 } as const;
 
+const SENDER_GONE = 'the sender stopped waiting';
 const FULL_RETRY_MS = 1000;
 const STOPPED_RETRY_MS = 1000;
 const LOG_EVERY_MS = 10_000;
@@ -113,7 +114,9 @@ class GatheringWriter implements Writer {
     if (this.stopped) return retryable('the backend is stopping', STOPPED_RETRY_MS);
     const key = batch.id === undefined ? null : `${batch.signal} ${batch.id}`;
     const earlier = key === null ? undefined : this.underWay.get(key);
-    if (earlier !== undefined) return unlessAborted(this.joined(batch, earlier), abort);
+    if (earlier !== undefined) {
+      return unlessAborted(this.joined(batch, earlier), abort, SENDER_GONE);
+    }
     const size = batch.bytes.length;
     // A single request larger than the bound is taken when nothing else waits.
     if (this.waitingBytes > 0 && this.waitingBytes + size > this.options.flush.waitingBytesMax) {
@@ -127,7 +130,7 @@ class GatheringWriter implements Writer {
     });
     this.taken.add(outcome);
     if (key !== null) this.underWay.set(key, outcome);
-    return unlessAborted(outcome, abort);
+    return unlessAborted(outcome, abort, SENDER_GONE);
   }
 
   /** The result of an attempt that was under way when the same batch came again. */
@@ -210,14 +213,4 @@ class GatheringWriter implements Writer {
     count('bytes_total', 'Bytes of columns that were committed.', table.byteCount());
     count('insert_seconds_total', 'Time from sending inserts to their commit.', seconds);
   }
-}
-
-/** Stops waiting when `abort` fires; the rows may be stored all the same. */
-function unlessAborted(outcome: Promise<Outcome>, abort: AbortSignal): Promise<Outcome> {
-  return new Promise((resolve, fail) => {
-    const giveUp = () => resolve(retryable('the sender stopped waiting'));
-    if (abort.aborted) giveUp();
-    abort.addEventListener('abort', giveUp, { once: true });
-    outcome.then(resolve, fail).finally(() => abort.removeEventListener('abort', giveUp));
-  });
 }
