@@ -155,10 +155,20 @@ export class Lane {
       transcoder.reset();
       this.idle.push(transcoder);
     }
-    for (const { reason, transient } of failures) {
-      const next = transient ? 'senders will come again' : 'looking for the bad rows';
-      this.options.log.warn(`cannot insert ${this.signal}: ${reason}; ${next}`);
+    for (const failure of failures) {
+      reportFailure(this.options.log, `cannot insert ${this.signal}`, failure);
     }
     for (const request of waiting) request.settle();
+  }
+}
+
+/** Says in the log what went wrong and what comes next. */
+export function reportFailure(log: Log, what: string, failure: InsertFailure): void {
+  const { needsPerson, reason, transient } = failure;
+  const cause = `${what}: ${reason}`;
+  if (needsPerson) {
+    log.error(cause, { hint: 'mend the store; senders come again until it is done' });
+  } else {
+    log.warn(`${cause}; ${transient ? 'senders will come again' : 'looking for the bad rows'}`);
   }
 }

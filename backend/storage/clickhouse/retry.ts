@@ -90,8 +90,8 @@ export class Retries {
     try {
       found = await this.find(batch.signal, piece, tables);
     } catch (error) {
-      const { reason, retryAfterMs } = insertFailure(error);
-      const failure = { transient: true, reason: `cannot look it up: ${reason}`, retryAfterMs };
+      const cause = insertFailure(error);
+      const failure = { ...cause, transient: true };
       return { stored: 0, reason: '', failure, next };
     }
     if (found.every((stored) => rowsOf(stored) === 0)) return null;

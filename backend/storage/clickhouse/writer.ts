@@ -27,7 +27,7 @@ import type { StorageWriter } from '../contract.ts';
 import type { Connection } from './client.ts';
 import { Fence } from './fence.ts';
 import { insertTable } from './insert.ts';
-import { Lane } from './lane.ts';
+import { Lane, reportFailure } from './lane.ts';
 import type { Verdict } from './lane.ts';
 import { countDuplicates, Retries } from './retry.ts';
 import { rowNames } from './transcode/names.ts';
@@ -73,6 +73,7 @@ export function createWriter(options: WriterOptions): Writer {
 
 class GatheringWriter implements Writer {
   private readonly options: WriterOptions;
+  private readonly log: Log;
   private readonly lanes: ReadonlyMap<Signal, Lane>;
   private readonly retries: Retries;
   private readonly fence: Fence;
@@ -92,6 +93,7 @@ class GatheringWriter implements Writer {
       insertTable(connection, table, queryId, this.cut.signal));
     const lane = (signal: Signal) => new Lane(signal, { ...options.flush, clock, log, insert });
     this.options = options;
+    this.log = log;
     this.lanes = new Map(SIGNALS.map((signal) => [signal, lane(signal)]));
     this.cut = new AbortController();
     this.fence = new Fence(connection, clock, random);
@@ -187,6 +189,8 @@ class GatheringWriter implements Writer {
     const names = rowNames(batch.id, piece);
     if (batch.id !== undefined && attempt > 0) {
       const verdict = await this.retries.complete(batch, first, names);
+      const failure = verdict?.failure ?? null;
+      if (failure !== null) reportFailure(this.log, `cannot look up ${batch.signal}`, failure);
       if (verdict !== null) return verdict;
     }
     return this.lanes.get(batch.signal)!.add(batch, first, names);
