@@ -4,6 +4,7 @@
 
 import { Batch } from '../../proto/contract/batch.ts';
 import { errorMessage } from '../../runtime/errors.ts';
+import type { Signal } from '../../proto/otlp/model.ts';
 import type { OpenFile } from '../../runtime/files.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { World } from '../../runtime/world.ts';
@@ -114,8 +115,11 @@ export function createReader(options: ReaderOptions): Reader {
     for (const record of records) {
       position.at = at + record.end;
       position.sequence = record.sequence;
-      const batch = batchOf(record, chunk, `${agentId}/${segment!.epoch}/${record.sequence}`);
+      const batch = batchOf(record.signal, payloadOf(chunk, record),
+        `${agentId}/${segment!.epoch}/${record.sequence}`);
       if (batch === null) {
+        await options.quarantine.keep(segment!.name, at + record.start,
+          chunk.subarray(record.start, record.end));
         options.missed({ from: record.sequence, to: record.sequence }, segment!);
       } else {
         const { sequence, enqueuedMs } = record;
@@ -175,11 +179,12 @@ export function createReader(options: ReaderOptions): Reader {
         && (position.segment === segment ? position.at === bytesBefore
           : position.segment === null || position.at >= position.segment.bytes);
       if (!caughtUp || !hasRoom()) return wake();
-      for (const { sequence, epoch, enqueuedMs, batch } of records) {
-        const id = `${agentId}/${epoch}/${sequence}`;
-        const named = Batch.fromBytes(batch.signal, batch.bytes, id);
-        push({ sequence, epoch, enqueuedMs, segment, batch: named });
-      }
+      const named = records.map(({ sequence, epoch, enqueuedMs, batch: { signal, bytes } }) =>
+        ({ sequence, epoch, enqueuedMs, segment,
+          batch: batchOf(signal, bytes, `${agentId}/${epoch}/${sequence}`) }));
+      // One that nobody can count is read from the disk, where it is put into quarantine.
+      if (named.some(({ batch }) => batch === null)) return wake();
+      for (const record of named) push(record as Ready);
       position.segment = segment;
       position.at = segment.bytes;
       position.sequence = segment.last;
@@ -201,7 +206,7 @@ export function createReader(options: ReaderOptions): Reader {
       stopped.abort();
       for (const waiter of [...waiters]) waiter(null);
       while (filling !== null) await filling;
-      await file?.open.close();
+      await file?.open.close().catch(() => {});
     },
   };
 }
@@ -258,9 +263,9 @@ async function skipDamage(
   if (to >= from) missed({ from, to }, segment);
 }
 
-function batchOf(record: FoundRecord, chunk: Buffer, id: string): Batch | null {
+function batchOf(signal: Signal, bytes: Uint8Array, id: string): Batch | null {
   try {
-    return Batch.fromBytes(record.signal, payloadOf(chunk, record), id);
+    return Batch.fromBytes(signal, bytes, id);
   } catch (error) {
     // Its CRC is right, so it was put like this; nobody could have counted it then.
     if (error instanceof DecodeError) return null;

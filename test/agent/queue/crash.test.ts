@@ -1,22 +1,16 @@
 // Proves that the queue survives what a machine can do to it: a crash, or a failure, at every
-// single operation of a fixed scenario; random commands held against a model in memory; a real
-// process that is killed with SIGKILL while it enqueues.
+// single operation of a fixed scenario; a real process that is killed with SIGKILL while it
+// enqueues. Random commands: model.test.ts.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { test } from 'node:test';
-import type { Taken } from '../../../agent/queue/queue.ts';
-import { createSeededRandom } from '../../../runtime/random.ts';
 import { createFiles } from '../../../runtime/files.ts';
 import { itemKeys, NEVER, settle, temporaryFolder } from '../../contract/fakes.ts';
 import type { FaultyFiles } from '../../contract/faulty_files.ts';
 import {
-  batchOf, drain, faultyDisk, namesOf, openOn, putAll, SIZE, takeSoon, type Opened,
+  batchOf, drain, faultyDisk, large, namesOf, openOn, SMALL, takeSoon, type Opened,
 } from './open.ts';
-
-/** Small segments, so that they are begun and removed all the time. */
-const SMALL = { size: { ...SIZE, bytesMax: 600_000 } };
-const large = (name: string) => batchOf(name, 'x'.repeat(20_000));
 
 interface Told {
   /** Put and answered `accepted`. */
@@ -100,60 +94,6 @@ for (const code of ['EIO', 'ENOSPC']) {
       await checkAfter(disk, told, `${code} at operation ${number}`);
     }
   });
-}
-
-test('queue: random commands behave like the model', async () => {
-  for (let seed = 1; seed <= 40; seed++) await runModel(seed);
-});
-
-/** The model: what must be in the queue, by name, in order, and what may have been delivered. */
-async function runModel(seed: number): Promise<void> {
-  const random = createSeededRandom(seed);
-  const disk = faultyDisk(seed);
-  let waiting: string[] = [];
-  let taken: { name: string; taken: Taken }[] = [];
-  let acknowledged = new Set<string>();
-  let opened = await openOn(disk, SMALL);
-  let count = 0;
-  const put = async () => {
-    const names = namesOf(1 + Math.floor(random.float() * 5), `s${count++}.`);
-    waiting.push(...await putAll(opened.queue, names));
-  };
-  const take = async () => {
-    if (waiting.length === 0) return;
-    const found = (await takeSoon(opened.queue, 5000))!;
-    const [name] = itemKeys(found.batch);
-    assert.equal(name, waiting.shift(), `seed ${seed}`);
-    taken.push({ name: name!, taken: found });
-  };
-  const acknowledge = async () => {
-    const [one] = taken.splice(Math.floor(random.float() * taken.length), 1);
-    if (one === undefined) return;
-    one.taken.done();
-    acknowledged.add(one.name);
-  };
-  /** Comes back with all that was not acknowledged; of the acknowledged a part may come again. */
-  const reopen = async () => {
-    if (random.float() < 0.5) await opened.queue.stop();
-    disk.crash();
-    opened = await openOn(disk, SMALL);
-    const must = [...taken.map(({ name }) => name).filter((name) => !acknowledged.has(name)),
-      ...waiting];
-    const { keys } = await drain(opened.queue);
-    const rest = keys.filter((key) => !acknowledged.has(key));
-    assert.deepEqual([...rest].sort(), must.sort(), `seed ${seed}`);
-    waiting = [];
-    taken = [];
-    acknowledged = new Set(keys.concat([...acknowledged]));
-  };
-  const weights = [put, put, put, put, take, take, take, take, acknowledge, acknowledge,
-    acknowledge, reopen];
-  for (let step = 0; step < 80; step++) {
-    await weights[Math.floor(random.float() * weights.length)]!();
-    assert.equal(opened.queue.batches(), waiting.length + taken.length, `seed ${seed}`);
-  }
-  await reopen();
-  await opened.queue.stop();
 }
 
 test('queue: a process that is killed has kept every batch that it acknowledged', async () => {

@@ -12,10 +12,11 @@ import {
 import { scanSegment } from '../../../agent/queue/segment.ts';
 import { createSeededRandom } from '../../../runtime/random.ts';
 import { NEVER } from '../../contract/fakes.ts';
-import { batchOf, drain, faultyDisk, FOLDER, namesOf, openOn, putAll } from './open.ts';
+import {
+  drain, faultyDisk, filledDisk, FIRST, flip, namesOf, openOn, putAll,
+} from './open.ts';
 
 const EPOCH = '01234567-89ab-4def-8123-456789abcdef';
-const FIRST = `${FOLDER}/${segmentName(1)}`;
 const ALL = { first: 1, before: Infinity, done: 0 };
 
 /** A segment of records 1 to `count`, and where each begins. */
@@ -31,24 +32,6 @@ function segmentOf(count: number): { bytes: Buffer; starts: number[] } {
   }
   return { bytes, starts };
 }
-
-/** A disk on which a queue left records r0 … in one segment, each at the returned offset. */
-async function filledDisk(count: number) {
-  const disk = faultyDisk();
-  const { queue } = await openOn(disk);
-  const starts: number[] = [];
-  for (const name of namesOf(count)) {
-    starts.push(queue.bytes() || HEADER_BYTES);
-    await queue.put(batchOf(name), NEVER);
-  }
-  await queue.stop();
-  return { disk, starts };
-}
-
-const flip = (at: number) => (bytes: Buffer) => {
-  bytes[at] = bytes[at]! ^ 0x10;
-  return bytes;
-};
 
 test('crc32c: the vectors of RFC 3720', () => {
   assert.equal(crc32c(Buffer.from('123456789')), 0xe3069283);
@@ -80,32 +63,6 @@ test('format: header, record and file name come back as they were', () => {
   }
 });
 
-test('vector known_errors, torn tail: it is cut, kept, and nothing counts as missing', async () => {
-  for (const cut of [1, 20, 100]) {
-    const { disk } = await filledDisk(5);
-    disk.damage(FIRST, (bytes) => Buffer.concat([bytes, bytes.subarray(-200, -cut)]));
-    const { queue, counters } = await openOn(disk);
-    assert.deepEqual((await drain(queue)).keys, namesOf(5));
-    assert.equal(counters.total('binnacle_queue_missing_batches_total'), 0);
-    assert.ok(disk.paths().some((path) => path.includes('/quarantine/')));
-    await queue.stop();
-  }
-});
-
-test('vector known_errors, bad CRC in the middle: read over, kept, named', async () => {
-  const { disk, starts } = await filledDisk(8);
-  disk.damage(FIRST, flip(starts[2]! + 50));
-  disk.damage(FIRST, flip(starts[3]! + 2));
-  const { queue, log, counters } = await openOn(disk);
-  assert.deepEqual((await drain(queue)).keys, ['r0', 'r1', 'r4', 'r5', 'r6', 'r7']);
-  assert.equal(counters.total('binnacle_queue_missing_batches_total'), 2);
-  const lost = log.lines.find(({ message }) => message.includes('lost'))!;
-  assert.deepEqual(lost.fields, { records: 2, from: 3, to: 4 });
-  assert.equal(disk.content(`${FOLDER}/quarantine/${segmentName(1)}.${starts[2]}-${starts[4]}`)!
-    .length, starts[4]! - starts[2]!);
-  await queue.stop();
-});
-
 test('queue: damage that was reported is not counted again at the next start', async () => {
   const { disk, starts } = await filledDisk(6);
   disk.damage(FIRST, flip(starts[1]! + 50));
@@ -126,49 +83,6 @@ test('queue: damage that comes while it runs is found when it is read', async ()
   assert.deepEqual((await drain(queue)).keys, namesOf(9).slice(1));
   assert.equal(counters.total('binnacle_queue_missing_batches_total'), 1);
   await queue.stop();
-});
-
-test('collector #20266: a damaged header drops no backlog', async () => {
-  const { disk } = await filledDisk(4);
-  disk.damage(FIRST, flip(3));
-  const { queue } = await openOn(disk);
-  assert.deepEqual((await drain(queue)).keys, namesOf(4));
-  await queue.stop();
-});
-
-test('collector, unreadable metadata: a damaged cursor sends again, it orphans nothing',
-  async () => {
-    const { disk } = await filledDisk(4);
-    const second = await openOn(disk);
-    (await second.queue.take(NEVER))!.done();
-    await second.queue.stop();
-    disk.damage(`${FOLDER}/cursor`, flip(4));
-    const { queue, log } = await openOn(disk);
-    const { keys, attempts } = await drain(queue);
-    assert.deepEqual([keys, attempts], [namesOf(4), [1, 1, 1, 1]]);
-    assert.match(log.lines[0]!.message, /cannot read the cursor/);
-    assert.ok(disk.paths().includes(`${FOLDER}/quarantine/cursor`));
-    await queue.stop();
-  });
-
-test('vector #17644, #19155: a segment that is gone or empty is named and passed', async () => {
-  for (const change of [() => Buffer.alloc(0), () => Buffer.alloc(10_000), null]) {
-    const disk = faultyDisk();
-    for (const name of ['a', 'b', 'c']) {
-      const { queue } = await openOn(disk);
-      await putAll(queue, [name]);
-      await queue.stop();
-    }
-    const middle = `${FOLDER}/${segmentName(2)}`;
-    if (change === null) await disk.files.remove(middle);
-    else disk.damage(middle, change);
-    const { queue, counters } = await openOn(disk);
-    assert.deepEqual((await drain(queue)).keys, ['a', 'c']);
-    assert.equal(counters.total('binnacle_queue_missing_batches_total'), 1);
-    assert.deepEqual(await putAll(queue, ['d']), ['d']);
-    assert.deepEqual((await drain(queue)).keys, ['d']);
-    await queue.stop();
-  }
 });
 
 test('cursor: any bytes give a sequence or a reason', () => {

@@ -1,5 +1,6 @@
 // A queue on a disk in memory, for tests: opened, filled, emptied, and opened again after a crash.
 
+import { HEADER_BYTES, segmentName } from '../../../agent/queue/format.ts';
 import { createQueue, type Queue, type QueueOptions } from '../../../agent/queue/queue.ts';
 import type { Batch } from '../../../proto/contract/batch.ts';
 import { createCounters } from '../../../runtime/counters.ts';
@@ -9,11 +10,15 @@ import { batchOfKeys, createRecordingLog, itemKeys, NEVER } from '../../contract
 import { createFaultyFiles, type FaultyFiles } from '../../contract/faulty_files.ts';
 
 export const FOLDER = '/queue';
+export const FIRST = `${FOLDER}/${segmentName(1)}`;
 export const AGENT = '11111111-2222-4333-8444-555555555555';
 
 export const SIZE = {
   bytesMax: 1e9, itemsMax: Infinity, batchesMax: Infinity, diskShareMax: 1,
 };
+
+/** Small segments, so that they are begun and removed all the time. */
+export const SMALL: Partial<QueueOptions> = { size: { ...SIZE, bytesMax: 600_000 } };
 
 let seeds = 0;
 
@@ -41,6 +46,31 @@ export async function openOn(
 }
 
 export const batchOf = (...keys: string[]): Batch<'logs'> => batchOfKeys('logs', keys);
+
+/** A batch of which a few fill a small segment. */
+export const large = (name: string): Batch<'logs'> => batchOf(name, 'x'.repeat(20_000));
+
+export const segmentsOf = (paths: readonly string[]): string[] =>
+  paths.filter((path) => path.endsWith('.seg'));
+
+/** A disk on which a queue left records r0 … in one segment, each at the returned offset. */
+export async function filledDisk(count: number, seed = 1) {
+  const disk = faultyDisk(seed);
+  const { queue } = await openOn(disk);
+  const starts: number[] = [];
+  for (const name of namesOf(count)) {
+    starts.push(queue.bytes() || HEADER_BYTES);
+    await queue.put(batchOf(name), NEVER);
+  }
+  await queue.stop();
+  return { disk, starts };
+}
+
+/** One bit of a byte, the other way round. */
+export const flip = (at: number) => (bytes: Buffer): Buffer => {
+  bytes[at] = bytes[at]! ^ 0x10;
+  return bytes;
+};
 
 export interface Drained {
   readonly keys: string[];
