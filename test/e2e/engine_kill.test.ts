@@ -3,12 +3,12 @@
 // SQL afterwards.
 
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { Batch } from '../../proto/contract/batch.ts';
 import { createOtlpGrpcClient } from '../../proto/grpc/client.ts';
 import { createClock } from '../../runtime/clock.ts';
 import { parseEndpoint } from '../../runtime/net.ts';
+import { enginePids, noEngineProcesses } from './processes.ts';
 import { startStack, type Stack } from './stack.ts';
 
 const SENDERS = 4;
@@ -17,7 +17,7 @@ const KILLS = 3;
 /** OKs per sender between two kills. */
 const REQUESTS_PER_ROUND = 10;
 
-const skip = existsSync('/proc') ? false : 'there is no /proc to find the engine process in';
+const skip = noEngineProcesses;
 const clock = createClock();
 let stack: Stack;
 
@@ -49,7 +49,7 @@ test('e2e: nothing acknowledged is gone after the engine was killed', { skip }, 
     const sending = Promise.all(Array.from({ length: SENDERS }, (_, sender) =>
       send(client, `r${round}s${sender}`, acknowledged)));
     await untilGrown(acknowledged);
-    if (round < KILLS) process.kill(enginePid(), 'SIGKILL');
+    if (round < KILLS) process.kill(enginePids(stack.folder)[0]!, 'SIGKILL');
     const killedMs = clock.monotonicMs();
     await sending;
     gone = await untilStored(acknowledged);
@@ -117,24 +117,5 @@ async function untilStored(keys: readonly string[]): Promise<string[]> {
     const gone = keys.filter((key) => !stored.has(key));
     if (gone.length === 0 || clock.monotonicMs() > lastMs) return gone;
     await clock.sleep(100);
-  }
-}
-
-/** The engine is the one child process of the backend that runs the engine's main file. */
-function enginePid(): number {
-  const found = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).find((id) => {
-    const commandLine = readText(`/proc/${id}/cmdline`);
-    return commandLine.includes('storage/engine/main.ts')
-      && commandLine.includes(stack.folder);
-  });
-  assert.ok(found !== undefined, 'the engine runs');
-  return Number(found);
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
   }
 }

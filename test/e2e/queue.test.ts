@@ -3,70 +3,36 @@
 // sends, and the backend while it stores. Every record that a client got an OK for is in SQL once.
 
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { request } from 'undici';
-import type { ChildMessage } from '../../runtime/lifecycle.ts';
 import { createOtlpGrpcClient } from '../../proto/grpc/client.ts';
 import { createClock } from '../../runtime/clock.ts';
 import { parseEndpoint } from '../../runtime/net.ts';
 import { Batch } from '../../proto/contract/batch.ts';
 import { batchOfKeys, NEVER } from '../contract/fakes.ts';
 import { freePort } from '../free_port.ts';
+import { createProcesses, type Process, type Processes } from './processes.ts';
 
-const ROOT = new URL('../..', import.meta.url).pathname;
 const SENDERS = 4;
 const REQUESTS_EACH = 25;
 const RECORDS_EACH = 20;
 
 const clock = createClock();
 let folder: string;
-const running = new Set<ChildProcess>();
+let processes: Processes;
 
 before(() => {
   folder = mkdtempSync(join(tmpdir(), 'binnacle-e2e-'));
+  processes = createProcesses({ folder });
 });
 
 after(async () => {
-  await Promise.all([...running].map((child) => {
-    const exited = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGTERM');
-    return exited;
-  }));
+  await processes.endAll('SIGTERM');
   rmSync(folder, { recursive: true, force: true });
 });
-
-interface Process {
-  readonly addresses: Readonly<Record<string, string>>;
-  end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
-}
-
-async function run(name: 'agent' | 'backend', config: unknown): Promise<Process> {
-  const file = join(folder, `${name}.yaml`);
-  writeFileSync(file, JSON.stringify(config));
-  const child = spawn(process.execPath, [join(ROOT, 'binnacle.mjs'), name, '--config', file], {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    env: { ...process.env, BINNACLE_DATA_DIR: folder },
-  });
-  running.add(child);
-  const exited = new Promise<void>((resolve) => child.once('exit', () => {
-    running.delete(child);
-    resolve();
-  }));
-  const message = await new Promise<ChildMessage>((resolve, reject) => {
-    child.once('message', (one) => resolve(one as ChildMessage));
-    void exited.then(() => reject(new Error(`the ${name} ended`)));
-  });
-  assert.equal(message.event, 'ready', JSON.stringify(message));
-  const { addresses } = message as Extract<ChildMessage, { event: 'ready' }>;
-  return { addresses, end: async (signal) => {
-    child.kill(signal);
-    await exited;
-  } };
-}
 
 test('e2e: what the agent accepted while the backend was away survives a kill of the agent',
   { timeout: 180_000 }, async () => {
@@ -74,6 +40,7 @@ test('e2e: what the agent accepted while the backend was away survives a kill of
     const backendConfig = {
       otlp: { grpc: { endpoint: `127.0.0.1:${port}` } }, http: { endpoint: '127.0.0.1:0' },
     };
+    const { run } = processes;
     let backend = await run('backend', backendConfig);
     let agent = await run('agent', agentConfig(port));
     const acknowledged = await send(agent, 'a');

@@ -57,7 +57,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       ...options.agent(folder),
     });
     const addresses = { ...started, ...(await agent.start()) };
-    return { folder, backend, agent, addresses, ...asker(started['SQL and API']!),
+    return { folder, backend, agent, addresses, ...createAsker(started['SQL and API']!),
       stop: () => stop(folder, agent, backend) };
   } catch (error) {
     await stop(folder, backend);
@@ -82,7 +82,8 @@ async function stop(folder: string, ...children: Child[]): Promise<void> {
   rmSync(folder, { recursive: true, force: true });
 }
 
-function asker(url: string): Pick<Stack, 'url' | 'rows' | 'until'> {
+/** Asks the backend at `url` in SQL. */
+export function createAsker(url: string): Pick<Stack, 'url' | 'rows' | 'until'> {
   const rows = async <T>(sql: string): Promise<T[]> => {
     const answer = await request(`${url}/api/query?format=JSONEachRow`, {
       method: 'POST',

@@ -1,0 +1,150 @@
+// Compares what is stored with what was acknowledged: every record, every line of the log file, and
+// what views have made of them. All questions go through the backend's API.
+
+import type { createAsker } from '../e2e/stack.ts';
+import type { Comparison, Ledger } from './ledger.ts';
+import { LINE_NUMBER, LINE_WHOLE } from './lines.ts';
+import { LINES_SERVICE } from './machine.ts';
+import { REQUEST_DIGITS, SERVICE, TABLES, type Table } from './records.ts';
+
+type Rows = ReturnType<typeof createAsker>['rows'];
+
+export interface Findings {
+  readonly tables: readonly Comparison[];
+  readonly lines: LineFindings;
+  readonly rollups: readonly RollupFindings[];
+  /** The first of what is wrong, by name. */
+  readonly examples: readonly string[];
+}
+
+export interface LineFindings {
+  readonly written: number;
+  readonly stored: number;
+  readonly missing: number;
+  /** Second readings of lines that an agent had read before it was killed: promised as possible. */
+  readonly readAgain: number;
+  /** How long before the kill the earliest of these had been read. */
+  readonly readAgainMs: number;
+  /** More of a line than kills can explain. */
+  readonly duplicates: number;
+  /** Rows that are no whole line. */
+  readonly broken: number;
+}
+
+export interface RollupFindings {
+  readonly name: string;
+  readonly wrong: number;
+}
+
+/** What a view has made of raw rows, and how to see that it is what it should be. */
+interface Rollup {
+  readonly name: string;
+  /** SQL for what differs, each row with a text `what`. */
+  readonly differences: string;
+}
+
+export const ROLLUPS: readonly Rollup[] = [
+  {
+    name: 'otel_traces_trace_id_ts',
+    differences: `SELECT concat('trace ', TraceId, ': ', toString(first), '–', toString(last),
+        ' of the spans, ', toString(Start), '–', toString(End), ' of the view') AS what
+      FROM (SELECT TraceId, min(toDateTime(Timestamp)) AS first, max(toDateTime(Timestamp)) AS last
+        FROM otel_traces GROUP BY TraceId) AS raw
+      FULL JOIN (SELECT TraceId, min(Start) AS Start, max(End) AS End
+        FROM otel_traces_trace_id_ts GROUP BY TraceId) AS view USING TraceId
+      WHERE first != Start OR last != End`,
+  },
+];
+
+/** So many are named of each kind. */
+const EXAMPLES_MAX = 5;
+
+export interface Written {
+  readonly ledger: Ledger;
+  readonly lines: number;
+  readonly agentKillsMs: readonly number[];
+}
+
+export async function check(rows: Rows, written: Written): Promise<Findings> {
+  const examples: string[] = [];
+  const tables: Comparison[] = [];
+  for (const table of TABLES) {
+    const compared = written.ledger.compare(table.name, await foundIn(rows, table));
+    tables.push(compared);
+    examples.push(...await named(rows, table, compared));
+  }
+  const lines = await checkLines(rows, written, examples);
+  const rollups: RollupFindings[] = [];
+  for (const { name, differences } of ROLLUPS) {
+    const found = await rows<{ what: string }>(differences);
+    rollups.push({ name, wrong: found.length });
+    examples.push(...found.slice(0, EXAMPLES_MAX).map(({ what }) => `${name}: ${what}`));
+  }
+  return { tables, lines, rollups, examples };
+}
+
+async function foundIn(rows: Rows, { name, id }: Table) {
+  const found = await rows<{ request: string; rows: string; ids: string }>(
+    `SELECT substring(${id}, 1, ${REQUEST_DIGITS}) AS request, toString(count()) AS rows,
+      toString(uniqExact(${id})) AS ids
+    FROM ${name} WHERE ServiceName = '${SERVICE}' GROUP BY request`);
+  return found.map((one) => ({ ...one, rows: Number(one.rows), ids: Number(one.ids) }));
+}
+
+/** The first ids that are missing or double, and which batches brought them or their neighbours. */
+async function named(rows: Rows, { name, id }: Table, { wrong }: Comparison): Promise<string[]> {
+  const examples: string[] = [];
+  for (const { request, sent, acknowledged } of wrong.slice(0, EXAMPLES_MAX)) {
+    const found = await rows<{ key: string; copies: string; batches: string[] }>(
+      `SELECT ${id} AS key, toString(count()) AS copies, groupArray(BatchId) AS batches
+      FROM ${name} WHERE ServiceName = '${SERVICE}' AND startsWith(${id}, '${request}')
+      GROUP BY key ORDER BY key`);
+    const double = found.find(({ copies }) => copies !== '1');
+    const keys = new Set(found.map(({ key }) => key));
+    const missing = Array.from({ length: sent }, (_, index) =>
+      request + index.toString(16).padStart(6, '0')).find((key) => !keys.has(key));
+    examples.push(`${name}: request ${request} of ${sent}, ${acknowledged ? '' : 'not '}`
+      + `acknowledged: ${found.length} stored`
+      + (missing === undefined ? '' : `, missing ${missing}`)
+      + (double === undefined ? '' : `, ${double.copies} times ${double.key} by `
+        + [...new Set(double.batches)].join(' and ')));
+  }
+  return examples;
+}
+
+/** Lines are read again after a kill of the agent, from where its last checkpoint stood. */
+async function checkLines(
+  rows: Rows, { lines, agentKillsMs }: Written, examples: string[],
+): Promise<LineFindings> {
+  const found = await rows<{ number: number; whole: number; ms: string[] }>(
+    `SELECT ${LINE_NUMBER} AS number, ${LINE_WHOLE} AS whole,
+      arraySort(groupArray(toString(toUnixTimestamp64Milli(Timestamp)))) AS ms
+    FROM otel_logs WHERE ServiceName = '${LINES_SERVICE}' GROUP BY number, whole`);
+  const sums = { stored: 0, readAgain: 0, readAgainMs: 0, duplicates: 0, broken: 0 };
+  const seen = new Set<number>();
+  for (const { number, whole, ms } of found) {
+    sums.stored += ms.length;
+    if (whole === 0 || number < 1 || number > lines) {
+      sums.broken += ms.length;
+      examples.push(`log file: ${ms.length} rows that are no whole line, number ${number}`);
+      continue;
+    }
+    seen.add(number);
+    for (let copy = 1; copy < ms.length; copy++) {
+      const [earlierMs, laterMs] = [Number(ms[copy - 1]), Number(ms[copy])];
+      const killMs = agentKillsMs.find((at) => at >= earlierMs && at <= laterMs);
+      if (killMs === undefined) {
+        sums.duplicates += 1;
+        examples.push(`log file: line ${number} is read twice, without a kill between: at `
+          + `${earlierMs} and ${laterMs}`);
+      } else {
+        sums.readAgain += 1;
+        sums.readAgainMs = Math.max(sums.readAgainMs, killMs - earlierMs);
+      }
+    }
+  }
+  const missing = Array.from({ length: lines }, (_, index) => index + 1)
+    .filter((number) => !seen.has(number));
+  examples.push(...missing.slice(0, EXAMPLES_MAX).map((number) => `log file: no line ${number}`));
+  return { written: lines, missing: missing.length, ...sums };
+}
