@@ -28,6 +28,8 @@ export interface FaultyFiles {
   crashed(): boolean;
   /** What is on the disk when the machine is back; handles of before are dead. */
   crash(): void;
+  /** Only the process has died: handles are dead, but what was written is still to be read. */
+  kill(): void;
   /** Changes bytes as a broken disk would. */
   damage(path: string, change: (bytes: Buffer) => Buffer): void;
   paths(): string[];
@@ -49,7 +51,11 @@ interface Move {
   readonly inode: Inode | null;
 }
 
-export function createFaultyFiles(seed: number): FaultyFiles {
+/** `before` runs before every operation: it may take its time, throw, or never come back. */
+export function createFaultyFiles(
+  seed: number,
+  before?: (isWrite: boolean) => Promise<void>,
+): FaultyFiles {
   const random = createSeededRandom(seed);
   let entries = new Map<string, Inode>();
   let durableEntries = new Map<string, Inode>();
@@ -66,7 +72,7 @@ export function createFaultyFiles(seed: number): FaultyFiles {
     const born = life;
     const number = operations++;
     if (number >= crashing) await new Promise(() => {});
-    await Promise.resolve();
+    await (before === undefined ? Promise.resolve() : before(isWrite));
     if (born !== life) await new Promise(() => {});
     if (failing?.number === number) throw failure(failing.code);
     if (isWrite && stored() >= capacityBytes) throw failure('ENOSPC');
@@ -217,6 +223,9 @@ export function createFaultyFiles(seed: number): FaultyFiles {
       crashing = number;
     },
     crashed: () => operations > crashing,
+    kill: () => {
+      life += 1;
+    },
     crash: () => {
       life += 1;
       const kept = Math.floor(random.float() * (moves.length + 1));

@@ -1,0 +1,142 @@
+// Everything together: sources, agent with its disk, network, backend, store.
+
+import { createSeededRandom, type Random } from '../../runtime/random.ts';
+import { createFaultyFiles, type FaultyFiles } from '../contract/faulty_files.ts';
+import { startAgent, type Agent } from './agent.ts';
+import { startBackend, type Backend } from './backend.ts';
+import { chance, NO_FAULTS, spread, type Faults } from './faults.ts';
+import { Host } from './host.ts';
+import { createJournal, type Journal } from './journal.ts';
+import { crosses, type Life } from './life.ts';
+import { createSender } from './network.ts';
+import { chooseSettings, type Settings } from './settings.ts';
+import { startSource, type Source } from './sources.ts';
+import { createStore, type Store } from './store.ts';
+import { createTime, never, type Time } from './time.ts';
+
+export interface World {
+  readonly settings: Settings;
+  readonly time: Time;
+  readonly journal: Journal;
+  readonly faults: Faults;
+  /** Makes the disk follow the faults. */
+  applyFaults(): void;
+  readonly store: Store;
+  readonly disk: FaultyFiles;
+  readonly agent: AgentHost;
+  readonly backend: Host<Backend>;
+  readonly sources: readonly Source[];
+  /** Items that agents of the past and of now have counted as dropped by their full queue. */
+  dropped(): number;
+  /** Batches that they said to be missing from their queue. */
+  missing(): number;
+  /** Ends all trouble. */
+  heal(): void;
+}
+
+/** What a crash of the agent does to its disk. */
+type Crash = 'kill' | 'power';
+
+/** A disk does not shrink because it is full. */
+const DISK_BYTES = 2 ** 40;
+
+export function createSimulation(seed: number, linesMax: number): World {
+  const stream = (name: number): Random => fast(createSeededRandom(seed * 31 + name));
+  const settings = chooseSettings(stream(1));
+  const time = createTime();
+  const journal = createJournal(time, linesMax);
+  const faults: Faults = { ...NO_FAULTS };
+  const store = createStore({ time, journal, faults, random: stream(2) });
+  let writing: Life | null = null;
+  const diskRandom = stream(3);
+  const disk = createFaultyFiles(seed, async () => {
+    if (writing !== null && !crosses(writing)) await never();
+    if (faults.diskSlowMs > 0) await time.sleep(spread(diskRandom, faults.diskSlowMs));
+    if (chance(diskRandom, faults.diskError)) throw Object.assign(new Error('EIO'), { code: 'EIO' });
+  });
+  const files = { ...disk.files, space: async () => ({
+    totalBytes: DISK_BYTES, freeBytes: DISK_BYTES, availableBytes: DISK_BYTES,
+    inodes: 1000, inodesFree: 900,
+  }) };
+  const ownRandom = { agent: stream(4), backend: stream(5) };
+  const connectionRandom = stream(6);
+  const backend: Host<Backend> = new Host<Backend>({
+    name: 'backend', time, journal,
+    start: (life) => startBackend({
+      time, life, journal, faults, store, random: connectionRandom, ownRandom: ownRandom.backend,
+      flush: settings.flush, jumpMs: () => backend.jumpMs(),
+    }),
+    ended: () => {},
+  });
+  const network = {
+    time, faults, journal, random: stream(7), itemsMax: settings.itemsMax,
+    backend: () => backend.program,
+  };
+  const past = { dropped: 0, missing: 0 };
+  const agent: AgentHost = new AgentHost({
+    name: 'agent', time, journal,
+    start: (life) => {
+      writing = life;
+      return startAgent({
+        time, life, files, journal, ownRandom: ownRandom.agent, settings: settings.agent,
+        sender: createSender(network, life), jumpMs: () => agent.jumpMs(),
+      });
+    },
+    ended: (program) => {
+      past.dropped += total(program, DROPPED);
+      past.missing += total(program, MISSING);
+      if (agent.crash === 'power') disk.crash();
+      else disk.kill();
+      agent.crash = 'kill';
+    },
+  });
+  const sources = settings.sources.map((own, index) => startSource({
+    ...own, time, journal, random: stream(100 + index),
+    agent: () => agent.program, agentGone: () => agent.gone(),
+  }));
+  const applyFaults = () => {
+    disk.failSyncs(faults.syncsFail);
+    disk.capacity(faults.diskFull ? stored(disk) : Number.POSITIVE_INFINITY);
+  };
+  agent.start();
+  backend.start();
+  return {
+    settings, time, journal, faults, applyFaults, store, disk, agent, backend, sources,
+    dropped: () => past.dropped + total(agent.program, DROPPED),
+    missing: () => past.missing + total(agent.program, MISSING),
+    heal: () => {
+      Object.assign(faults, NO_FAULTS);
+      applyFaults();
+      agent.heal();
+      backend.heal();
+    },
+  };
+}
+
+const DROPPED = 'binnacle_queue_dropped_items_total';
+const MISSING = 'binnacle_queue_missing_batches_total';
+
+const total = (program: Agent | null, name: string): number =>
+  program?.counters.total(name) ?? 0;
+
+export class AgentHost extends Host<Agent> {
+  crash: Crash = 'kill';
+
+  override dieWithin(crossings: number, downMs: number, crash: Crash = 'kill'): void {
+    this.crash = crash;
+    super.dieWithin(crossings, downMs);
+  }
+}
+
+const stored = (disk: FaultyFiles): number =>
+  disk.paths().reduce((sum, path) => sum + (disk.content(path)?.length ?? 0), 0);
+
+/** The same chances; large stretches of bytes, which only fill space, come from a few of them. */
+function fast(random: Random): Random {
+  const LARGE = 1024;
+  return {
+    ...random,
+    bytes: (count) => (count < LARGE ? random.bytes(count)
+      : Buffer.alloc(count, Buffer.from(random.bytes(64)))),
+  };
+}
