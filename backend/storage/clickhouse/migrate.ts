@@ -96,6 +96,7 @@ function expiries({ logsMs, tracesMs, metricsMs }: Retention): [string, string][
     ['otel_traces', expiry('Timestamp', tracesMs)],
     ['otel_traces_trace_id_ts', expiry('End', tracesMs)],
     ...metrics,
+    ['binnacle_batches', expiry('Committed', Math.max(logsMs, tracesMs, metricsMs))],
   ];
 }
 

@@ -314,3 +314,99 @@ ENGINE = MergeTree
 PARTITION BY toDate(TimeUnix)
 ORDER BY (ServiceName, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
 SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+
+-- 005_batches.sql
+
+CREATE TABLE IF NOT EXISTS binnacle_batches
+(
+    BatchId String CODEC(ZSTD(1)),
+    TableName LowCardinality(String) COMMENT 'for refused records the signal',
+    Day Date COMMENT 'of the rows, as their table is partitioned' CODEC(ZSTD(1)),
+    Rows UInt64 CODEC(ZSTD(1)),
+    Refused UInt64 CODEC(ZSTD(1)),
+    Committed DateTime DEFAULT now() CODEC(ZSTD(1)),
+    Agent String ALIAS splitByChar('/', BatchId)[1],
+    Epoch String ALIAS splitByChar('/', BatchId)[2],
+    Sequence UInt64 ALIAS toUInt64OrZero(extract(splitByChar('/', BatchId)[3], '^[0-9]+'))
+)
+ENGINE = ReplacingMergeTree
+PARTITION BY toMonday(Committed)
+ORDER BY (BatchId, TableName, Day)
+SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS binnacle_batches_logs_mv
+TO binnacle_batches
+AS SELECT
+    BatchId,
+    'otel_logs' AS TableName,
+    toDate(Timestamp) AS Day,
+    count() AS Rows
+FROM otel_logs
+WHERE BatchId != ''
+GROUP BY BatchId, Day;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS binnacle_batches_traces_mv
+TO binnacle_batches
+AS SELECT
+    BatchId,
+    'otel_traces' AS TableName,
+    toDate(Timestamp) AS Day,
+    count() AS Rows
+FROM otel_traces
+WHERE BatchId != ''
+GROUP BY BatchId, Day;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS binnacle_batches_metrics_gauge_mv
+TO binnacle_batches
+AS SELECT
+    BatchId,
+    'otel_metrics_gauge' AS TableName,
+    toDate(TimeUnix) AS Day,
+    count() AS Rows
+FROM otel_metrics_gauge
+WHERE BatchId != ''
+GROUP BY BatchId, Day;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS binnacle_batches_metrics_sum_mv
+TO binnacle_batches
+AS SELECT
+    BatchId,
+    'otel_metrics_sum' AS TableName,
+    toDate(TimeUnix) AS Day,
+    count() AS Rows
+FROM otel_metrics_sum
+WHERE BatchId != ''
+GROUP BY BatchId, Day;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS binnacle_batches_metrics_histogram_mv
+TO binnacle_batches
+AS SELECT
+    BatchId,
+    'otel_metrics_histogram' AS TableName,
+    toDate(TimeUnix) AS Day,
+    count() AS Rows
+FROM otel_metrics_histogram
+WHERE BatchId != ''
+GROUP BY BatchId, Day;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS binnacle_batches_metrics_exponential_histogram_mv
+TO binnacle_batches
+AS SELECT
+    BatchId,
+    'otel_metrics_exponential_histogram' AS TableName,
+    toDate(TimeUnix) AS Day,
+    count() AS Rows
+FROM otel_metrics_exponential_histogram
+WHERE BatchId != ''
+GROUP BY BatchId, Day;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS binnacle_batches_metrics_summary_mv
+TO binnacle_batches
+AS SELECT
+    BatchId,
+    'otel_metrics_summary' AS TableName,
+    toDate(TimeUnix) AS Day,
+    count() AS Rows
+FROM otel_metrics_summary
+WHERE BatchId != ''
+GROUP BY BatchId, Day;

@@ -15,11 +15,13 @@ export const TABLES: Readonly<Record<Signal, readonly string[]>> = {
     .map((kind) => `otel_metrics_${kind}`),
 };
 const VIEW = 'SELECT TraceId, min(Start), max(End) FROM otel_traces_trace_id_ts GROUP BY TraceId';
+const BATCHES = `SELECT BatchId, TableName, Day, any(Rows), any(Refused) FROM binnacle_batches
+  GROUP BY BatchId, TableName, Day`;
 
-/** A hash of every row of every table, and of what the view on spans says. */
+/** A hash of every row of every table, and of what their views say. */
 export async function contents(storage: Storage): Promise<string> {
   const tables = Object.values(TABLES).flat();
-  const questions = [...tables.map((table) => `SELECT * FROM ${table}`), VIEW];
+  const questions = [...tables.map((table) => `SELECT * FROM ${table}`), VIEW, BATCHES];
   const texts = await Promise.all(questions.map((sql) => queryText(storage, sql, 'TSV')));
   return texts.map((text) => {
     const lines = text.split('\n').sort();
