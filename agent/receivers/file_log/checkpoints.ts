@@ -7,7 +7,8 @@
 //                  "path",                            where it was seen last, for people
 //                  "headBytes", "headCrc",            fingerprint of its first bytes
 //                  "offset", "records", "flushed",    the accepted position (position.ts)
-//                  "mark" } … ] }                     base64 of the bytes before it
+//                  "mark",                            base64 of the bytes before it
+//                  "packedBytes" } … ] }              position.ts; absent when 0
 //
 // The document exists after the first look at the files, so that a first start is told from all
 // later ones. A version that is not known is refused: the positions in it would be lost.
@@ -27,6 +28,7 @@ export interface SavedFile {
   readonly path: string;
   readonly fingerprint: Fingerprint;
   readonly point: Point;
+  readonly packedBytes: number;
 }
 
 const VERSION = 1;
@@ -40,6 +42,7 @@ const documentSchema = z.object({
     device: z.number(), inode: z.number(), createdMs: z.number(), path: z.string(),
     headBytes: whole, headCrc: whole,
     offset: whole, records: whole, flushed: z.boolean(), mark: z.string(),
+    packedBytes: whole.default(0),
   })),
 });
 
@@ -77,22 +80,26 @@ function refuseOtherVersion(document: unknown, path: string): void {
 }
 
 type Row = z.output<typeof documentSchema>['files'][number];
+type WrittenRow = z.input<typeof documentSchema>['files'][number];
 
 function fromRow(row: Row): SavedFile {
-  const { device, inode, createdMs, path, headBytes, headCrc, offset, records, flushed } = row;
+  const { headBytes, headCrc, offset, records, flushed } = row;
+  const { device, inode, createdMs, path, packedBytes } = row;
   return {
-    device, inode, createdMs, path,
+    device, inode, createdMs, path, packedBytes,
     fingerprint: { bytes: headBytes, crc: headCrc },
     point: { offset, records, flushed, mark: Buffer.from(row.mark, 'base64') },
   };
 }
 
-function toRow({ device, inode, createdMs, path, fingerprint, point }: SavedFile): Row {
+function toRow(file: SavedFile): WrittenRow {
+  const { device, inode, createdMs, path, fingerprint, point, packedBytes } = file;
   return {
     device, inode, createdMs, path,
     headBytes: fingerprint.bytes, headCrc: fingerprint.crc,
     offset: point.offset, records: point.records, flushed: point.flushed,
     mark: point.mark.toString('base64'),
+    ...(packedBytes === 0 ? {} : { packedBytes }),
   };
 }
 

@@ -6,6 +6,8 @@
 // - Checkpoints are always kept on disk, in the agent's own folder; `storage` is accepted and says
 //   nothing more. `retry_on_failure.enabled` likewise: what the next part cannot take now is always
 //   sent again, and `max_elapsed_time` defaults to 0, for ever.
+// - compression: gzip and auto are the same; a packed file is known by its first bytes. Without it
+//   packed files are no text, and are read only as far as they go on what was read before.
 // - Keys for what is not built are refused by name with what to do instead.
 
 import { z } from 'zod';
@@ -63,6 +65,8 @@ const records = {
   force_flush_period: duration({ max: '1h' })
     .describe('A last line without line end is taken after so long without growth; 0: never.')
     .prefault('500ms'),
+  compression: z.enum(['', 'gzip', 'auto']).describe('gzip, auto: packed files are read, too; empty:'
+    + ' only what was not read of a file before it was packed.').default(''),
   preserve_leading_whitespaces: flag('Keep white space in front of a record.', true),
   preserve_trailing_whitespaces: flag('Keep white space behind a record.', true),
 };
@@ -92,7 +96,6 @@ const delivery = {
 
 const refusals = {
   header: refusedKey('use an operator, or exclude the header lines later'),
-  compression: refusedKey('unpack archived files, or let them be read before they are packed'),
   delete_after_read: refusedKey('let logrotate or a timer delete old files'),
   acquire_fs_lock: refusedKey('leave it out; files are read while others write'),
   ordering_criteria: refusedKey('narrow include and exclude to the files that matter'),

@@ -50,6 +50,8 @@ export class Position {
   head: Buffer | null = null;
   read: Point;
   accepted: Point;
+  /** The size of the archive whose content was read to its end; 0: it was not, or is no archive. */
+  packedBytes = 0;
   private readonly pending: Ticket[] = [];
   private readonly waiting: (() => void)[] = [];
 

@@ -1,74 +1,37 @@
-// One turn of one file: recognises its content, reads what is new in large pieces, splits it into
-// records, and hands them on. Nothing is kept between turns but the position: a record that is not
-// complete is read again when there is more of it.
+// One turn of one file: recognises its content and reads what is new in large pieces (pieces.ts).
+// One that is packed has turns of its own kind (archives.ts).
 //
 // A turn ends at the end of the file, after `limits.turnReads` pieces (others want to be read,
 // too), or when the file fails. It waits when the next part is slow.
 
 import type { OpenFile } from '../../../runtime/files.ts';
 import { systemCause } from '../../../runtime/errors.ts';
-import type { Clock } from '../../../runtime/clock.ts';
-import type { Log } from '../../../runtime/log.ts';
-import type { Delivery } from './delivery.ts';
-import type { Encoding } from './encoding.ts';
-import type { Handles } from './handles.ts';
-import { fits, MARK_BYTES, type Position } from './position.ts';
-import type { Build, FileFacts } from './records.ts';
-import { afterLineEnd, trimSpans, type Spans, type Split } from './split.ts';
-import type { Tails, Tail } from './tails.ts';
+import type { Archives } from './archives.ts';
+import { readPiece, restart, type ReaderOptions, type ReaderParts } from './pieces.ts';
+import { fits } from './position.ts';
+import type { Tail } from './tails.ts';
 
 export const limits = {
   /** Pieces read in one turn of a file. */
   turnReads: 4,
-  /** Batches of one file without a verdict; then it waits for one. */
-  openMax: 4,
   /** A file that failed is not tried again before. */
   failedMs: 5000,
 } as const;
 
-export interface ReaderOptions {
-  readonly encoding: Encoding;
-  readonly fingerprintBytes: number;
-  readonly flushMs: number;
-  readonly trimLeading: boolean;
-  readonly trimTrailing: boolean;
-}
-
-export interface ReaderParts {
-  readonly tails: Tails;
-  readonly handles: Handles;
-  readonly split: Split;
-  readonly build: Build;
-  readonly delivery: Delivery;
-  readonly clock: Clock;
-  /** Rate-limited. */
-  readonly log: Log;
-  readonly stopping: AbortSignal;
-  readonly factsOf: (tail: Tail) => Promise<FileFacts>;
-  /** Called when a position may have moved in a way that a checkpoint should know. */
-  readonly moved: () => void;
-  readonly count: ReaderCounters;
-}
-
-/** Called with how many. */
-export interface ReaderCounters {
-  readonly bytes: (count: number) => void;
-  readonly truncated: () => void;
-  readonly mended: (records: number) => void;
-  readonly dropped: (records: number) => void;
-}
-
 /** Reads what is new of `tail` by way of `buffer`; true when there may be more at once. */
 export type Turn = (tail: Tail, buffer: Buffer) => Promise<boolean>;
 
-export function createTurn(options: ReaderOptions, parts: ReaderParts): Turn {
+export function createTurn(
+  options: ReaderOptions, parts: ReaderParts, archives: Archives,
+): Turn {
   return async (tail, buffer) => {
     tail.reading = true;
     try {
-      return await takeTurn(options, parts, tail, buffer);
+      return await takeTurn(options, parts, archives, { tail, buffer });
     } catch (error) {
       parts.log.warn(`cannot read file ${tail.path}: ${systemCause(error)}`);
       tail.notBeforeMs = parts.clock.monotonicMs() + limits.failedMs;
+      archives.close(tail);
       await parts.handles.close(tail);
       return false;
     } finally {
@@ -78,185 +41,52 @@ export function createTurn(options: ReaderOptions, parts: ReaderParts): Turn {
 }
 
 async function takeTurn(
-  options: ReaderOptions, parts: ReaderParts, tail: Tail, buffer: Buffer,
+  options: ReaderOptions, parts: ReaderParts, archives: Archives,
+  { tail, buffer }: { tail: Tail; buffer: Buffer },
 ): Promise<boolean> {
   const look = tail.seen;
   const file = await parts.handles.open(tail);
   if (file === null) return false;
-  if (!await recognise(options, parts, tail, file)) {
+  const found = await recognise(options, parts, tail, file);
+  if (found === 'archive') return await archives.turn(tail, file, buffer);
+  if (found === 'wait') {
     tail.done = look;
     return false;
   }
   const facts = await parts.factsOf(tail);
   for (let reads = 0; reads < limits.turnReads; reads++) {
-    const result = await readPiece(options, parts, { tail, file, buffer, facts });
+    const result = await readPiece(options, parts, { tail, file, buffer, facts, complete: false });
     if (result === 'end') tail.done = look;
     if (result !== 'more') return false;
   }
   return true;
 }
 
-/** Makes sure that the position belongs to this content. False when it must wait or be left. */
+/** Makes sure that the position belongs to this content. `wait`: that must wait, or it is left. */
 async function recognise(
   { fingerprintBytes }: ReaderOptions, parts: ReaderParts, tail: Tail, file: OpenFile,
-): Promise<boolean> {
+): Promise<'here' | 'wait' | 'archive'> {
   const nowMs = parts.clock.monotonicMs();
   const { sizeBytes } = await file.stat();
   const headBytes = Math.max(fingerprintBytes, tail.position?.fingerprint.bytes ?? 0);
   const readAt = (offset: number, bytes: number) => readRange(file, offset, bytes);
   const head = await readAt(0, headBytes);
   const packed = packedAs(head);
+  if (packed === 'gzip') return 'archive';
   if (packed !== null) {
     parts.log.warn(`cannot read lines of ${tail.path}: it is packed by ${packed}; `
       + 'add it to exclude');
     tail.ignored = true;
-    return false;
+    return 'wait';
   }
   const { position } = tail;
   if (position === null) {
-    if (!await parts.tails.identify(tail, { head, sizeBytes, nowMs, readAt })) return false;
+    if (!await parts.tails.identify(tail, { head, sizeBytes, nowMs, readAt })) return 'wait';
   } else if (sizeBytes < position.read.offset || !fits(position.fingerprint, head)) {
     restart(parts, tail, nowMs);
   }
   tail.position!.learn(head);
-  return true;
-}
-
-function restart({ tails, count, log, moved }: ReaderParts, tail: Tail, nowMs: number): void {
-  log.info(`file ${tail.path} was truncated or rewritten: it is read from its beginning`);
-  count.truncated();
-  tails.restart(tail, nowMs);
-  moved();
-}
-
-interface Place {
-  readonly tail: Tail;
-  readonly file: OpenFile;
-  readonly buffer: Buffer;
-  readonly facts: FileFacts;
-}
-
-/** `end`: nothing more is there now. `stop`: the turn must end without having reached it. */
-type PieceResult = 'more' | 'end' | 'stop';
-
-async function readPiece(
-  options: ReaderOptions, parts: ReaderParts, place: Place,
-): Promise<PieceResult> {
-  const { tail, file, buffer } = place;
-  const position = tail.position!;
-  const { offset, mark } = position.read;
-  const size = await file.read(buffer, offset - mark.length);
-  const bytes = buffer.subarray(0, size);
-  if (!bytes.subarray(0, mark.length).equals(mark)) {
-    restart(parts, tail, parts.clock.monotonicMs());
-    return 'stop';
-  }
-  const start = skipBeginning(options.encoding, position, bytes, mark.length);
-  const piece = { ...place, position, bytes, fileOffset: offset - mark.length };
-  const end = await handOn(options, parts, piece, { start, flush: false });
-  if (end === null) return 'stop';
-  if (size === buffer.length) return 'more';
-  return await finish(options, parts, piece, end) ? 'end' : 'stop';
-}
-
-/** At the end of the file: takes the incomplete record there when it has waited long enough. */
-async function finish(
-  options: ReaderOptions, parts: ReaderParts, piece: Piece, start: number,
-): Promise<boolean> {
-  const { tail, position, bytes } = piece;
-  const left = bytes.length - start;
-  const nowMs = parts.clock.monotonicMs();
-  const { offset } = position.read;
-  const before = tail.leftover;
-  if (left === 0) {
-    tail.leftover = null;
-  } else if (before?.offset !== offset || before.bytes !== left) {
-    tail.leftover = { offset, bytes: left, sinceMs: nowMs };
-  } else if (isFlushDue(tail, options.flushMs, nowMs)) {
-    tail.leftover = null;
-    return await handOn(options, parts, piece, { start, flush: true }) !== null;
-  }
-  return true;
-}
-
-export function isFlushDue({ leftover }: Tail, flushMs: number, nowMs: number): boolean {
-  return leftover !== null && flushMs > 0 && nowMs - leftover.sinceMs >= flushMs;
-}
-
-interface Piece extends Place {
-  readonly position: Position;
-  /** What was read; it begins at `fileOffset` of the file. */
-  readonly bytes: Buffer;
-  readonly fileOffset: number;
-}
-
-/** Hands on all records from `start` on; answers where the rest begins, or null at the stop. */
-async function handOn(
-  options: ReaderOptions,
-  parts: ReaderParts,
-  piece: Piece,
-  { start, flush }: { start: number; flush: boolean },
-): Promise<number | null> {
-  const { bytes } = piece;
-  let at = start;
-  for (;;) {
-    const spans: Spans = { starts: [], ends: [] };
-    const end = parts.split(bytes, at, flush, spans);
-    const moved = piece.fileOffset + end > piece.position.read.offset;
-    if (!moved) return end;
-    trimSpans(options.encoding, bytes, spans, options.trimLeading, options.trimTrailing);
-    // Before what is after it is looked at: else a stop could leave a hole.
-    if (!await handOnBatch(parts, piece, spans, end, flush)) return null;
-    at = end;
-  }
-}
-
-async function handOnBatch(
-  parts: ReaderParts, piece: Piece, spans: Spans, end: number, flush: boolean,
-): Promise<boolean> {
-  const { position, bytes, fileOffset } = piece;
-  while (position.open >= limits.openMax && !parts.stopping.aborted) await position.nextVerdict();
-  const size = end - Math.min(end, spans.starts[0] ?? end);
-  // Asked even when nothing will be sent: it is also where a stop is noticed.
-  if (!await parts.delivery.admit(size)) return false;
-  const { batch, mended, dropped } = parts.build({
-    bytes, spans,
-    facts: piece.facts,
-    firstNumber: position.read.records + 1,
-    offset: fileOffset,
-    observedNs: parts.clock.nowNs(),
-  });
-  parts.count.bytes(size);
-  parts.count.mended(mended);
-  parts.count.dropped(dropped);
-  const ticket = position.advance({
-    offset: fileOffset + end,
-    records: position.read.records + spans.starts.length,
-    flushed: flush,
-    mark: Buffer.from(bytes.subarray(Math.max(0, end - MARK_BYTES), end)),
-  });
-  void parts.delivery.deliver(batch, size).then((final) => {
-    if (final) position.settle(ticket);
-    else position.release();
-    if (final) parts.moved();
-  });
-  return true;
-}
-
-/**
- * Where records begin in what was read: behind a byte order mark, and behind the line end of a
- * record that was taken before its line end was there.
- */
-function skipBeginning(
-  encoding: Encoding, { read }: Position, bytes: Buffer, start: number,
-): number {
-  if (read.offset === 0 && encoding.kind === 'utf16' && bytes.length >= 2) {
-    const order = bytes.readUInt16LE(0);
-    const own = encoding.label === 'utf-16le' ? 0xfeff : 0xfffe;
-    return order === own ? 2 : start;
-  }
-  const flushed = read.flushed && encoding.kind !== 'nop';
-  return flushed ? afterLineEnd(encoding, bytes, start) : start;
+  return 'here';
 }
 
 async function readRange(file: OpenFile, offset: number, bytes: number): Promise<Buffer> {

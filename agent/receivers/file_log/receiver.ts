@@ -13,7 +13,8 @@
 //
 // Every `poll_interval` the globs are walked and files that changed get a turn (turns.ts); a turn
 // reads, splits and hands on (reader.ts). Keys and differences from the Collector: config.ts.
-// What it does not: packed files, headers, deleting files (all refused by name); it notices no
+// - Files that are packed by gzip after they were read are not read again (archives.ts).
+// What it does not: other packers, headers, deleting files (refused by name); it notices no
 // truncation when the new content begins like the old one, is as long, and is as old.
 
 import { setMaxListeners } from 'node:events';
@@ -23,6 +24,7 @@ import type {
 } from '../../../proto/contract/component.ts';
 import type { KeyValue } from '../../../proto/otlp/model.ts';
 import { rateLimited } from '../../../runtime/log.ts';
+import { createArchives, type Archives } from './archives.ts';
 import { createCheckpointWriter, loadCheckpoints, type CheckpointWriter } from './checkpoints.ts';
 import { fileLogSchema, type FileLogConfig } from './config.ts';
 import { createDelivery, type Delivery } from './delivery.ts';
@@ -32,7 +34,8 @@ import { createWalk, type FoundFile, type Walk } from './glob.ts';
 import { createHandles, type Handles } from './handles.ts';
 import { createPipeline } from './operators/pipeline.ts';
 import { MARK_BYTES } from './position.ts';
-import { createTurn, isFlushDue, type ReaderCounters } from './reader.ts';
+import { isFlushDue, type ReaderCounters } from './pieces.ts';
+import { createTurn } from './reader.ts';
 import { createPlainBuild, type Build, type FileFacts } from './records.ts';
 import { createSplit } from './split.ts';
 import { Tails, type Tail } from './tails.ts';
@@ -97,6 +100,7 @@ export function createFileLog(
     stopping.abort();
     await loop;
     await Promise.all([looking?.turns.idle(), delivery.idle()]);
+    looking?.archives.closeAll();
     await looking?.writer.stop();
     await handles.closeAll();
   };
@@ -137,6 +141,7 @@ interface Parts {
 
 interface Looking {
   readonly turns: Turns;
+  readonly archives: Archives;
   readonly writer: CheckpointWriter;
   /** Walks the globs and gives files that changed a turn. One look at a time. */
   look(): Promise<void>;
@@ -154,15 +159,18 @@ async function startLooking(parts: Parts): Promise<Looking> {
   const log = rateLimited(context.log, clock, LOG_INTERVAL_MS);
   const writer = createCheckpointWriter(context.world, context.folder, log,
     () => tails.snapshot());
-  const turns = createTurns(createReaderTurn(parts, tails, writer), readBytes(config),
-    parts.stopping);
+  const { turn, archives } = createReaderTurn(parts, tails, writer);
+  const turns = createTurns(turn, readBytes(config), parts.stopping);
   countFiles(parts, tails);
   let first = true;
   const lookOnce = async (): Promise<void> => {
     const found = withoutOld(await walk(), tails, config.exclude_older_than, clock.nowMs());
     if (parts.stopping.aborted) return;
     const nowMs = clock.monotonicMs();
-    for (const gone of tails.update(found, nowMs)) await handles.close(gone);
+    for (const gone of tails.update(found, nowMs)) {
+      archives.close(gone);
+      await handles.close(gone);
+    }
     // Where a first start begins must be known before anything is read, for the second.
     if (first) await writer.save();
     first = false;
@@ -173,7 +181,7 @@ async function startLooking(parts: Parts): Promise<Looking> {
   };
   let last: Promise<void> = Promise.resolve();
   const look = (): Promise<void> => (last = last.then(lookOnce));
-  return { turns, writer, look };
+  return { turns, archives, writer, look };
 }
 
 /** More than the longest record with its line end, so that reading always gets on. */
@@ -232,20 +240,24 @@ function createReaderTurn(parts: Parts, tails: Tails, writer: CheckpointWriter) 
     recordsMax: limits.recordsMax,
     ...(config.multiline === undefined ? {} : { multiline: config.multiline }),
   });
-  return createTurn({
+  const readerOptions = {
     encoding,
     fingerprintBytes: config.fingerprint_size,
     flushMs: config.force_flush_period,
     trimLeading: !config.preserve_leading_whitespaces,
     trimTrailing: !config.preserve_trailing_whitespaces,
-  }, {
+    readUnknown: config.compression !== '',
+  };
+  const readerParts = {
     tails, handles, split, delivery, clock, stopping,
     build: createBuild(config, context),
     log: rateLimited(context.log, clock, LOG_INTERVAL_MS),
     factsOf: createFacts(config, context),
     moved: writer.touch,
     count: readerCounters(context),
-  });
+  };
+  const archives = createArchives(readerOptions, readerParts);
+  return { archives, turn: createTurn(readerOptions, readerParts, archives) };
 }
 
 function createBuild(config: FileLogConfig, context: ComponentContext): Build {
@@ -303,6 +315,8 @@ function readerCounters({ counters, id }: ComponentContext): ReaderCounters {
     'Bytes of records read.', labels);
   const truncated = counters.counter('binnacle_file_log_truncated_files_total',
     'Files found truncated or rewritten and read from their beginning.', labels);
+  const broken = counters.counter('binnacle_file_log_broken_archives_total',
+    'Packed files that could not be unpacked to their end.', labels);
   const mended = counters.counter('binnacle_file_log_mended_records_total',
     'Records with bytes that are not of the encoding, replaced by U+FFFD.', labels);
   const dropped = counters.counter('binnacle_file_log_dropped_records_total',
@@ -310,6 +324,7 @@ function readerCounters({ counters, id }: ComponentContext): ReaderCounters {
   return {
     bytes: bytes.add,
     truncated: () => truncated.add(1),
+    broken: () => broken.add(1),
     mended: mended.add,
     dropped: dropped.add,
   };

@@ -17,11 +17,19 @@
 //                       over the position of a file that is gone when at least a whole fingerprint
 //                       is the same, and the bytes before the position
 //
+// - packed by gzip      its content takes over the position of the file that it was packed from, as
+//                       soon as that one is gone or truncated: whichever of all positions lies
+//                       furthest in this content, its bytes being there (origins.ts)
+//
 // Positions of files that are gone are kept for `limits.savedMs`, since a folder may come back.
 
 import type { OpenFile } from '../../../runtime/files.ts';
 import type { SavedFile } from './checkpoints.ts';
+import {
+  beginsAlike, isContent, toPosition, type ArchiveProbe, type Probe,
+} from './content.ts';
 import type { FoundFile } from './glob.ts';
+import { findOrigin } from './origins.ts';
 import { fits, Position, type Point } from './position.ts';
 import type { FileFacts } from './records.ts';
 
@@ -59,8 +67,10 @@ export interface Tail {
   leftover: { readonly offset: number; readonly bytes: number; readonly sinceMs: number } | null;
   /** Since when no glob names it. */
   lostSinceMs: number | null;
-  /** Since when it has not grown while it may be a copy. */
+  /** Since when it has not grown while it may be a copy, or is an archive. */
   held: { readonly sizeBytes: number; readonly sinceMs: number } | null;
+  /** The followed file that this archive was packed from, with its position when that was seen. */
+  twin: Twin | null;
   /** After a failure it is not tried before. */
   notBeforeMs: number;
   /** Its content is not lines of text; it is left alone. */
@@ -74,12 +84,11 @@ export interface Tail {
   facts: FileFacts | null;
 }
 
-/** What is known of a file whose content is to be recognised. */
-export interface Probe {
-  readonly head: Buffer;
-  readonly sizeBytes: number;
-  readonly nowMs: number;
-  readonly readAt: (offset: number, bytes: number) => Promise<Buffer>;
+interface Twin {
+  readonly key: string;
+  readonly position: Position | null;
+  readonly offset: number;
+  readonly untilMs: number;
 }
 
 export interface TailsOptions {
@@ -89,12 +98,14 @@ export interface TailsOptions {
   readonly fingerprintBytes: number;
 }
 
-interface Orphan {
+export interface Orphan {
   readonly position: Position;
   readonly untilMs: number;
+  /** The file was not rewritten: it is gone, and its inode used again. */
+  readonly gone: boolean;
 }
 
-type Saved = SavedFile & { readonly untilMs: number };
+export type Saved = SavedFile & { readonly untilMs: number };
 
 export class Tails {
   readonly all = new Map<string, Tail>();
@@ -127,13 +138,16 @@ export class Tails {
       const key = keyOf(file.stat);
       named.add(key);
       const known = this.all.get(key);
-      if (known === undefined || !this.see(known, file)) this.all.set(key, this.create(file));
+      if (known !== undefined && this.see(known, file)) continue;
+      if (known?.position != null) this.orphan(known.position, nowMs, true);
+      this.all.set(key, this.create(file));
     }
     const gone: Tail[] = [];
     for (const [key, tail] of this.all) {
       if (named.has(key)) continue;
       tail.lostSinceMs ??= nowMs;
-      if (tail.busy || (tail.file !== null && !this.isFinished(tail, nowMs))) continue;
+      if (tail.busy || (tail.position?.open ?? 0) > 0) continue;
+      if (tail.file !== null && !this.isFinished(tail, nowMs)) continue;
       this.all.delete(key);
       this.keep(key, tail, nowMs);
       gone.push(tail);
@@ -156,7 +170,7 @@ export class Tails {
         tail.position = position;
         return true;
       }
-      if (same) this.orphan(position, probe.nowMs);
+      this.orphan(position, probe.nowMs, !same);
     }
     tail.position = await this.adopt(tail, probe);
     if (tail.position !== null) return true;
@@ -165,10 +179,53 @@ export class Tails {
     return true;
   }
 
+  /**
+   * Finds the position of what is in an archive. `wait` while the file that it was packed from is
+   * followed itself; `unknown` when nothing of it was read, as far as anybody knows.
+   */
+  async identifyArchive(tail: Tail, probe: ArchiveProbe): Promise<'found' | 'wait' | 'unknown'> {
+    const key = keyOf(tail);
+    const own = this.saved.get(key);
+    if (own !== undefined) {
+      const position = toPosition(own);
+      const whole = own.packedBytes === probe.packedBytes && fits(own.fingerprint, probe.head);
+      const same = whole || await isContent(own.point, position, probe);
+      this.saved.delete(key);
+      if (same && this.sameBirth(own, tail)) {
+        tail.position = position;
+        return 'found';
+      }
+      this.orphan(position, probe.nowMs, true);
+    }
+    const origin = await findOrigin({
+      orphans: this.orphans,
+      followed: this.all,
+      saved: this.saved,
+      fingerprintBytes: this.options.fingerprintBytes,
+      takeOrphan: (orphan) => this.takeOrphan(orphan),
+    }, tail, probe);
+    if (origin === null) return 'unknown';
+    if (origin.kind === 'position') {
+      tail.position = origin.position;
+      return 'found';
+    }
+    const position = this.all.get(origin.key)?.position ?? null;
+    tail.twin = { ...origin, position, offset: position?.read.offset ?? 0 };
+    return 'wait';
+  }
+
+  /** Whether nothing has changed since `identifyArchive` said that it has to wait. */
+  hasTwin({ twin }: Tail, nowMs: number): boolean {
+    if (twin === null || nowMs >= twin.untilMs) return false;
+    const other = this.all.get(twin.key);
+    if (other === undefined || other.position !== twin.position) return false;
+    return (other.position?.read.offset ?? 0) === twin.offset;
+  }
+
   /** The content is another one: it is read from the beginning. */
   restart(tail: Tail, nowMs: number): void {
     if (tail.position !== null && tail.position.read.offset > 0) {
-      this.orphan(tail.position, nowMs);
+      this.orphan(tail.position, nowMs, false);
     }
     tail.position = new Position();
     tail.leftover = null;
@@ -199,7 +256,7 @@ export class Tails {
       position: veryFirst && this.options.startAtEnd ? new Position(end) : fresh,
       early: this.firstLook,
       file: null, leftover: null, lostSinceMs: null, held: null, notBeforeMs: 0,
-      ignored: false, busy: false, reading: false, facts: null,
+      twin: null, ignored: false, busy: false, reading: false, facts: null,
     };
   }
 
@@ -223,8 +280,7 @@ export class Tails {
 
   private isFinished(tail: Tail, nowMs: number): boolean {
     if (nowMs - (tail.lostSinceMs ?? nowMs) < limits.lostMs) return false;
-    const unread = tail.done === null || tail.done.sizeBytes !== tail.seen.sizeBytes;
-    return !unread && (tail.position?.open ?? 0) === 0;
+    return tail.done !== null && tail.done.sizeBytes === tail.seen.sizeBytes;
   }
 
   private keep(key: string, tail: Tail, nowMs: number): void {
@@ -234,9 +290,12 @@ export class Tails {
     this.saved.set(key, { ...this.toSaved(tail, tail.position), untilMs });
   }
 
-  private toSaved(tail: Tail, { fingerprint, accepted }: Position): SavedFile {
+  private toSaved(tail: Tail, position: Position): SavedFile {
     const { device, inode, createdMs, path } = tail;
-    return { device, inode, createdMs, path, fingerprint, point: accepted };
+    const { fingerprint, accepted: point } = position;
+    // To its end means: all of it accepted.
+    const packedBytes = position.open === 0 ? position.packedBytes : 0;
+    return { device, inode, createdMs, path, fingerprint, point, packedBytes };
   }
 
   private expire(nowMs: number): void {
@@ -246,8 +305,8 @@ export class Tails {
     }
   }
 
-  private orphan(position: Position, nowMs: number): void {
-    this.orphans.push({ position, untilMs: nowMs + limits.orphanMs });
+  private orphan(position: Position, nowMs: number, gone: boolean): void {
+    this.orphans.push({ position, untilMs: nowMs + limits.orphanMs, gone });
   }
 
   private sameBirth(one: { createdMs: number }, other: { createdMs: number }): boolean {
@@ -257,12 +316,11 @@ export class Tails {
   /** The position of content that this file continues, taken away from whoever had it. */
   private async adopt(tail: Tail, probe: Probe): Promise<Position | null> {
     for (const orphan of this.orphans) {
-      const { position } = orphan;
-      if (!fits(position.fingerprint, probe.head)) continue;
+      const { position, gone } = orphan;
+      // A file that is made anew with equal content is not a copy of the one that is gone.
+      if (gone || !fits(position.fingerprint, probe.head)) continue;
       if (!await isContent(position.read, position, probe)) continue;
-      if (!this.orphans.includes(orphan)) continue;
-      this.orphans = this.orphans.filter((one) => one !== orphan);
-      return position;
+      if (this.takeOrphan(orphan)) return position;
     }
     for (const key of tail.early ? this.inherited : []) {
       const saved = this.saved.get(key);
@@ -273,6 +331,12 @@ export class Tails {
       if (this.saved.delete(key) && this.inherited.delete(key)) return position;
     }
     return null;
+  }
+
+  private takeOrphan(orphan: Orphan): boolean {
+    const before = this.orphans.length;
+    this.orphans = this.orphans.filter((one) => one !== orphan);
+    return this.orphans.length < before;
   }
 
   /** Small files may be equal by chance: they count as moved only with the same inode and birth. */
@@ -305,19 +369,4 @@ export class Tails {
 
 export function keyOf({ device, inode }: { device: number; inode: number }): string {
   return `${device}:${inode}`;
-}
-
-async function isContent(
-  { offset, mark }: Point,
-  { fingerprint }: Position,
-  { head, sizeBytes, readAt }: Probe,
-): Promise<boolean> {
-  if (sizeBytes < offset || !fits(fingerprint, head)) return false;
-  return mark.equals(await readAt(offset - mark.length, mark.length));
-}
-
-function beginsAlike(one: Buffer | null, other: Buffer): boolean {
-  if (one === null) return false;
-  const bytes = Math.min(one.length, other.length);
-  return bytes > 0 && one.compare(other, 0, bytes, 0, bytes) === 0;
 }

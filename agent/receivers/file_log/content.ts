@@ -1,0 +1,47 @@
+// Recognises content: by its first bytes, and by those right before a position.
+
+import type { SavedFile } from './checkpoints.ts';
+import { fits, Position, type Point } from './position.ts';
+
+/** What is known of a file whose content is to be recognised. */
+export interface Probe {
+  readonly head: Buffer;
+  readonly sizeBytes: number;
+  readonly nowMs: number;
+  readonly readAt: (offset: number, bytes: number) => Promise<Buffer>;
+}
+
+/** The same of an archive; what is counted in bytes is its content, the size not known. */
+export interface ArchiveProbe extends Probe {
+  readonly packedBytes: number;
+  /** Where the content ends. */
+  readonly end: () => Promise<Point>;
+}
+
+/** Whether the position lies in this content. */
+export async function isContent(
+  { offset, mark }: Point,
+  { fingerprint }: Position,
+  { head, sizeBytes, readAt }: Probe,
+): Promise<boolean> {
+  if (sizeBytes < offset || !fits(fingerprint, head)) return false;
+  return mark.equals(await readAt(offset - mark.length, mark.length));
+}
+
+/** Whether content is as long as where a point is. */
+export async function reaches({ offset }: Point, readAt: Probe['readAt']): Promise<boolean> {
+  return offset === 0 || (await readAt(offset - 1, 1)).length === 1;
+}
+
+export function toPosition({ point, fingerprint, packedBytes }: SavedFile): Position {
+  const position = new Position(point, fingerprint);
+  position.packedBytes = packedBytes;
+  return position;
+}
+
+/** Whether one of the two begins the other. */
+export function beginsAlike(one: Buffer | null, other: Buffer): boolean {
+  if (one === null) return false;
+  const bytes = Math.min(one.length, other.length);
+  return bytes > 0 && one.compare(other, 0, bytes, 0, bytes) === 0;
+}

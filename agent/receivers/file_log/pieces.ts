@@ -1,0 +1,192 @@
+// Reads one piece of a file, from its position on: splits it into records and hands them on. Nothing
+// is kept but the position: a record that is not complete is read again when there is more of it.
+
+import type { Clock } from '../../../runtime/clock.ts';
+import type { OpenFile } from '../../../runtime/files.ts';
+import type { Log } from '../../../runtime/log.ts';
+import type { Delivery } from './delivery.ts';
+import type { Encoding } from './encoding.ts';
+import type { Handles } from './handles.ts';
+import { MARK_BYTES, type Position } from './position.ts';
+import type { Build, FileFacts } from './records.ts';
+import { afterLineEnd, trimSpans, type Spans, type Split } from './split.ts';
+import type { Tails, Tail } from './tails.ts';
+
+export const limits = {
+  /** Batches of one file without a verdict; then it waits for one. */
+  openMax: 4,
+} as const;
+
+export interface ReaderOptions {
+  readonly encoding: Encoding;
+  readonly fingerprintBytes: number;
+  readonly flushMs: number;
+  readonly trimLeading: boolean;
+  readonly trimTrailing: boolean;
+}
+
+export interface ReaderParts {
+  readonly tails: Tails;
+  readonly handles: Handles;
+  readonly split: Split;
+  readonly build: Build;
+  readonly delivery: Delivery;
+  readonly clock: Clock;
+  /** Rate-limited. */
+  readonly log: Log;
+  readonly stopping: AbortSignal;
+  readonly factsOf: (tail: Tail) => Promise<FileFacts>;
+  /** Called when a position may have moved in a way that a checkpoint should know. */
+  readonly moved: () => void;
+  readonly count: ReaderCounters;
+}
+
+/** Called with how many. */
+export interface ReaderCounters {
+  readonly bytes: (count: number) => void;
+  readonly truncated: () => void;
+  readonly broken: () => void;
+  readonly mended: (records: number) => void;
+  readonly dropped: (records: number) => void;
+}
+
+export interface Place {
+  readonly tail: Tail;
+  /** Its content. */
+  readonly file: Pick<OpenFile, 'read'>;
+  readonly buffer: Buffer;
+  readonly facts: FileFacts;
+  /** Nothing will follow: what is at the end is a record. */
+  readonly complete: boolean;
+}
+
+/** `end`: nothing more is there now. `stop`: the turn must end without having reached it. */
+export type PieceResult = 'more' | 'end' | 'stop';
+
+export async function readPiece(
+  options: ReaderOptions, parts: ReaderParts, place: Place,
+): Promise<PieceResult> {
+  const { tail, file, buffer } = place;
+  const position = tail.position!;
+  const { offset, mark } = position.read;
+  const size = await file.read(buffer, offset - mark.length);
+  const bytes = buffer.subarray(0, size);
+  if (!bytes.subarray(0, mark.length).equals(mark)) {
+    restart(parts, tail, parts.clock.monotonicMs());
+    return 'stop';
+  }
+  const start = skipBeginning(options.encoding, position, bytes, mark.length);
+  const piece = { ...place, position, bytes, fileOffset: offset - mark.length };
+  const end = await handOn(options, parts, piece, { start, flush: false });
+  if (end === null) return 'stop';
+  if (size === buffer.length) return 'more';
+  return await finish(options, parts, piece, end) ? 'end' : 'stop';
+}
+
+/** At the end of the file: takes the incomplete record there when it has waited long enough. */
+async function finish(
+  options: ReaderOptions, parts: ReaderParts, piece: Piece, start: number,
+): Promise<boolean> {
+  const { tail, position, bytes } = piece;
+  const left = bytes.length - start;
+  const nowMs = parts.clock.monotonicMs();
+  const { offset } = position.read;
+  const before = tail.leftover;
+  if (left === 0) {
+    tail.leftover = null;
+  } else if (!piece.complete && (before?.offset !== offset || before.bytes !== left)) {
+    tail.leftover = { offset, bytes: left, sinceMs: nowMs };
+  } else if (piece.complete || isFlushDue(tail, options.flushMs, nowMs)) {
+    tail.leftover = null;
+    return await handOn(options, parts, piece, { start, flush: true }) !== null;
+  }
+  return true;
+}
+
+export function isFlushDue({ leftover }: Tail, flushMs: number, nowMs: number): boolean {
+  return leftover !== null && flushMs > 0 && nowMs - leftover.sinceMs >= flushMs;
+}
+
+interface Piece extends Place {
+  readonly position: Position;
+  /** What was read; it begins at `fileOffset` of the file. */
+  readonly bytes: Buffer;
+  readonly fileOffset: number;
+}
+
+/** Hands on all records from `start` on; answers where the rest begins, or null at the stop. */
+async function handOn(
+  options: ReaderOptions,
+  parts: ReaderParts,
+  piece: Piece,
+  { start, flush }: { start: number; flush: boolean },
+): Promise<number | null> {
+  const { bytes } = piece;
+  let at = start;
+  for (;;) {
+    const spans: Spans = { starts: [], ends: [] };
+    const end = parts.split(bytes, at, flush, spans);
+    const moved = piece.fileOffset + end > piece.position.read.offset;
+    if (!moved) return end;
+    trimSpans(options.encoding, bytes, spans, options.trimLeading, options.trimTrailing);
+    // Before what is after it is looked at: else a stop could leave a hole.
+    if (!await handOnBatch(parts, piece, spans, end, flush)) return null;
+    at = end;
+  }
+}
+
+async function handOnBatch(
+  parts: ReaderParts, piece: Piece, spans: Spans, end: number, flush: boolean,
+): Promise<boolean> {
+  const { position, bytes, fileOffset } = piece;
+  while (position.open >= limits.openMax && !parts.stopping.aborted) await position.nextVerdict();
+  const size = end - Math.min(end, spans.starts[0] ?? end);
+  // Asked even when nothing will be sent: it is also where a stop is noticed.
+  if (!await parts.delivery.admit(size)) return false;
+  const { batch, mended, dropped } = parts.build({
+    bytes, spans,
+    facts: piece.facts,
+    firstNumber: position.read.records + 1,
+    offset: fileOffset,
+    observedNs: parts.clock.nowNs(),
+  });
+  parts.count.bytes(size);
+  parts.count.mended(mended);
+  parts.count.dropped(dropped);
+  const ticket = position.advance({
+    offset: fileOffset + end,
+    records: position.read.records + spans.starts.length,
+    flushed: flush,
+    mark: Buffer.from(bytes.subarray(Math.max(0, end - MARK_BYTES), end)),
+  });
+  void parts.delivery.deliver(batch, size).then((final) => {
+    if (final) position.settle(ticket);
+    else position.release();
+    if (final) parts.moved();
+  });
+  return true;
+}
+
+/**
+ * Where records begin in what was read: behind a byte order mark, and behind the line end of a
+ * record that was taken before its line end was there.
+ */
+function skipBeginning(
+  encoding: Encoding, { read }: Position, bytes: Buffer, start: number,
+): number {
+  if (read.offset === 0 && encoding.kind === 'utf16' && bytes.length >= 2) {
+    const order = bytes.readUInt16LE(0);
+    const own = encoding.label === 'utf-16le' ? 0xfeff : 0xfffe;
+    return order === own ? 2 : start;
+  }
+  const flushed = read.flushed && encoding.kind !== 'nop';
+  return flushed ? afterLineEnd(encoding, bytes, start) : start;
+}
+
+/** The content is not the one of the position: it is read from its beginning. */
+export function restart({ tails, count, log, moved }: ReaderParts, tail: Tail, nowMs: number): void {
+  log.info(`file ${tail.path} was truncated or rewritten: it is read from its beginning`);
+  count.truncated();
+  tails.restart(tail, nowMs);
+  moved();
+}
