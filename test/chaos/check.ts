@@ -6,8 +6,9 @@ import type { Comparison, Ledger } from './ledger.ts';
 import { LINE_NUMBER, LINE_WHOLE } from './lines.ts';
 import { LINES_SERVICE } from './machine.ts';
 import { REQUEST_DIGITS, SERVICE, TABLES, type Table } from './records.ts';
+import { checkRollups, type RollupFindings } from './rollups.ts';
 
-type Rows = ReturnType<typeof createAsker>['rows'];
+export type Rows = ReturnType<typeof createAsker>['rows'];
 
 export interface Findings {
   readonly tables: readonly Comparison[];
@@ -31,31 +32,6 @@ export interface LineFindings {
   readonly broken: number;
 }
 
-export interface RollupFindings {
-  readonly name: string;
-  readonly wrong: number;
-}
-
-/** What a view has made of raw rows, and how to see that it is what it should be. */
-interface Rollup {
-  readonly name: string;
-  /** SQL for what differs, each row with a text `what`. */
-  readonly differences: string;
-}
-
-export const ROLLUPS: readonly Rollup[] = [
-  {
-    name: 'otel_traces_trace_id_ts',
-    differences: `SELECT concat('trace ', TraceId, ': ', toString(first), '–', toString(last),
-        ' of the spans, ', toString(Start), '–', toString(End), ' of the view') AS what
-      FROM (SELECT TraceId, min(toDateTime(Timestamp)) AS first, max(toDateTime(Timestamp)) AS last
-        FROM otel_traces GROUP BY TraceId) AS raw
-      FULL JOIN (SELECT TraceId, min(Start) AS Start, max(End) AS End
-        FROM otel_traces_trace_id_ts GROUP BY TraceId) AS view USING TraceId
-      WHERE first != Start OR last != End`,
-  },
-];
-
 /** So many are named of each kind. */
 const EXAMPLES_MAX = 5;
 
@@ -74,12 +50,9 @@ export async function check(rows: Rows, written: Written): Promise<Findings> {
     examples.push(...await named(rows, table, compared));
   }
   const lines = await checkLines(rows, written, examples);
-  const rollups: RollupFindings[] = [];
-  for (const { name, differences } of ROLLUPS) {
-    const found = await rows<{ what: string }>(differences);
-    rollups.push({ name, wrong: found.length });
-    examples.push(...found.slice(0, EXAMPLES_MAX).map(({ what }) => `${name}: ${what}`));
-  }
+  const rollups = await checkRollups(rows);
+  examples.push(...rollups.flatMap(({ name, wrong }) =>
+    wrong.slice(0, EXAMPLES_MAX).map((what) => `${name}: ${what}`)));
   return { tables, lines, rollups, examples };
 }
 

@@ -26,6 +26,8 @@ export interface Generator {
 
 const RECORDS = { least: 10, most: 70 };
 const PAUSE_MS = { least: 50, most: 350 };
+/** Longer, after one that was not taken. */
+const REFUSED_MS = 200;
 const TIMEOUT_MS = 5000;
 /** Of the requests, those whose sender goes away after so short a time. */
 const IMPATIENT = 0.05;
@@ -50,8 +52,9 @@ export function startGenerator(options: GeneratorOptions): Generator {
     const random = seededRandom(options.seed * 1000 + index);
     const lane = { signal, sender: index + 1, random, client, refusals };
     for (let number = 0; !stopping.signal.aborted; number++) {
-      await sendOne(lane, number, options.ledger);
-      await clock.sleep(between(random, PAUSE_MS), stopping.signal);
+      const taken = await sendOne(lane, number, options.ledger);
+      const pauseMs = between(random, PAUSE_MS);
+      await clock.sleep(taken ? pauseMs : pauseMs + REFUSED_MS, stopping.signal);
     }
     await client.close();
   });
@@ -72,9 +75,10 @@ interface Lane {
   readonly refusals: string[];
 }
 
+/** Answers whether it was acknowledged. */
 async function sendOne(
   { signal, sender, random, client, refusals }: Lane, number: number, ledger: Ledger,
-): Promise<void> {
+): Promise<boolean> {
   const count = Math.floor(between(random, RECORDS));
   const made = makeRequest(random, { signal, sender, number, count, nowNs: clock.nowNs() });
   const patience = new AbortController();
@@ -83,8 +87,10 @@ async function sendOne(
   }
   ledger.sent(made);
   const outcome = await client.send(made.batch, 0, patience.signal);
-  if (outcome.status === 'accepted' && outcome.rejected === 0) return ledger.acknowledged(made);
-  if (outcome.status !== 'retryable') refusals.push(`${signal} ${made.id}: ${outcome.reason}`);
+  const taken = outcome.status === 'accepted' && outcome.rejected === 0;
+  if (taken) ledger.acknowledged(made);
+  else if (outcome.status !== 'retryable') refusals.push(`${signal} ${made.id}: ${outcome.reason}`);
+  return taken;
 }
 
 function createClient(transport: 'grpc' | 'proto' | 'json', options: GeneratorOptions): Sender {

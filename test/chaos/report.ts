@@ -10,7 +10,7 @@ export function isWell({ findings: { tables, lines, rollups }, troubles }: Resul
   return troubles.length === 0
     && tables.every(({ missing, duplicates, strange }) => missing + duplicates + strange === 0)
     && lines.missing + lines.duplicates + lines.broken === 0
-    && rollups.every(({ wrong }) => wrong === 0);
+    && rollups.every(({ wrong }) => wrong.length === 0);
 }
 
 export function describe(result: Result): string[] {
@@ -18,7 +18,8 @@ export function describe(result: Result): string[] {
   const { lines } = findings;
   return [
     ...table(findings),
-    ...findings.rollups.map(({ name, wrong }) => `${name}: ${wrong} rows differ from the raw rows`),
+    ...findings.rollups.map(({ name, wrong }) =>
+      `${name}: ${wrong.length} differ from the raw rows`),
     `log file: rotated ${result.rotations} times, ${lines.readAgain} lines read again after a kill `
       + `of the agent, at most ${lines.readAgainMs} ms before it`,
     `faults: ${[...applied].map(([name, count]) => `${name} ${count}`).sort().join(', ')}; `
@@ -35,7 +36,7 @@ export function verdict(seed: number, minutes: number, result: Result): string {
   const missing = sum(tables.map((one) => one.missing)) + lines.missing;
   const duplicates = sum(tables.map((one) => one.duplicates)) + lines.duplicates;
   const acknowledged = sum(tables.map((one) => one.acknowledged));
-  const wrong = sum(rollups.map((one) => one.wrong));
+  const wrong = sum(rollups.map((one) => one.wrong.length));
   return `chaos: ${isWell(result) ? 'well' : 'NOT WELL'}: seed ${seed}, ${minutes} min, `
     + `${sum([...result.applied.values()])} faults: of ${acknowledged} acknowledged records and `
     + `${lines.written} lines ${missing} missing, ${duplicates} duplicates, `

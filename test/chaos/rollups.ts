@@ -1,0 +1,69 @@
+// What views have made of raw rows, compared with these rows. Every materialized view's target has
+// an entry in `ROLLUPS`: one without is reported as wrong, so that none is forgotten.
+
+import type { Rows } from './check.ts';
+
+interface Rollup {
+  /** The table that a view, or several, fill. */
+  readonly name: string;
+  /** SQL for what differs, each row with a text `what`. */
+  readonly differences: string;
+}
+
+export interface RollupFindings {
+  readonly name: string;
+  /** What differs, in words. */
+  readonly wrong: readonly string[];
+}
+
+/** Tables of which a row of `binnacle_batches` counts the rows, and how their days are told. */
+const COUNTED = [
+  ['otel_logs', 'Timestamp'],
+  ['otel_traces', 'Timestamp'],
+  ['otel_metrics_gauge', 'TimeUnix'],
+  ['otel_metrics_sum', 'TimeUnix'],
+  ['otel_metrics_histogram', 'TimeUnix'],
+  ['otel_metrics_exponential_histogram', 'TimeUnix'],
+  ['otel_metrics_summary', 'TimeUnix'],
+] as const;
+
+const ROLLUPS: readonly Rollup[] = [
+  {
+    name: 'otel_traces_trace_id_ts',
+    differences: `SELECT concat('trace ', TraceId, ': ', toString(first), ' to ', toString(last),
+        ' in the spans, ', toString(Start), ' to ', toString(End), ' in the view') AS what
+      FROM (SELECT TraceId, min(toDateTime(Timestamp)) AS first, max(toDateTime(Timestamp)) AS last
+        FROM otel_traces GROUP BY TraceId) AS raw
+      FULL JOIN (SELECT TraceId, min(Start) AS Start, max(End) AS End
+        FROM otel_traces_trace_id_ts GROUP BY TraceId) AS view USING TraceId
+      WHERE first != Start OR last != End`,
+  },
+  {
+    name: 'binnacle_batches',
+    differences: `SELECT concat('batch ', BatchId, ' in ', Name, ' on ', toString(Day), ': ',
+        toString(found), ' rows, ', toString(least), ' to ', toString(most), ' in the view') AS what
+      FROM (${COUNTED.map(([table, time]) => `SELECT BatchId, '${table}' AS Name,
+        toDate(${time}) AS Day, count() AS found FROM ${table}
+        WHERE BatchId != '' GROUP BY BatchId, Day`).join(' UNION ALL ')}) AS raw
+      FULL JOIN (SELECT BatchId, toString(TableName) AS Name, Day, min(Rows) AS least,
+        max(Rows) AS most FROM binnacle_batches WHERE Rows > 0
+        GROUP BY BatchId, Name, Day) AS view USING (BatchId, Name, Day)
+      WHERE found != least OR found != most`,
+  },
+];
+
+const TARGETS = `SELECT DISTINCT
+    extract(create_table_query, ' TO (?:[A-Za-z0-9_]+[.])?([A-Za-z0-9_]+)') AS target
+  FROM system.tables WHERE database = currentDatabase() AND engine = 'MaterializedView'
+  ORDER BY target`;
+
+export async function checkRollups(rows: Rows): Promise<RollupFindings[]> {
+  const found: RollupFindings[] = [];
+  for (const { target: name } of await rows<{ target: string }>(TARGETS)) {
+    const rollup = ROLLUPS.find((one) => one.name === name);
+    const wrong = rollup === undefined ? [{ what: 'there is no check of it in test/chaos' }]
+      : await rows<{ what: string }>(rollup.differences);
+    found.push({ name, wrong: wrong.map(({ what }) => what) });
+  }
+  return found;
+}
