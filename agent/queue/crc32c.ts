@@ -3,10 +3,13 @@
 
 const TABLES = buildTables();
 
-/** The CRC of `bytes` from `start` up to `end`, as an unsigned number. */
-export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length): number {
+/**
+ * The CRC of `bytes` from `start` up to `end`, as an unsigned number. `before` is that of what came
+ * before them, if anything did.
+ */
+export function crc32c(bytes: Uint8Array, start = 0, end = bytes.length, before = 0): number {
   const t = TABLES;
-  let crc = -1;
+  let crc = ~before;
   let at = start;
   for (const last = end - 7; at < last; at += 8) {
     const low = crc ^ (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16)

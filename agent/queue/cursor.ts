@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { errorCode, errorMessage } from '../../runtime/errors.ts';
 import type { World } from '../../runtime/world.ts';
 import { crc32c } from './crc32c.ts';
+import { limits as formatLimits } from './format.ts';
 
 export const limits = {
   /** More than a cursor and the blocks of its folder take on any file system in use. */
@@ -73,12 +74,15 @@ export function decodeCursor(bytes: Uint8Array): number | { readonly why: string
   try {
     const { version, done } = JSON.parse(line) as { version?: unknown; done?: unknown };
     if (version !== 1) return { why: 'it is of another version' };
-    if (Number.isSafeInteger(done) && (done as number) >= 0) return done as number;
+    if (isSequence(done)) return done;
     return { why: 'it holds no sequence' };
   } catch (error) {
     return { why: errorMessage(error) };
   }
 }
+
+const isSequence = (done: unknown): done is number =>
+  Number.isSafeInteger(done) && Number(done) >= 0 && Number(done) <= formatLimits.sequenceMax;
 
 const checkOf = (line: string): string =>
   crc32c(Buffer.from(line, 'latin1')).toString(16).padStart(8, '0');

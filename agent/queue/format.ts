@@ -1,46 +1,62 @@
 // The bytes of a segment. All numbers are little-endian.
 //
-//     segment  = header record*               file name: <first sequence, 16 hex digits>.seg
+//     segment  = header zeros header record*  file name: <first sequence, 16 hex digits>.seg
+//                ^0           ^4096 ^4180     The header stands there twice, on two pages.
 //
 //     header   0  "BINNQSEG"                  8 bytes
-//              8  version, 1                  u32
-//             12  epoch                       16 bytes, the UUID that names the ids of its records
-//             28  first sequence              u64
-//             36  CRC-32C of bytes 0–35       u32
+//              8  version, 2                  u32
+//             12  flags: 1 encrypted          u32
+//             16  epoch                       16 bytes, the UUID that names the ids of its records
+//             32  agent                       16 bytes, the UUID that begins them
+//             48  first sequence              u64
+//             56  key id                      8 bytes, zeros when not encrypted
+//             64  salt                        16 bytes, zeros when not encrypted
+//             80  CRC-32C of bytes 0–79       u32
 //
 //     record   0  magic, F5 'B' 'Q' 'R'       4 bytes
 //              4  length of what follows 12   u32, 24 + payload
 //              8  CRC-32C of all from 12 on   u32
-//             12  sequence                    u64, 1 … 2^53 − 1
+//             12  sequence                    u64, 1 … 2^52
 //             20  signal                      u8: 1 traces, 2 metrics, 3 logs
-//             21  flags, 0                    u8
+//             21  flags: 1 encrypted          u8
 //             22  reserved, 0                 u16
 //             24  item count                  u32
 //             28  time of enqueueing          u64, ms since the Unix epoch
-//             36  payload                     an OTLP export request
+//             36  payload                     an OTLP export request, or that sealed (cipher.ts)
 //
 // Invariants: sequences grow by one from record to record, also from segment to segment; a record
-// never spans segments; a record that decodes has its magic, a length that fits, and its CRC. No
-// bytes whatsoever make a function of this file throw.
+// never spans segments; a record that decodes has its magic, a length that fits, and its CRC, which
+// is over sealed bytes where these are: a torn write fails its CRC, a change by somebody who can
+// make a CRC fails its tag. No bytes whatsoever make a function of this file throw.
 
 import { parseUuid, uuidText } from './uuid.ts';
 import type { Signal } from '../../proto/otlp/model.ts';
+import {
+  KEY_ID_BYTES, SALT_BYTES, TAG_BYTES, type QueueKey, type SegmentCipher,
+} from './cipher.ts';
 import { crc32c } from './crc32c.ts';
 
-export const HEADER_BYTES = 40;
+/** One of the two. */
+export const HEADER_COPY_BYTES = 84;
+export const HEADER_COPIES_AT: readonly number[] = [0, 4096];
+/** Where the first record begins. */
+export const HEADER_BYTES = 4096 + HEADER_COPY_BYTES;
 export const RECORD_HEAD_BYTES = 36;
 
 export const limits = {
   /** Payload of a record. More is refused when it is put, and is damage when it is read. */
   payloadBytesMax: 128 * 1024 * 1024,
-  /** Resynchronising checks at most so many times the bytes it looks through, then gives up. */
-  resyncEffort: 8,
+  /** A higher sequence would take longer to reach than anything lasts; it is damage. */
+  sequenceMax: 2 ** 52,
 } as const;
 
 export interface SegmentHeader {
-  /** A UUID. */
+  /** UUIDs. */
   readonly epoch: string;
+  readonly agentId: string;
   readonly first: number;
+  /** Null: its records are not encrypted. */
+  readonly seal: { readonly keyId: string; readonly salt: Uint8Array } | null;
 }
 
 /** A record without its payload. */
@@ -52,15 +68,17 @@ export interface RecordHead {
 }
 
 export interface FoundRecord extends RecordHead {
+  readonly sealed: boolean;
   /** Where it begins and where the next one does. */
   readonly start: number;
   readonly end: number;
 }
 
 const MAGIC = Buffer.from('BINNQSEG');
-const VERSION = 1;
-const RECORD_MAGIC = Buffer.from([0xf5, 0x42, 0x51, 0x52]);
+const VERSION = 2;
+export const RECORD_MAGIC = Buffer.from([0xf5, 0x42, 0x51, 0x52]);
 const SIGNAL_CODES: readonly (Signal | undefined)[] = [undefined, 'traces', 'metrics', 'logs'];
+const SEALED = 1;
 const SUFFIX = '.seg';
 
 export function segmentName(first: number): string {
@@ -71,28 +89,65 @@ export function segmentName(first: number): string {
 export function parseSegmentName(name: string): number | null {
   if (!/^[0-9a-f]{16}\.seg$/.test(name)) return null;
   const first = Number.parseInt(name.slice(0, 16), 16);
-  return first >= 1 && Number.isSafeInteger(first) ? first : null;
+  return first >= 1 && first <= limits.sequenceMax ? first : null;
 }
 
-export function encodeHeader({ epoch, first }: SegmentHeader): Buffer {
+/** All that stands before the first record. */
+export function encodeHeader(header: SegmentHeader): Buffer {
   const bytes = Buffer.alloc(HEADER_BYTES);
-  MAGIC.copy(bytes);
-  bytes.writeUInt32LE(VERSION, 8);
-  bytes.set(parseUuid(epoch)!, 12);
-  bytes.writeBigUInt64LE(BigInt(first), 28);
-  bytes.writeUInt32LE(crc32c(bytes, 0, 36), 36);
+  const copy = encodeHeaderCopy(header);
+  for (const at of HEADER_COPIES_AT) copy.copy(bytes, at);
   return bytes;
 }
 
-/** Null for bytes that are no header. */
-export function decodeHeader(bytes: Buffer): SegmentHeader | null {
-  if (bytes.length < HEADER_BYTES || !bytes.subarray(0, 8).equals(MAGIC)) return null;
-  if (bytes.readUInt32LE(8) !== VERSION) return null;
-  if (bytes.readUInt32LE(36) !== crc32c(bytes, 0, 36)) return null;
-  return { epoch: uuidText(bytes.subarray(12, 28)), first: Number(bytes.readBigUInt64LE(28)) };
+function encodeHeaderCopy({ epoch, agentId, first, seal }: SegmentHeader): Buffer {
+  const bytes = Buffer.alloc(HEADER_COPY_BYTES);
+  MAGIC.copy(bytes);
+  bytes.writeUInt32LE(VERSION, 8);
+  bytes.writeUInt32LE(seal === null ? 0 : SEALED, 12);
+  bytes.set(parseUuid(epoch)!, 16);
+  bytes.set(parseUuid(agentId)!, 32);
+  bytes.writeBigUInt64LE(BigInt(first), 48);
+  if (seal !== null) {
+    bytes.write(seal.keyId, 56, KEY_ID_BYTES, 'hex');
+    bytes.set(seal.salt, 64);
+  }
+  bytes.writeUInt32LE(crc32c(bytes, 0, 80), 80);
+  return bytes;
 }
 
-export const recordBytes = (payloadBytes: number): number => RECORD_HEAD_BYTES + payloadBytes;
+/** One of its two copies; null for bytes that are none. */
+export function decodeHeader(bytes: Buffer): SegmentHeader | null {
+  if (bytes.length < HEADER_COPY_BYTES || !bytes.subarray(0, 8).equals(MAGIC)) return null;
+  if (bytes.readUInt32LE(8) !== VERSION || bytes.readUInt32LE(12) > SEALED) return null;
+  if (bytes.readUInt32LE(80) !== crc32c(bytes, 0, 80)) return null;
+  const seal = bytes.readUInt32LE(12) === 0 ? null : {
+    keyId: bytes.toString('hex', 56, 56 + KEY_ID_BYTES),
+    salt: Buffer.from(bytes.subarray(64, 64 + SALT_BYTES)),
+  };
+  return {
+    epoch: uuidText(bytes.subarray(16, 32)),
+    agentId: uuidText(bytes.subarray(32, 48)),
+    first: Number(bytes.readBigUInt64LE(48)),
+    seal,
+  };
+}
+
+/** What seals the records of a segment that is sealed with this key. */
+export function sealOf(header: SegmentHeader, key: QueueKey): RecordSeal {
+  const cipher = key.cipher(header.seal!.salt, encodeHeaderCopy(header).subarray(0, 80));
+  return { cipher, first: header.first };
+}
+
+export const recordBytes = (payloadBytes: number, sealed = false): number =>
+  RECORD_HEAD_BYTES + payloadBytes + (sealed ? TAG_BYTES : 0);
+
+/** Who seals a record, and under which number of its segment. */
+export interface RecordSeal {
+  readonly cipher: SegmentCipher;
+  /** The first sequence of the segment. */
+  readonly first: number;
+}
 
 /** Writes a record to `target` at `start` and returns where it ends. */
 export function encodeRecord(
@@ -100,28 +155,49 @@ export function encodeRecord(
   start: number,
   { sequence, signal, itemCount, enqueuedMs }: RecordHead,
   payload: Uint8Array,
+  seal: RecordSeal | null = null,
 ): number {
-  const end = start + recordBytes(payload.length);
+  const end = start + recordBytes(payload.length, seal !== null);
   target.set(RECORD_MAGIC, start);
   target.writeUInt32LE(end - start - 12, start + 4);
   target.writeBigUInt64LE(BigInt(sequence), start + 12);
-  target.writeUInt32LE(SIGNAL_CODES.indexOf(signal), start + 20);
+  target.writeUInt8(SIGNAL_CODES.indexOf(signal), start + 20);
+  target.writeUInt8(seal === null ? 0 : SEALED, start + 21);
+  target.writeUInt16LE(0, start + 22);
   target.writeUInt32LE(itemCount, start + 24);
   target.writeBigUInt64LE(BigInt(Math.max(0, Math.trunc(enqueuedMs))), start + 28);
-  target.set(payload, start + RECORD_HEAD_BYTES);
+  const room = target.subarray(start + RECORD_HEAD_BYTES, end);
+  if (seal === null) room.set(payload);
+  else seal.cipher.seal(room, sequence - seal.first, aboutOf(target, start), payload);
   target.writeUInt32LE(crc32c(target, start + 12, end), start + 8);
   return end;
 }
 
-export const payloadOf = (bytes: Buffer, { start, end }: FoundRecord): Buffer =>
-  bytes.subarray(start + RECORD_HEAD_BYTES, end);
+/** The payload of a record in plain; null when it does not belong where it stands. */
+export function openRecord(
+  bytes: Buffer,
+  { start, end, sequence, sealed }: FoundRecord,
+  seal: RecordSeal | null,
+): Buffer | null {
+  // Nothing plain is taken from a sealed segment: anybody could have written it.
+  if (sealed !== (seal !== null)) return null;
+  const payload = bytes.subarray(start + RECORD_HEAD_BYTES, end);
+  if (seal === null) return payload;
+  return seal.cipher.open(payload, sequence - seal.first, aboutOf(bytes, start));
+}
+
+/** What is said about a payload and authenticated with it. */
+const aboutOf = (bytes: Buffer, start: number): Buffer => Buffer.concat([
+  bytes.subarray(start + 4, start + 8), bytes.subarray(start + 12, start + RECORD_HEAD_BYTES),
+]);
 
 /** The bytes that the record at `start` says it has; null when no record begins there. */
 export function claimedBytes(bytes: Buffer, start: number): number | null {
   if (start < 0 || bytes.length - start < RECORD_HEAD_BYTES) return null;
   if (bytes.readUInt32LE(start) !== RECORD_MAGIC.readUInt32LE(0)) return null;
   const payload = bytes.readUInt32LE(start + 4) + 12 - RECORD_HEAD_BYTES;
-  return payload < 0 || payload > limits.payloadBytesMax ? null : recordBytes(payload);
+  const most = limits.payloadBytesMax + TAG_BYTES;
+  return payload < 0 || payload > most ? null : RECORD_HEAD_BYTES + payload;
 }
 
 /** The record at `start`, or null when there is none, not all of it, or a damaged one. */
@@ -136,34 +212,21 @@ export function decodeRecord(bytes: Buffer, start: number): FoundRecord | null {
     : null;
 }
 
-/**
- * The first record at `from` or later whose sequence is above `after`; null when there is none, or
- * when finding it would cost more than the bytes are worth.
- */
-export function findRecord(bytes: Buffer, from: number, after: number): FoundRecord | null {
-  let effort = (bytes.length - from) * limits.resyncEffort;
-  for (let at = from; ; at++) {
-    at = bytes.indexOf(RECORD_MAGIC, at);
-    if (at === -1) return null;
-    const length = claimedBytes(bytes, at);
-    if (length === null || length > bytes.length - at) continue;
-    const head = decodeHead(bytes, at);
-    if (head === null || head.sequence <= after) continue;
-    effort -= length;
-    if (effort < 0) return null;
-    const record = decodeRecord(bytes, at);
-    if (record !== null) return record;
-  }
-}
-
 /** What stands before the payload, if it can be; the CRC has not been looked at. */
-function decodeHead(bytes: Buffer, start: number): RecordHead | null {
+export function decodeHead(
+  bytes: Buffer,
+  start: number,
+): (RecordHead & { readonly sealed: boolean }) | null {
   const sequence = Number(bytes.readBigUInt64LE(start + 12));
-  const signal = SIGNAL_CODES[bytes.readUInt32LE(start + 20)];
-  if (signal === undefined || sequence < 1 || !Number.isSafeInteger(sequence)) return null;
+  const signal = SIGNAL_CODES[bytes.readUInt8(start + 20)];
+  // With what is reserved: it must be 0.
+  const flags = bytes.readUInt32LE(start + 20) >>> 8;
+  if (signal === undefined || flags > SEALED) return null;
+  if (sequence < 1 || sequence > limits.sequenceMax) return null;
   return {
     sequence,
     signal,
+    sealed: flags === SEALED,
     itemCount: bytes.readUInt32LE(start + 24),
     enqueuedMs: Number(bytes.readBigUInt64LE(start + 28)),
   };

@@ -22,6 +22,7 @@ import type { Counters } from '../../runtime/counters.ts';
 import { systemCause } from '../../runtime/errors.ts';
 import { rateLimited, type Log } from '../../runtime/log.ts';
 import type { World } from '../../runtime/world.ts';
+import { createKeyRing } from './cipher.ts';
 import { createCursorFile, type CursorFile } from './cursor.ts';
 import { limits as formatLimits, recordBytes } from './format.ts';
 import { createQuarantine } from './quarantine.ts';
@@ -57,6 +58,8 @@ export interface QueueOptions {
   readonly size: QueueSize;
   /** What a full queue does with a new batch. */
   readonly whenFull: 'refuse' | 'drop_oldest';
+  /** Of 32 bytes each: all are for reading, the first is for writing. Without it nothing is. */
+  readonly keys?: readonly Uint8Array[];
 }
 
 /** Each is a bound of its own. */
@@ -100,12 +103,15 @@ export interface Queue {
 
 /** Opens the queue in `folder`. Throws the system's error when that cannot be made or listed. */
 export async function createQueue(options: QueueOptions): Promise<Queue> {
-  const { world, folder } = options;
+  const { world, folder, agentId } = options;
+  const keys = createKeyRing(options.keys ?? []);
   const log = rateLimited(options.log, world.clock, limits.logIntervalMs);
   const quarantine = createQuarantine(folder, world.files, log);
   const epoch = world.random.uuid();
   // Not limited: each missing range is said.
-  const found = await recover({ folder, files: world.files, log: options.log, quarantine, epoch });
+  const found = await recover({
+    folder, files: world.files, log: options.log, quarantine, agentId, epoch, keys,
+  });
   const space = await world.files.space(folder).catch(() => null);
   const share = (space?.totalBytes ?? Infinity) * options.size.diskShareMax;
   const bytesMax = Math.floor(Math.min(options.size.bytesMax, share));
@@ -116,12 +122,12 @@ export async function createQueue(options: QueueOptions): Promise<Queue> {
   const core = new Core({ ...options, log }, found, cursor, bytesMax);
   core.reader = createReader({
     folder, world, log, quarantine,
-    agentId: options.agentId,
     segments: core.segments, resumeAt: found.resumeAt, done: found.done,
     missed: (range) => core.miss(range),
   });
   core.writer = createWriter({
-    folder, world, log, epoch, segmentBytesMax,
+    folder, world, log, agentId, epoch, segmentBytesMax,
+    key: keys.current,
     next: found.next,
     began: (segment) => void core.segments.push(segment),
     sealed: (segment, records, before) => core.seal(segment, records, before),

@@ -10,10 +10,11 @@ import type { Log } from '../../runtime/log.ts';
 import type { World } from '../../runtime/world.ts';
 import { DecodeError } from '../../proto/protobuf/error.ts';
 import {
-  claimedBytes, decodeRecord, HEADER_BYTES, payloadOf, RECORD_HEAD_BYTES, type FoundRecord,
+  claimedBytes, decodeRecord, openRecord, RECORD_HEAD_BYTES, type FoundRecord,
 } from './format.ts';
+import { createPieces, nextRecord } from './pieces.ts';
 import type { Quarantine } from './quarantine.ts';
-import { nextRecord, type Segment, type SequenceRange } from './segment.ts';
+import type { Segment, SequenceRange } from './segment.ts';
 import type { Sealed } from './writer.ts';
 
 export const limits = {
@@ -37,7 +38,6 @@ export interface ReaderOptions {
   readonly world: World;
   readonly log: Log;
   readonly quarantine: Quarantine;
-  readonly agentId: string;
   /** Oldest first; the queue appends and removes. */
   readonly segments: Segment[];
   /** Where the first record to hand out begins in the first segment. */
@@ -65,7 +65,7 @@ interface Position {
 }
 
 export function createReader(options: ReaderOptions): Reader {
-  const { segments, world, log, agentId } = options;
+  const { segments, world, log } = options;
   const stopped = new AbortController();
   const position: Position = {
     segment: segments[0] ?? null, at: options.resumeAt, sequence: options.done,
@@ -95,7 +95,7 @@ export function createReader(options: ReaderOptions): Reader {
         options.missed({ from: position.sequence + 1, to: segment.last }, segment);
       }
       position.segment = following;
-      position.at = startOf(following);
+      position.at = following.startAt;
       position.sequence = Math.max(position.sequence, following.first - 1);
     }
   };
@@ -115,15 +115,18 @@ export function createReader(options: ReaderOptions): Reader {
     for (const record of records) {
       position.at = at + record.end;
       position.sequence = record.sequence;
-      const batch = batchOf(record.signal, payloadOf(chunk, record),
-        `${agentId}/${segment!.epoch}/${record.sequence}`);
+      const payload = openRecord(chunk, record, segment!.seal);
+      const batch = payload === null ? null
+        : batchOf(record.signal, payload, `${segment!.ids}/${record.sequence}`);
       if (batch === null) {
-        await options.quarantine.keep(segment!.name, at + record.start,
-          chunk.subarray(record.start, record.end));
+        log.error(`cannot ${payload === null ? 'decrypt' : 'decode'} a record of the segment `
+          + `${segment!.name}: it was changed`, { sequence: record.sequence });
+        await options.quarantine.keep(segment!.name, file!.open, at + record.start,
+          at + record.end);
         options.missed({ from: record.sequence, to: record.sequence }, segment!);
       } else {
         const { sequence, enqueuedMs } = record;
-        push({ sequence, epoch: segment!.epoch, batch, enqueuedMs, segment: segment! });
+        push({ sequence, batch, enqueuedMs, segment: segment! });
       }
     }
   };
@@ -173,15 +176,15 @@ export function createReader(options: ReaderOptions): Reader {
     offer: (segment, records, bytesBefore) => {
       if (filling === null && position.segment === null && segments[0] === segment) {
         position.segment = segment;
-        position.at = startOf(segment);
+        position.at = segment.startAt;
       }
       const caughtUp = filling === null && records[0]!.sequence === position.sequence + 1
         && (position.segment === segment ? position.at === bytesBefore
           : position.segment === null || position.at >= position.segment.bytes);
       if (!caughtUp || !hasRoom()) return wake();
-      const named = records.map(({ sequence, epoch, enqueuedMs, batch: { signal, bytes } }) =>
-        ({ sequence, epoch, enqueuedMs, segment,
-          batch: batchOf(signal, bytes, `${agentId}/${epoch}/${sequence}`) }));
+      const named = records.map(({ sequence, enqueuedMs, batch: { signal, bytes } }) =>
+        ({ sequence, enqueuedMs, segment,
+          batch: batchOf(signal, bytes, `${segment.ids}/${sequence}`) }));
       // One that nobody can count is read from the disk, where it is put into quarantine.
       if (named.some(({ batch }) => batch === null)) return wake();
       for (const record of named) push(record as Ready);
@@ -198,7 +201,7 @@ export function createReader(options: ReaderOptions): Reader {
       if (position.segment === segment) {
         position.sequence = segment.last;
         position.segment = segments[segments.indexOf(segment) + 1] ?? null;
-        position.at = position.segment === null ? 0 : startOf(position.segment);
+        position.at = position.segment === null ? 0 : position.segment.startAt;
       }
       wake();
     },
@@ -210,8 +213,6 @@ export function createReader(options: ReaderOptions): Reader {
     },
   };
 }
-
-const startOf = ({ damages }: Segment): number => (damages.has(0) ? 0 : HEADER_BYTES);
 
 async function readChunk(file: OpenFile, at: number, end: number): Promise<Buffer> {
   const chunk = Buffer.allocUnsafe(Math.min(limits.chunkBytes, end - at));
@@ -247,19 +248,18 @@ async function skipDamage(
 ): Promise<void> {
   const segment = position.segment!;
   const { at } = position;
-  const rest = Buffer.allocUnsafe(segment.bytes - at);
-  const bytes = rest.subarray(0, await file.read(rest, at));
+  const record = await nextRecord(createPieces(file, segment.bytes), at,
+    { after: position.sequence, first: segment.first });
   if (position.segment !== segment) return;
-  const record = nextRecord(bytes, 0, position.sequence);
-  const end = record?.start ?? bytes.length;
+  const end = record?.start ?? segment.bytes;
   const to = record === null ? segment.last : record.sequence - 1;
-  position.at = record === null ? segment.bytes : at + end;
+  position.at = end;
   const from = position.sequence + 1;
   position.sequence = to;
   if (segment.damages.has(at)) return;
   segment.damages.add(at);
-  log.error(`the segment ${segment.name} is damaged`, { start: at, end: at + end });
-  await quarantine.keep(segment.name, at, bytes.subarray(0, end));
+  log.error(`the segment ${segment.name} is damaged`, { start: at, end });
+  await quarantine.keep(segment.name, file, at, end);
   if (to >= from) missed({ from, to }, segment);
 }
 

@@ -6,15 +6,21 @@
 //   nobody was told of, or damage, cannot be known).
 // - Bytes between records that are no record stay, are copied to quarantine, and are read over.
 // - Records that the next segment has too are void: their sync had failed, they were written again.
+// - A segment that is sealed with an unknown key is left alone, and the start refused: a person who
+//   forgot a key loses nothing.
+// - A header that is damaged is taken from its copy. Without either, records keep their sequences
+//   and get the new epoch: they may then be stored twice, but are not lost.
 // - Sequences that must have been there and are not are named; what the cursor has passed is not
 //   missed.
 
 import { join } from 'node:path';
-import { errorMessage } from '../../runtime/errors.ts';
-import type { Files } from '../../runtime/files.ts';
+import { errorMessage, OperatorError } from '../../runtime/errors.ts';
+import type { Files, OpenFile } from '../../runtime/files.ts';
 import type { Log } from '../../runtime/log.ts';
+import type { KeyRing } from './cipher.ts';
 import { CURSOR, decodeCursor } from './cursor.ts';
-import { parseSegmentName } from './format.ts';
+import { parseSegmentName, sealOf, type RecordSeal, type SegmentHeader } from './format.ts';
+import { createPieces } from './pieces.ts';
 import type { Quarantine } from './quarantine.ts';
 import {
   above, limits, scanSegment, type Segment, type SegmentScan, type SequenceRange,
@@ -25,8 +31,10 @@ export interface RecoveryOptions {
   readonly files: Files;
   readonly log: Log;
   readonly quarantine: Quarantine;
-  /** For records of a segment whose header is damaged. */
+  /** For records of a segment both of whose headers are damaged. */
+  readonly agentId: string;
   readonly epoch: string;
+  readonly keys: KeyRing;
 }
 
 export interface Recovered {
@@ -52,7 +60,10 @@ interface Place {
   readonly before: number;
 }
 
-/** Throws only when the folder itself cannot be made or listed. */
+/**
+ * Throws only when the folder itself cannot be made or listed, and OperatorError when a segment is
+ * encrypted with a key that is not there; nothing has become of that segment then.
+ */
 export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const { folder, files } = options;
   await files.makeFolder(folder);
@@ -153,27 +164,57 @@ async function openSegment(
 ): Promise<Found | null> {
   const { name, path, first, before } = place;
   const { files, log, quarantine } = options;
-  let bytes: Buffer;
-  try {
-    bytes = await readSegment(path, files);
-  } catch (error) {
-    log.error(`cannot read the segment ${name}: ${errorMessage(error)}`);
-    await quarantine.move(path, name);
-    return null;
+  // A failure to read may pass; only one that stays makes a segment unreadable.
+  for (let failures = 0; ; failures++) {
+    let file: OpenFile | null = null;
+    try {
+      file = await files.open(path, 'read');
+      if (file === null) throw new Error('it is gone');
+      const { sizeBytes } = await file.stat();
+      if (sizeBytes > limits.fileBytesMax) throw new Error(`it has ${sizeBytes} bytes`);
+      const scan = await scanSegment(createPieces(file, sizeBytes), { first, before, done });
+      return await settleFound(place, { file, sizeBytes, scan }, options);
+    } catch (error) {
+      if (error instanceof OperatorError) throw error;
+      if (failures < limits.readFailuresMax) continue;
+      log.error(`cannot read the segment ${name}: ${errorMessage(error)}`);
+      await quarantine.move(path, name);
+      return null;
+    } finally {
+      await file?.close().catch(() => {});
+    }
   }
-  const scan = scanSegment(bytes, { first, before, done });
+}
+
+interface Scanned {
+  readonly file: OpenFile;
+  readonly sizeBytes: number;
+  readonly scan: SegmentScan;
+}
+
+/** Puts what is damaged into quarantine and makes a segment of the rest. */
+async function settleFound(
+  place: Place,
+  { file, sizeBytes, scan }: Scanned,
+  options: RecoveryOptions,
+): Promise<Found> {
+  const { name, path, first, before } = place;
+  // What was delivered needs no key.
+  const seal = scan.records === 0 ? null : sealNeeded(scan.header, name, options);
   let fresh = scan.damages.length === 0;
   for (const { start, end } of scan.damages) {
-    const isNew = await quarantine.keep(name, start, bytes.subarray(start, end));
+    const isNew = await options.quarantine.keep(name, file, start, end);
     fresh ||= isNew;
-    log.warn(`the segment ${name} is damaged`, { start, end });
+    options.log.warn(`the segment ${name} is damaged`, { start, end });
   }
-  if (scan.end < bytes.length && before === Number.POSITIVE_INFINITY && scan.last >= first) {
-    await cutTail(place, scan, bytes, options);
+  if (scan.end < sizeBytes && before === Number.POSITIVE_INFINITY && scan.last >= first) {
+    await cutTail(place, { file, sizeBytes, scan }, options);
   }
+  const { agentId, epoch } = scan.header ?? options;
   const segment: Segment = {
-    path, name, first,
-    epoch: scan.epoch ?? options.epoch,
+    path, name, first, seal,
+    ids: `${agentId}/${epoch}`,
+    startAt: scan.startAt,
     last: scan.last,
     bytes: scan.end,
     waitingRecords: scan.records,
@@ -183,28 +224,30 @@ async function openSegment(
   return { segment, scan, fresh };
 }
 
-/** A failure to read may pass; only one that stays makes a segment unreadable. */
-async function readSegment(path: string, files: Files): Promise<Buffer> {
-  for (let failures = 0; ; failures++) {
-    try {
-      const size = (await files.stat(path))?.sizeBytes ?? 0;
-      if (size > limits.fileBytesMax) throw new Error(`it has ${size} bytes`);
-      return await files.read(path) ?? Buffer.alloc(0);
-    } catch (error) {
-      if (failures === limits.readFailuresMax) throw error;
-    }
-  }
+/** Throws when a key is needed that is not there: nothing may become of its records unseen. */
+function sealNeeded(
+  header: SegmentHeader | null,
+  name: string,
+  { folder, keys }: RecoveryOptions,
+): RecordSeal | null {
+  if (header === null || header.seal === null) return null;
+  const key = keys.find(header.seal.keyId);
+  if (key !== null) return sealOf(header, key);
+  throw new OperatorError(
+    `cannot read the segment ${name}: it is encrypted with key ${header.seal.keyId}, `
+      + 'which is not configured',
+    `add that key to encryption.previous_key_files, or move ${join(folder, name)} away to give its `
+      + 'records up');
 }
 
 async function cutTail(
   { name, path }: Place,
-  { end, last }: SegmentScan,
-  bytes: Buffer,
+  { file: source, sizeBytes, scan: { end, last } }: Scanned,
   { files, log, quarantine }: RecoveryOptions,
 ): Promise<void> {
-  await quarantine.keep(name, end, bytes.subarray(end));
+  await quarantine.keep(name, source, end, sizeBytes);
   log.warn(`the segment ${name} ends in bytes that are no record; they are cut`,
-    { bytes: bytes.length - end, after: last });
+    { bytes: sizeBytes - end, after: last });
   try {
     const file = await files.open(path, 'write');
     try {

@@ -5,9 +5,9 @@
 // again.
 
 import {
-  decodeHeader, decodeRecord, findRecord, HEADER_BYTES, limits as formatLimits,
-  type FoundRecord,
+  HEADER_BYTES, limits as formatLimits, type RecordSeal, type SegmentHeader,
 } from './format.ts';
+import { nextRecord, readHeader, type Pieces } from './pieces.ts';
 
 export const limits = {
   /** A segment that would grow beyond it is followed by another one. */
@@ -21,8 +21,13 @@ export const limits = {
 export interface Segment {
   readonly path: string;
   readonly name: string;
-  readonly epoch: string;
+  /** What the ids of its records begin with: `<agent>/<epoch>`. */
+  readonly ids: string;
   readonly first: number;
+  /** Where its first record begins. */
+  readonly startAt: number;
+  /** Null: its records are plain. */
+  readonly seal: RecordSeal | null;
   /** The last sequence in it; `first` − 1 while there is none. */
   last: number;
   /** How far it is durable and may be read. */
@@ -47,8 +52,9 @@ export interface Damage {
 }
 
 export interface SegmentScan {
-  /** Null when the header is damaged. */
-  readonly epoch: string | null;
+  /** Null when both of its copies are damaged. */
+  readonly header: SegmentHeader | null;
+  readonly startAt: number;
   readonly damages: readonly Damage[];
   /** Sequences that must have been between records of this segment, and are not. */
   readonly missing: readonly SequenceRange[];
@@ -73,18 +79,21 @@ export interface ScanRange {
 }
 
 /** Reads a whole segment. Any bytes give a result, in time that grows with their number. */
-export function scanSegment(bytes: Buffer, { first, before, done }: ScanRange): SegmentScan {
-  const header = decodeHeader(bytes);
+export async function scanSegment(
+  pieces: Pieces,
+  { first, before, done }: ScanRange,
+): Promise<SegmentScan> {
+  const header = await readHeader(pieces);
   const damages: Damage[] = [];
   const missing: SequenceRange[] = [];
-  let at = header === null ? 0 : HEADER_BYTES;
+  const startAt = header === null ? 0 : HEADER_BYTES;
+  let at = startAt;
   let last = first - 1;
-  let end = header === null ? 0 : HEADER_BYTES;
   let resumeAt = -1;
   let records = 0;
   let items = 0;
   for (;;) {
-    const record = nextRecord(bytes, at, last);
+    const record = await nextRecord(pieces, at, { after: last, first });
     if (record === null || record.sequence >= before) break;
     if (record.start > at) damages.push({ start: at, end: record.start });
     if (record.sequence > last + 1) missing.push({ from: last + 1, to: record.sequence - 1 });
@@ -94,22 +103,12 @@ export function scanSegment(bytes: Buffer, { first, before, done }: ScanRange): 
       items += record.itemCount;
     }
     last = record.sequence;
-    end = record.end;
     at = record.end;
   }
   return {
-    epoch: header?.epoch ?? null,
-    damages, missing, end, last, records, items,
-    resumeAt: resumeAt === -1 ? end : resumeAt,
+    header, startAt, damages, missing, end: at, last, records, items,
+    resumeAt: resumeAt === -1 ? at : resumeAt,
   };
-}
-
-/** The record at `at`, or else the first valid one behind it; sequences must be above `after`. */
-export function nextRecord(bytes: Buffer, at: number, after: number): FoundRecord | null {
-  if (at >= bytes.length) return null;
-  const record = decodeRecord(bytes, at);
-  if (record !== null && record.sequence > after) return record;
-  return findRecord(bytes, at + 1, after);
 }
 
 /** The parts of `ranges` that lie above `done`. */

@@ -17,7 +17,10 @@ import { errorCode, systemCause } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { OpenFile } from '../../runtime/files.ts';
 import type { World } from '../../runtime/world.ts';
-import { encodeHeader, encodeRecord, HEADER_BYTES, recordBytes, segmentName } from './format.ts';
+import { SALT_BYTES, type QueueKey } from './cipher.ts';
+import {
+  encodeHeader, encodeRecord, HEADER_BYTES, recordBytes, sealOf, segmentName, type SegmentHeader,
+} from './format.ts';
 import type { Segment } from './segment.ts';
 
 export const limits = {
@@ -37,7 +40,6 @@ export interface Entry {
 /** A batch that is durable. */
 export interface Sealed {
   readonly sequence: number;
-  readonly epoch: string;
   readonly batch: Batch;
   readonly enqueuedMs: number;
 }
@@ -46,7 +48,10 @@ export interface WriterOptions {
   readonly folder: string;
   readonly world: World;
   readonly log: Log;
+  readonly agentId: string;
   readonly epoch: string;
+  /** Null: nothing is encrypted. */
+  readonly key: QueueKey | null;
   /** The sequence of the first record. */
   readonly next: number;
   readonly segmentBytesMax: number;
@@ -78,6 +83,7 @@ export function createWriter(options: WriterOptions): Writer {
   let active: { segment: Segment; file: OpenFile } | null = null;
   let running: Promise<void> | null = null;
   let rollAsked = false;
+  let syncFailed = false;
   let closing: Promise<void> | null = null;
 
   const leave = async () => {
@@ -97,15 +103,17 @@ export function createWriter(options: WriterOptions): Writer {
     const image = Buffer.allocUnsafe(bytes);
     group.reduce((at, { batch, enqueuedMs }, index) => encodeRecord(image, at, {
       sequence: next + index, signal: batch.signal, itemCount: batch.itemCount, enqueuedMs,
-    }, batch.bytes), 0);
+    }, batch.bytes, segment.seal), 0);
     await file.write(image, before);
+    syncFailed = true;
     await file.sync();
+    syncFailed = false;
     if (isNew) {
       await world.files.syncFolder(options.folder);
       options.began(segment);
     }
     const records = group.map(({ batch, enqueuedMs }, index) =>
-      ({ sequence: next + index, epoch: options.epoch, batch, enqueuedMs }));
+      ({ sequence: next + index, batch, enqueuedMs }));
     segment.bytes = before + bytes;
     next += group.length;
     segment.last = next - 1;
@@ -115,13 +123,19 @@ export function createWriter(options: WriterOptions): Writer {
   const abandon = async () => {
     const left = active;
     if (left === null) return;
-    // Only frees the room: what stands there is void, since the next segment begins before it.
+    // Frees the room. What stands there is void when the next segment begins before it; until then
+    // a crash would bring it back although nobody was told that it is here.
     await left.file.truncate(left.segment.bytes).catch(() => {});
+    if (!syncFailed) await left.file.sync().catch(() => {});
+    syncFailed = false;
     await leave();
-    if (left.segment.last < left.segment.first) await world.files.remove(left.segment.path);
+    if (left.segment.last >= left.segment.first) return;
+    await world.files.remove(left.segment.path);
+    await world.files.syncFolder(options.folder);
   };
   const commit = async (group: readonly Entry[]): Promise<Outcome> => {
-    const bytes = group.reduce((sum, { batch }) => sum + recordBytes(batch.bytes.length), 0);
+    const sealed = options.key !== null;
+    const bytes = group.reduce((sum, { batch }) => sum + recordBytes(batch.bytes.length, sealed), 0);
     for (let again = false; ; again = true) {
       try {
         await write(group, bytes);
@@ -181,7 +195,8 @@ function takeGroup(waiting: Entry[]): Entry[] {
   return waiting.splice(0, count);
 }
 
-async function begin(first: number, { folder, world, epoch }: WriterOptions) {
+async function begin(first: number, options: WriterOptions) {
+  const { folder, world, agentId, epoch, key } = options;
   const name = segmentName(first);
   const path = join(folder, name);
   // Left by an earlier attempt that could not remove it. It holds nothing that was acknowledged:
@@ -191,12 +206,19 @@ async function begin(first: number, { folder, world, epoch }: WriterOptions) {
   if (file === null) {
     throw Object.assign(new Error('the folder of the queue is gone'), { code: 'ENOENT' });
   }
+  const header: SegmentHeader = {
+    agentId, epoch, first,
+    seal: key === null ? null : { keyId: key.id, salt: world.random.bytes(SALT_BYTES) },
+  };
   const segment: Segment = {
-    path, name, epoch, first, last: first - 1, bytes: HEADER_BYTES,
+    path, name, first,
+    ids: `${agentId}/${epoch}`,
+    seal: key === null ? null : sealOf(header, key),
+    startAt: HEADER_BYTES, last: first - 1, bytes: HEADER_BYTES,
     waitingRecords: 0, waitingItems: 0, damages: new Set(),
   };
   try {
-    await file.write(encodeHeader({ epoch, first }), 0);
+    await file.write(encodeHeader(header), 0);
   } catch (error) {
     await file.close().catch(() => {});
     await world.files.remove(path).catch(() => {});

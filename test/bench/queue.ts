@@ -55,7 +55,7 @@ console.log(`crc32c ${(sample.length / 1000 / (performance.now() - startMs)).toF
 async function throughQueue(batch: Batch, count: number, senders: number) {
   const folder = mkdtempSync(join(tmpdir(), 'binnacle-bench-'));
   const queue = await createQueue({
-    folder, agentId: 'bench', id: 'bench', world: createWorld(), log: SILENT_LOG,
+    folder, agentId: '11111111-2222-4333-8444-555555555555', id: 'bench', world: createWorld(), log: SILENT_LOG,
     counters: createCounters(), whenFull: 'refuse',
     size: { bytesMax: 1e12, itemsMax: Infinity, batchesMax: Infinity, diskShareMax: 1 },
   });

@@ -1,6 +1,9 @@
 // A queue on a disk in memory, for tests: opened, filled, emptied, and opened again after a crash.
 
-import { HEADER_BYTES, segmentName } from '../../../agent/queue/format.ts';
+import {
+  encodeHeader, encodeRecord, HEADER_BYTES, recordBytes, segmentName,
+} from '../../../agent/queue/format.ts';
+import { createPieces, type Pieces } from '../../../agent/queue/pieces.ts';
 import { createQueue, type Queue, type QueueOptions } from '../../../agent/queue/queue.ts';
 import type { Batch } from '../../../proto/contract/batch.ts';
 import { createCounters } from '../../../runtime/counters.ts';
@@ -54,9 +57,9 @@ export const segmentsOf = (paths: readonly string[]): string[] =>
   paths.filter((path) => path.endsWith('.seg'));
 
 /** A disk on which a queue left records r0 … in one segment, each at the returned offset. */
-export async function filledDisk(count: number, seed = 1) {
+export async function filledDisk(count: number, seed = 1, options: Partial<QueueOptions> = {}) {
   const disk = faultyDisk(seed);
-  const { queue } = await openOn(disk);
+  const { queue } = await openOn(disk, options);
   const starts: number[] = [];
   for (const name of namesOf(count)) {
     starts.push(queue.bytes() || HEADER_BYTES);
@@ -65,6 +68,32 @@ export async function filledDisk(count: number, seed = 1) {
   await queue.stop();
   return { disk, starts };
 }
+
+export const EPOCH = '01234567-89ab-4def-8123-456789abcdef';
+export const HEADER = { epoch: EPOCH, agentId: AGENT, first: 1, seal: null };
+
+/** A segment of records 1 to `count`, and where each begins. */
+export function segmentOf(count: number): { bytes: Buffer; starts: number[] } {
+  const bytes = Buffer.alloc(HEADER_BYTES + count * recordBytes(100));
+  encodeHeader(HEADER).copy(bytes);
+  const starts: number[] = [];
+  let at = HEADER_BYTES;
+  for (let sequence = 1; sequence <= count; sequence++) {
+    starts.push(at);
+    const head = { sequence, signal: 'logs' as const, itemCount: 2, enqueuedMs: 5 };
+    at = encodeRecord(bytes, at, head, Buffer.alloc(100, sequence));
+  }
+  return { bytes, starts };
+}
+
+/** Bytes as if they were a file. */
+export const piecesOf = (bytes: Buffer): Pieces => createPieces({
+  read: async (target, position) => {
+    const part = bytes.subarray(position, position + target.length);
+    target.set(part);
+    return part.length;
+  },
+}, bytes.length);
 
 /** One bit of a byte, the other way round. */
 export const flip = (at: number) => (bytes: Buffer): Buffer => {
