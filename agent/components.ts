@@ -12,11 +12,13 @@ import { resourceProcessor } from './processors/resource.ts';
 import { resourceDetectionProcessor } from './processors/resource_detection/processor.ts';
 import { fileLogReceiver } from './receivers/file_log/receiver.ts';
 import { hostMetricsReceiver } from './receivers/host_metrics/receiver.ts';
+import { internalMetricsReceiver } from './receivers/internal_metrics.ts';
 import { otlpReceiver } from './receivers/otlp.ts';
 
 export const factories: readonly AnyFactory[] = [
   fileLogReceiver,
   hostMetricsReceiver,
+  internalMetricsReceiver,
   otlpReceiver,
   attributesProcessor,
   batchProcessor,

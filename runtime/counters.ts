@@ -8,6 +8,15 @@ export interface Counter {
   value(): number;
 }
 
+/** One number at one moment. */
+export interface Series {
+  readonly name: string;
+  readonly help: string;
+  readonly type: 'counter' | 'gauge';
+  readonly labels: Labels;
+  readonly value: number;
+}
+
 export interface Counters {
   /** The counter of this name and these labels; the same one is returned for the same pair. */
   counter(name: string, help: string, labels?: Labels): Counter;
@@ -15,6 +24,10 @@ export interface Counters {
   gauge(name: string, help: string, read: () => number, labels?: Labels): void;
   /** As `gauge`, for a number that only grows and is counted elsewhere: CPU time, restarts. */
   counterFrom(name: string, help: string, read: () => number, labels?: Labels): void;
+  /** Gauges of one name whose labels come and go: `read` gives those that there are. */
+  gauges(name: string, help: string, read: () => Iterable<readonly [Labels, number]>): void;
+  /** Everything, sorted by name. */
+  series(): Series[];
   /** Everything, sorted by name, as Prometheus text. */
   exposition(): string;
   /** The sum of all series of that name, 0 if there is none; for tests and status pages. */
@@ -28,6 +41,8 @@ interface Family {
   readonly type: 'counter' | 'gauge';
   readonly help: string;
   readonly series: Map<string, { labels: Labels; read: () => number; counter?: Counter }>;
+  /** Series that are not registered one by one. */
+  readonly others: (() => Iterable<readonly [Labels, number]>)[];
 }
 
 export function createCounters(): Counters {
@@ -35,7 +50,7 @@ export function createCounters(): Counters {
   const family = (name: string, type: Family['type'], help: string): Family => {
     const known = families.get(name);
     if (known !== undefined) return known;
-    const created: Family = { type, help, series: new Map() };
+    const created: Family = { type, help, series: new Map(), others: [] };
     families.set(name, created);
     return created;
   };
@@ -56,6 +71,11 @@ export function createCounters(): Counters {
     counterFrom: (name, help, read, labels = {}) => {
       family(name, 'counter', help).series.set(labelText(labels), { labels, read });
     },
+    gauges: (name, help, read) => void family(name, 'gauge', help).others.push(read),
+    series: () => [...families.keys()].sort().flatMap((name) => {
+      const { type, help, ...rest } = families.get(name)!;
+      return readingsOf(rest).map(([labels, value]) => ({ name, help, type, labels, value }));
+    }),
     exposition: () => [...families.keys()].sort().map((name) =>
       familyText(name, families.get(name)!)).join(''),
     total: (name, labels = {}) => {
@@ -78,8 +98,16 @@ function createCounter(): Counter {
   };
 }
 
-function familyText(name: string, { type, help, series }: Family): string {
-  const lines = [...series].map(([labels, one]) => `${name}${labels} ${numberText(one.read())}\n`);
+function readingsOf({ series, others }: Pick<Family, 'series' | 'others'>): [Labels, number][] {
+  const registered = [...series.values()].map(({ labels, read }): [Labels, number] =>
+    [labels, read()]);
+  return [...registered, ...others.flatMap((read) =>
+    [...read()].map(([labels, value]): [Labels, number] => [labels, value]))];
+}
+
+function familyText(name: string, { type, help, ...rest }: Family): string {
+  const lines = readingsOf(rest)
+    .map(([labels, value]) => `${name}${labelText(labels)} ${numberText(value)}\n`);
   return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('')}`;
 }
 

@@ -58,7 +58,7 @@ for (const rows of sizes) {
   }
   ratios.sort((a, b) => a - b);
   const median = ratios[ratios.length >> 1]!;
-  console.log(`${rows} rows per insert: with the view the engine needs ${median.toFixed(3)}x the CPU`
+  console.log(`${rows} rows per insert: the view makes it ${median.toFixed(3)}x the engine's CPU`
     + ` (rounds: ${ratios.map((ratio) => ratio.toFixed(3)).join(', ')})`);
 }
 await connection.close();
@@ -88,7 +88,8 @@ async function figure(rows: number): Promise<{ text: string; engineUs: number }>
   const total = inserts * rows;
   const engineUs = ((await engineCpuUs()) - engineBefore) / total;
   const ownUs = (own.user + own.system) / total;
-  const text = `${(wallMs / inserts).toFixed(1)} ms per insert, engine ${engineUs.toFixed(2)} us/row,`
+  const text = `${(wallMs / inserts).toFixed(1)} ms per insert,`
+    + ` engine ${engineUs.toFixed(2)} us/row,`
     + ` sending ${ownUs.toFixed(2)} us/row, ${(total / wallMs * 1000).toFixed(0)} rows/s,`
     + ` ${(table.byteCount() / rows).toFixed(0)} bytes/row sent`;
   return { text, engineUs };

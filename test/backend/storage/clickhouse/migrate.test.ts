@@ -16,10 +16,12 @@ import { startStorage, storageOptions } from './storage_fixture.ts';
 
 const DAY_MS = 86_400_000;
 const TABLES = [
-  'binnacle_batches', 'binnacle_batches_logs_mv', 'binnacle_batches_metrics_exponential_histogram_mv',
+  'binnacle_batches', 'binnacle_batches_logs_mv',
+  'binnacle_batches_metrics_exponential_histogram_mv',
   'binnacle_batches_metrics_gauge_mv', 'binnacle_batches_metrics_histogram_mv',
   'binnacle_batches_metrics_sum_mv', 'binnacle_batches_metrics_summary_mv',
-  'binnacle_batches_traces_mv', 'binnacle_schema_versions', 'otel_logs', 'otel_metrics_exponential_histogram',
+  'binnacle_batches_traces_mv', 'binnacle_schema_versions', 'otel_logs',
+  'otel_metrics_exponential_histogram',
   'otel_metrics_gauge', 'otel_metrics_histogram', 'otel_metrics_sum', 'otel_metrics_summary',
   'otel_traces', 'otel_traces_trace_id_ts', 'otel_traces_trace_id_ts_mv',
 ];
