@@ -5,7 +5,7 @@
 // until ClickHouse takes it, which refuses an id that is in use (216). An insert of another
 // backend, or of one that was killed, is seen in `system.processes` by its name; those that are
 // there when a lookup begins are waited for. What another backend has gathered and not sent yet is
-// not seen: a sender must not give one batch to two backends at the same moment.
+// not seen, and is dropped there when its sender turns to us (writer.ts).
 
 import { ClickHouseError } from '@clickhouse/client';
 import type { Clock } from '../../../runtime/clock.ts';
@@ -20,6 +20,9 @@ export const limits = {
 } as const;
 
 const PREFIX = 'binnacle-insert-';
+/** The embedded engine makes ids of its own, and keeps ours at the beginning of the comment. */
+const NAME = `if(startsWith(query_id, '${PREFIX}'), query_id,
+  splitByChar(' ', Settings['log_comment'])[1])`;
 const POLL_MS = 100;
 const SAME_ID_RUNS = 216;
 const ACCESS_DENIED = 497;
@@ -96,7 +99,8 @@ export class Fence {
 
   /** Running inserts that are not ours; none when the user may not see them. */
   private async others(abort: AbortSignal): Promise<Set<string>> {
-    const query = `SELECT query_id FROM system.processes WHERE startsWith(query_id, '${PREFIX}')`;
+    const query = `SELECT ${NAME} AS name FROM system.processes
+      WHERE startsWith(name, '${PREFIX}')`;
     try {
       const found = await this.connection.readLines(query, { abort_signal: abort });
       return new Set(found.filter((queryId) => !this.running.has(queryId)));

@@ -4,8 +4,8 @@ import type { Batch } from '../../../proto/contract/batch.ts';
 import type { Signal } from '../../../proto/otlp/model.ts';
 import type { Clock, Timer } from '../../../runtime/clock.ts';
 import type { Log } from '../../../runtime/log.ts';
-import { commit } from './commit.ts';
-import type { Insert, Pending } from './commit.ts';
+import { commit, gather, GIVEN_UP } from './commit.ts';
+import type { Pending, Target } from './commit.ts';
 import type { InsertFailure } from './errors.ts';
 import type { RowNames } from './transcode/names.ts';
 import { Transcoder } from './transcode/transcoder.ts';
@@ -20,7 +20,7 @@ export const limits = {
 export interface LaneOptions {
   readonly clock: Clock;
   readonly log: Log;
-  readonly insert: Insert;
+  readonly target: Target;
   /** See FlushOptions. */
   readonly intervalMs: number;
   readonly rows: number;
@@ -39,8 +39,23 @@ export interface Verdict {
   readonly next: number | null;
 }
 
+/** One that waits for the answer to an attempt. */
+export interface Interest {
+  readonly wanted: () => boolean;
+  /** Is told when an insert of the rows begins, and when all of them have ended. */
+  readonly inserting: (inserting: boolean) => void;
+}
+
 interface Waiting extends Pending {
+  readonly interest: Interest;
   readonly settle: () => void;
+}
+
+/** Records of `batch` from number `first` on, and the names for their rows. */
+export interface Piece {
+  readonly batch: Batch;
+  readonly first: number;
+  readonly names: RowNames;
 }
 
 interface Group {
@@ -72,8 +87,8 @@ export class Lane {
     this.draining = false;
   }
 
-  /** Takes records from number `first` on; resolves when what became of them is final. */
-  async add(batch: Batch, first: number, names: RowNames): Promise<Verdict> {
+  /** Resolves when what became of the records is final. */
+  async add({ batch, first, names }: Piece, interest: Interest): Promise<Verdict> {
     const group = (this.open ??= this.openGroup());
     const { transcoder } = group;
     const arrivalMs = this.options.clock.nowMs();
@@ -82,11 +97,12 @@ export class Lane {
     const { stored, reason, next } = transcoder.append(batch, arrivalMs, open, names);
     const range = { first, end: next ?? Infinity };
     const rows = transcoder.tables.map((table, index) => table.rows - before[index]!);
+    const { wanted } = interest;
     const settled = { reason, refused: 0, failure: null };
-    const pending: Pending = { batch, arrivalMs, range, names, rows, ...settled };
+    const pending: Pending = { batch, arrivalMs, range, names, rows, wanted, ...settled };
     if (stored > 0) group.bytes += batch.bytes.length;
     const committed = stored === 0 ? null : new Promise<void>((settle) => {
-      group.waiting.push(Object.assign(pending, { settle }));
+      group.waiting.push(Object.assign(pending, { interest, settle }));
     });
     this.schedule(group);
     await committed;
@@ -149,7 +165,10 @@ export class Lane {
   }
 
   private async send({ transcoder, waiting }: Group): Promise<void> {
-    const failures = await commit(transcoder, waiting, this.options.insert);
+    const wanted = waiting.filter((request) => request.wanted());
+    for (const request of waiting) if (!request.wanted()) request.failure = GIVEN_UP;
+    for (const { interest } of wanted) interest.inserting(true);
+    const failures = await this.commit(transcoder, wanted, waiting.length);
     // After a failed insert its bytes may still be on their way, so their memory is not used again.
     if (failures.length === 0 && this.idle.length < limits.idleTranscodersMax) {
       transcoder.reset();
@@ -158,7 +177,19 @@ export class Lane {
     for (const failure of failures) {
       reportFailure(this.options.log, `cannot insert ${this.signal}`, failure);
     }
+    for (const { interest } of wanted) interest.inserting(false);
     for (const request of waiting) request.settle();
+  }
+
+  /** The columns hold all requests of a group: without some of them, new ones are made. */
+  private async commit(
+    transcoder: Transcoder,
+    wanted: readonly Waiting[],
+    all: number,
+  ): Promise<readonly InsertFailure[]> {
+    if (wanted.length === 0) return [];
+    const columns = wanted.length === all ? transcoder : gather(wanted);
+    return commit(columns, wanted, this.options.target);
   }
 }
 

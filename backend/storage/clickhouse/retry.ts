@@ -5,19 +5,17 @@
 // company, and the answer is what the first attempt would have got: refused records are found again
 // by transcoding, or by ClickHouse.
 
-import type { Batch } from '../../../proto/contract/batch.ts';
 import type { Signal } from '../../../proto/otlp/model.ts';
 import type { Clock } from '../../../runtime/clock.ts';
 import type { Counters } from '../../../runtime/counters.ts';
 import type { Connection } from './client.ts';
-import { commit } from './commit.ts';
-import type { Pending } from './commit.ts';
+import { commit, GIVEN_UP } from './commit.ts';
+import type { Pending, Target } from './commit.ts';
 import { insertFailure } from './errors.ts';
 import type { Fence } from './fence.ts';
-import type { Verdict } from './lane.ts';
-import { findStored, insertMissing, repairTraceTimes } from './stored.ts';
+import type { Interest, Piece, Verdict } from './lane.ts';
+import { findStored, insertMissing, repairViews } from './stored.ts';
 import type { Stored } from './stored.ts';
-import type { RowNames } from './transcode/names.ts';
 import type { Table } from './transcode/table.ts';
 import { Transcoder } from './transcode/transcoder.ts';
 
@@ -39,9 +37,10 @@ export interface RetryOptions {
     rows: number,
     run: (queryId: string) => Promise<void>,
   ) => Promise<void>;
+  readonly target: Target;
 }
 
-interface Piece {
+interface Transcoded {
   readonly transcoder: Transcoder;
   readonly pending: Pending;
   readonly next: number | null;
@@ -59,17 +58,16 @@ export class Retries {
   }
 
   /**
-   * Completes what is stored of the piece that begins with record `first`. Answers null when
-   * nothing of it is stored.
+   * Completes what is stored of the piece. Answers null when nothing of it is stored.
    */
-  async complete(batch: Batch, first: number, names: RowNames): Promise<Verdict | null> {
+  async complete(piece: Piece, interest: Interest): Promise<Verdict | null> {
     if (this.running >= limits.lookupsMax) {
       await new Promise<void>((go) => this.waiting.push(go));
     } else {
       this.running++;
     }
     try {
-      return await this.completeNow(batch, first, names);
+      return await this.completeNow(piece, interest);
     } finally {
       const next = this.waiting.shift();
       if (next === undefined) this.running--;
@@ -78,11 +76,10 @@ export class Retries {
   }
 
   private async completeNow(
-    batch: Batch,
-    first: number,
-    names: RowNames,
+    { batch, first, names }: Piece,
+    interest: Interest,
   ): Promise<Verdict | null> {
-    const piece = this.transcode(batch, first, names);
+    const piece = this.transcode({ batch, first, names }, interest);
     const tables = piece.transcoder.tables.filter((table) => table.rows > 0);
     const { pending, next } = piece;
     if (tables.length === 0) return { stored: 0, reason: pending.reason, failure: null, next };
@@ -95,23 +92,31 @@ export class Retries {
       return { stored: 0, reason: '', failure, next };
     }
     if (found.every((stored) => rowsOf(stored) === 0)) return null;
+    if (!interest.wanted()) return { stored: 0, reason: '', failure: GIVEN_UP, next };
+    interest.inserting(true);
     await this.fill(piece, new Map(tables.map((table, index) => [table, found[index]!])));
+    interest.inserting(false);
     const { failure, reason, refused, rows } = pending;
     const total = rows.reduce((sum, count) => sum + count, 0);
     return { stored: total - refused, reason, failure, next };
   }
 
-  private transcode(batch: Batch, first: number, names: RowNames): Piece {
+  private transcode({ batch, first, names }: Piece, { wanted }: Interest): Transcoded {
     const transcoder = new Transcoder(batch.signal);
     const arrivalMs = this.options.clock.nowMs();
     const { reason, next } = transcoder.append(batch, arrivalMs, { first, end: Infinity }, names);
     const range = { first, end: next ?? Infinity };
     const rows = transcoder.tables.map((table) => table.rows);
-    const pending = { batch, arrivalMs, range, names, rows, reason, refused: 0, failure: null };
+    const settled = { reason, refused: 0, failure: null };
+    const pending = { batch, arrivalMs, range, names, rows, wanted, ...settled };
     return { transcoder, pending, next };
   }
 
-  private async find(signal: Signal, piece: Piece, tables: readonly Table[]): Promise<Stored[]> {
+  private async find(
+    signal: Signal,
+    piece: Transcoded,
+    tables: readonly Table[],
+  ): Promise<Stored[]> {
     const { abort, clock, connection, counters, fence } = this.options;
     const { names } = piece.pending;
     const startMs = clock.monotonicMs();
@@ -127,21 +132,23 @@ export class Retries {
   }
 
   private async fill(
-    { transcoder, pending }: Piece,
+    { transcoder, pending }: Transcoded,
     found: ReadonlyMap<Table, Stored>,
   ): Promise<void> {
     const { abort, connection, counters, insert } = this.options;
     const { batch, names } = pending;
-    await commit(transcoder, [pending], async (table) => {
+    const insertThose = async (table: Table) => {
       const stored = found.get(table)!;
       const missing = table.rows - rowsOf(stored);
       if (missing <= 0) return;
       await insert(table, missing, (queryId) =>
         insertMissing(connection, { table, names, stored, queryId }, abort));
-    });
-    if (pending.failure === null && batch.signal === 'traces') {
+    };
+    await commit(transcoder, [pending], { ...this.options.target, insert: insertThose });
+    if (pending.failure === null) {
+      const piece = { tables: [...found.keys()], names, untimed: transcoder.hasUntimed() };
       try {
-        await repairTraceTimes(connection, transcoder.tables[0]!, names, abort);
+        await repairViews(connection, piece, abort);
       } catch (error) {
         pending.failure = { ...insertFailure(error), transient: true };
       }

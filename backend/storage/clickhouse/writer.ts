@@ -13,9 +13,15 @@
 // under way, further attempts wait for that result, and an attempt that says it is not the first is
 // looked up in the store before anything is inserted (retry.ts). A first attempt is not looked up:
 // it cannot have been stored. Requests without an id are stored as often as they are sent.
+//
+// A sender that has stopped waiting may give its batch to another backend, which looks for it in
+// the store and among the inserts that run there, and cannot see what is gathered here. So a batch
+// with an id is dropped when nobody waits for it any more and its insert has not begun (D-023). One
+// without an id is stored all the same: nobody may be there to send it again.
 
+import { setMaxListeners } from 'node:events';
 import type { Batch } from '../../../proto/contract/batch.ts';
-import { ACCEPTED, retryable, unlessAborted } from '../../../proto/contract/outcome.ts';
+import { ACCEPTED, retryable } from '../../../proto/contract/outcome.ts';
 import type { Outcome } from '../../../proto/contract/outcome.ts';
 import { SIGNALS } from '../../../proto/otlp/model.ts';
 import type { Signal } from '../../../proto/otlp/model.ts';
@@ -24,12 +30,17 @@ import { rateLimited } from '../../../runtime/log.ts';
 import type { Log } from '../../../runtime/log.ts';
 import type { World } from '../../../runtime/world.ts';
 import type { StorageWriter } from '../contract.ts';
+import { Attempt } from './attempt.ts';
 import type { Connection } from './client.ts';
+import { GIVEN_UP } from './commit.ts';
+import type { Target } from './commit.ts';
+import { insertFailure } from './errors.ts';
 import { Fence } from './fence.ts';
 import { insertTable } from './insert.ts';
 import { Lane, reportFailure } from './lane.ts';
-import type { Verdict } from './lane.ts';
+import type { Interest, Piece, Verdict } from './lane.ts';
 import { countDuplicates, Retries } from './retry.ts';
+import { countStored, insertRest, noteRefused, repairViewsOf } from './stored.ts';
 import { rowNames } from './transcode/names.ts';
 import type { Table } from './transcode/table.ts';
 
@@ -56,7 +67,6 @@ const limits = {
   piecesMax: 128,
 } as const;
 
-const SENDER_GONE = 'the sender stopped waiting';
 const FULL_RETRY_MS = 1000;
 const STOPPED_RETRY_MS = 1000;
 const LOG_EVERY_MS = 10_000;
@@ -79,9 +89,9 @@ class GatheringWriter implements Writer {
   private readonly fence: Fence;
   private readonly cut: AbortController;
   /** What was taken and has no answer yet. */
-  private readonly taken: Set<Promise<Outcome>>;
+  private readonly taken: Set<Attempt>;
   /** Of these, the batches with an id, by signal and id. */
-  private readonly underWay: Map<string, Promise<Outcome>>;
+  private readonly underWay: Map<string, Attempt>;
   private stopped: boolean;
   private waitingBytes: number;
 
@@ -89,16 +99,17 @@ class GatheringWriter implements Writer {
     const { clock, random } = options.world;
     const { connection, counters } = options;
     const log = rateLimited(options.log, clock, LOG_EVERY_MS);
-    const insert = (table: Table) => this.insert(table, table.rows, (queryId) =>
-      insertTable(connection, table, queryId, this.cut.signal));
-    const lane = (signal: Signal) => new Lane(signal, { ...options.flush, clock, log, insert });
+    this.cut = new AbortController();
+    // Each insert and lookup listens to it, a known number at a time.
+    setMaxListeners(0, this.cut.signal);
+    const target = createTarget(connection, this.cut.signal, this.insert.bind(this));
+    const lane = (signal: Signal) => new Lane(signal, { ...options.flush, clock, log, target });
     this.options = options;
     this.log = log;
     this.lanes = new Map(SIGNALS.map((signal) => [signal, lane(signal)]));
-    this.cut = new AbortController();
     this.fence = new Fence(connection, clock, random);
     this.retries = new Retries({
-      ...{ connection, counters, clock, fence: this.fence, abort: this.cut.signal },
+      ...{ connection, counters, clock, fence: this.fence, abort: this.cut.signal, target },
       insert: (table, rows, run) => this.insert(table, rows, run),
     });
     this.taken = new Set();
@@ -115,29 +126,29 @@ class GatheringWriter implements Writer {
   async consume(batch: Batch, abort: AbortSignal, attempt = 0): Promise<Outcome> {
     if (this.stopped) return retryable('the backend is stopping', STOPPED_RETRY_MS);
     const key = batch.id === undefined ? null : `${batch.signal} ${batch.id}`;
+    if (key !== null && abort.aborted) return retryable(GIVEN_UP.reason);
     const earlier = key === null ? undefined : this.underWay.get(key);
-    if (earlier !== undefined) {
-      return unlessAborted(this.joined(batch, earlier), abort, SENDER_GONE);
-    }
+    if (earlier?.isLive() === true) return this.join(batch, earlier, abort);
     const size = batch.bytes.length;
     // A single request larger than the bound is taken when nothing else waits.
     if (this.waitingBytes > 0 && this.waitingBytes + size > this.options.flush.waitingBytesMax) {
       return retryable('too much waits for the store', FULL_RETRY_MS);
     }
     this.waitingBytes += size;
-    const outcome = this.store(batch, attempt).finally(() => {
-      this.waitingBytes -= size;
-      this.taken.delete(outcome);
-      if (key !== null) this.underWay.delete(key);
-    });
-    this.taken.add(outcome);
-    if (key !== null) this.underWay.set(key, outcome);
-    return unlessAborted(outcome, abort, SENDER_GONE);
+    const taken = new Attempt(key !== null, (interest) =>
+      this.store(batch, attempt, interest).finally(() => {
+        this.waitingBytes -= size;
+        this.taken.delete(taken);
+        if (key !== null && this.underWay.get(key) === taken) this.underWay.delete(key);
+      }));
+    this.taken.add(taken);
+    if (key !== null) this.underWay.set(key, taken);
+    return taken.wait(abort);
   }
 
   /** The result of an attempt that was under way when the same batch came again. */
-  private async joined(batch: Batch, earlier: Promise<Outcome>): Promise<Outcome> {
-    const outcome = await earlier;
+  private async join(batch: Batch, earlier: Attempt, abort: AbortSignal): Promise<Outcome> {
+    const outcome = await earlier.wait(abort);
     if (outcome.status === 'accepted') {
       countDuplicates(this.options.counters, batch.signal, batch.itemCount - outcome.rejected);
     }
@@ -154,13 +165,13 @@ class GatheringWriter implements Writer {
     for (;;) {
       await Promise.all(lanes.map((lane) => lane.drain()));
       if (this.taken.size === 0) break;
-      await Promise.race(this.taken);
+      await Promise.race([...this.taken].map(({ outcome }) => outcome));
     }
     deadline.removeEventListener('abort', cut);
   }
 
   /** Stores a request, piece by piece when its columns are too large to be held at once. */
-  private async store(batch: Batch, attempt: number): Promise<Outcome> {
+  private async store(batch: Batch, attempt: number, interest: Interest): Promise<Outcome> {
     let stored = 0;
     let reason = '';
     let next: number | null = 0;
@@ -169,7 +180,8 @@ class GatheringWriter implements Writer {
         reason ||= TOO_LARGE;
         break;
       }
-      const verdict = await this.storePiece(batch, attempt, { piece, first: next });
+      const names = rowNames(batch.id, piece);
+      const verdict = await this.storePiece({ batch, first: next, names }, attempt, interest);
       if (verdict.failure !== null) {
         return retryable(verdict.failure.reason, verdict.failure.retryAfterMs);
       }
@@ -178,22 +190,34 @@ class GatheringWriter implements Writer {
       next = verdict.next;
     }
     const rejected = batch.itemCount - stored;
+    if (batch.id !== undefined && (rejected > 0 || stored === 0)) {
+      const failure = await this.note(batch.id, batch.signal, rejected);
+      if (failure !== null) return failure;
+    }
     return rejected === 0 ? ACCEPTED : { status: 'accepted', rejected, reason };
   }
 
-  private async storePiece(
-    batch: Batch,
-    attempt: number,
-    { piece, first }: { piece: number; first: number },
-  ): Promise<Verdict> {
-    const names = rowNames(batch.id, piece);
+  /** Keeps the books of what was refused; an outcome when that fails, so that it comes again. */
+  private async note(id: string, signal: Signal, refused: number): Promise<Outcome | null> {
+    try {
+      const { connection } = this.options;
+      await noteRefused(connection, { id, signal, refused }, this.cut.signal);
+      return null;
+    } catch (error) {
+      const { reason, retryAfterMs } = insertFailure(error);
+      return retryable(`cannot note what was refused: ${reason}`, retryAfterMs);
+    }
+  }
+
+  private async storePiece(piece: Piece, attempt: number, interest: Interest): Promise<Verdict> {
+    const { batch } = piece;
     if (batch.id !== undefined && attempt > 0) {
-      const verdict = await this.retries.complete(batch, first, names);
+      const verdict = await this.retries.complete(piece, interest);
       const failure = verdict?.failure ?? null;
       if (failure !== null) reportFailure(this.log, `cannot look up ${batch.signal}`, failure);
       if (verdict !== null) return verdict;
     }
-    return this.lanes.get(batch.signal)!.add(batch, first, names);
+    return this.lanes.get(batch.signal)!.add(piece, interest);
   }
 
   private async insert(
@@ -217,4 +241,21 @@ class GatheringWriter implements Writer {
     count('bytes_total', 'Bytes of columns that were committed.', table.byteCount());
     count('insert_seconds_total', 'Time from sending inserts to their commit.', seconds);
   }
+}
+
+type RunInsert = (
+  table: Table,
+  rows: number,
+  run: (queryId: string) => Promise<void>,
+) => Promise<void>;
+
+function createTarget(connection: Connection, abort: AbortSignal, insert: RunInsert): Target {
+  return {
+    insert: (table) => insert(table, table.rows, (queryId) =>
+      insertTable(connection, table, queryId, abort)),
+    insertRest: (table, names) => insert(table, table.rows, (queryId) =>
+      insertRest(connection, { table, names, queryId }, abort)),
+    count: (table, names) => countStored(connection, table, names, abort),
+    repair: (table, names) => repairViewsOf(connection, table, names, abort),
+  };
 }

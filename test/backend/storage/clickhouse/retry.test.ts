@@ -113,6 +113,7 @@ async function forget(
       await fixture.rows(`ALTER TABLE ${table} DROP PARTITION ID '${day}'`);
     }
   }
+  await fixture.rows('TRUNCATE TABLE binnacle_batches');
   if (tables.includes('otel_traces')) await fixture.rows('TRUNCATE TABLE otel_traces_trace_id_ts');
 }
 
@@ -162,11 +163,13 @@ test('retry: what was not stored is stored, in any company and by any backend', 
 
 test('retry: attempts at the same moment share one result', async () => {
   await withStorage('moment', async (fixture) => {
+    const { writer } = fixture.storage;
     const batch = spans('a/1/1');
-    const gone = fixture.storage.writer.consume(batch, AbortSignal.abort(), 0);
-    const others = [1, 2, 3].map((attempt) =>
-      fixture.storage.writer.consume(batch, NEVER, attempt));
-    assert.equal((await gone).status, 'retryable');
+    const gone = new AbortController();
+    const first = writer.consume(batch, gone.signal, 0);
+    const others = [1, 2, 3].map((attempt) => writer.consume(batch, NEVER, attempt));
+    gone.abort();
+    assert.equal((await first).status, 'retryable');
     assert.deepEqual(await Promise.all(others), [ACCEPTED, ACCEPTED, ACCEPTED]);
     assert.equal(await countRows(fixture.storage, 'otel_traces'), 20);
     assert.equal(fixture.counters.total('binnacle_storage_lookups_total'), 0);
