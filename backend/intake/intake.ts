@@ -7,6 +7,7 @@ import type { Component } from '../../proto/contract/component.ts';
 import { retryable, type Outcome } from '../../proto/contract/outcome.ts';
 import type { Counters } from '../../runtime/counters.ts';
 import type { StorageWriter } from '../storage/contract.ts';
+import { createAttempts } from './attempts.ts';
 
 export interface IntakeOptions {
   readonly counters: Counters;
@@ -27,6 +28,7 @@ const RECORDS = 'binnacle_ingest_records_total';
 const BYTES = 'binnacle_ingest_bytes_total';
 
 export function createIntake({ counters, writer }: IntakeOptions): Intake {
+  const attempts = createAttempts();
   let open = false;
   const count = (batch: Batch, verdict: string, records: number) => {
     if (records === 0) return;
@@ -36,7 +38,7 @@ export function createIntake({ counters, writer }: IntakeOptions): Intake {
   return {
     consume: async (batch, abort, arrival) => {
       if (!open) return retryable('the backend is starting or stopping', CLOSED_RETRY_MS);
-      const outcome = await writer.consume(batch, abort, arrival?.attempt ?? 0);
+      const outcome = await writer.consume(batch, abort, attempts.of(batch, arrival));
       const stored = storedCount(batch, outcome);
       count(batch, 'stored', stored);
       count(batch, outcome.status === 'retryable' ? 'deferred' : 'rejected',

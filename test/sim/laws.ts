@@ -2,10 +2,11 @@
 // when all trouble is over and everything has had time to settle.
 //
 // - Conservation: a record that a source was told to be accepted is stored, or kept in `rejected/`,
-//   or is among as many records as the queue has counted as dropped. Without drops: none is
-//   missing. What cannot be stored is not stored.
+//   or is among as many records as were counted as dropped or refused. Else none is missing.
+//   What cannot be stored is not stored.
 // - Exactly once: no record of a batch is stored twice; a record that was handed over once is stored
-//   at most once. The times of traces are those of their spans.
+//   at most once.
+// - Books: for what the backend accepted, the targets of views say what the tables do.
 // - Order: with one sender, batches are committed in the order of the queue.
 // - Bounds: bytes that wait in the backend; bytes of the queue on disk, up to one segment more.
 // - Liveness: in `SETTLE_MS` after the trouble all is delivered and the queue is empty.
@@ -15,8 +16,8 @@ import { SIGNALS } from '../../proto/otlp/model.ts';
 import { itemKeys } from '../contract/fakes.ts';
 import { FOLDER } from './agent.ts';
 import { BAD } from './records.ts';
-import type { Row } from './store.ts';
-import type { World } from './world.ts';
+import { batchKey, countBatches, type Row, type TraceTimes } from './store.ts';
+import { DROPPED, MISSING, REFUSED, type World } from './world.ts';
 
 export const SETTLE_MS = 1_200_000;
 
@@ -98,14 +99,18 @@ export function checkEnd(world: World): void {
       if (told === 'accepted' && count === 0 && !letters.has(key)) lost.push(key);
     }
   }
-  const { whenFull } = world.settings.agent.queue;
-  const dropped = world.dropped();
+  const { agent: { queue: { whenFull } }, troubles } = world.settings;
+  const dropped = world.counted(DROPPED);
+  // A refused batch that cannot be kept, or is a part of a large one, is counted.
+  const counted = dropped + (troubles.includes('refusals') ? world.counted(REFUSED) : 0);
   if (whenFull === 'refuse' && dropped > 0) journal.broken(`${dropped} records were dropped`);
-  if (lost.length > dropped) {
-    journal.broken(`${lost.length} accepted records are gone, ${dropped} counted: ${lost.slice(0, 5)}`);
+  if (lost.length > counted) {
+    journal.broken(`${lost.length} accepted records are gone, ${counted} counted: ${lost.slice(0, 5)}`);
   }
-  if (world.missing() > 0) journal.broken(`the queue misses ${world.missing()} batches`);
+  const missing = world.counted(MISSING);
+  if (missing > 0) journal.broken(`the queue misses ${missing} batches`);
   checkTraceTimes(world);
+  checkBooks(world);
 }
 
 function deadLetters({ disk }: World): Set<string> {
@@ -118,20 +123,49 @@ function deadLetters({ disk }: World): Set<string> {
   return keys;
 }
 
-function checkTraceTimes({ store, journal }: World): void {
-  const wanted = new Map<string, { start: bigint; end: bigint }>();
-  for (const { table, trace, timeNs } of store.rows()) {
-    if (table !== 'otel_traces') continue;
-    const second = timeNs / SECOND_NS;
-    const { start, end } = wanted.get(trace) ?? { start: second, end: second };
-    wanted.set(trace, { start: second < start ? second : start, end: second > end ? second : end });
-  }
+/** The rows of batches that the backend has accepted: of these, the targets of views are right. */
+function acceptedRows({ store, answered }: World): Row[] {
+  return [...store.rows()].filter(({ batch }) => answered.has(batch.split(' ')[0]!));
+}
+
+function checkTraceTimes(world: World): void {
+  const { store, journal } = world;
+  const least = timesOf(acceptedRows(world));
+  const most = timesOf(store.rows());
   const found = store.traceTimes();
-  for (const [trace, { start, end }] of wanted) {
+  for (const [trace, { start, end }] of least) {
     const own = found.get(trace);
-    if (own?.start !== start || own.end !== end) {
+    if (own === undefined || own.start > start || own.end < end) {
       journal.broken(`trace ${trace} is from ${own?.start} to ${own?.end}, not ${start} to ${end}`);
     }
   }
-  if (found.size > wanted.size) journal.broken('the view has a trace without spans');
+  for (const [trace, { start, end }] of found) {
+    const own = most.get(trace);
+    if (own === undefined || own.start > start || own.end < end) {
+      journal.broken(`the view says of trace ${trace} more than its spans`);
+    }
+  }
+}
+
+function timesOf(rows: Iterable<Row>): Map<string, TraceTimes> {
+  const times = new Map<string, TraceTimes>();
+  for (const { table, trace, timeNs } of rows) {
+    if (table !== 'otel_traces') continue;
+    const second = timeNs / SECOND_NS;
+    const { start, end } = times.get(trace) ?? { start: second, end: second };
+    times.set(trace, { start: second < start ? second : start, end: second > end ? second : end });
+  }
+  return times;
+}
+
+function checkBooks(world: World): void {
+  const { store, journal, answered } = world;
+  const books = store.batches();
+  for (const [key, count] of countBatches(acceptedRows(world))) {
+    if (books.get(key) !== count) journal.broken(`${key} has ${count} rows, not ${books.get(key)}`);
+  }
+  for (const [batch, { signal, refused }] of answered) {
+    const noted = books.get(batchKey(batch, signal, null)) ?? 0;
+    if (noted !== refused) journal.broken(`${batch}: ${refused} refused, ${noted} noted`);
+  }
 }

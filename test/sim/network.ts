@@ -24,6 +24,8 @@ export interface NetworkParts {
   readonly journal: Journal;
   /** Most items that something on the way lets pass in one message. */
   readonly itemsMax: number;
+  /** Hears what a backend answers, whether or not the agent does. */
+  onAnswer(batch: Batch, outcome: SendOutcome): void;
   /** The backend that runs now; null while there is none. */
   backend(): Backend | null;
 }
@@ -93,7 +95,7 @@ function attemptOnce(
 }
 
 function arrive(
-  { time, random, faults }: NetworkParts,
+  { time, random, faults, onAnswer }: NetworkParts,
   { batch, attempt, abort }: Message,
   { intake, life }: Backend,
   answer: (outcome: SendOutcome) => void,
@@ -105,6 +107,7 @@ function arrive(
   }
   const copy = Batch.fromBytes(batch.signal, batch.bytes, batch.id);
   void unlessDead(life, intake.consume(copy, abort.signal, { attempt })).then((outcome) => {
+    onAnswer(batch, outcome);
     if (faults.partitioned || chance(random, faults.answerLost)) return;
     time.after(1 + spread(random, faults.delayMs), () => answer(outcome));
   });

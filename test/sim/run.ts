@@ -15,6 +15,7 @@ export interface Verdict {
   /** What happened last. */
   readonly lines: readonly string[];
   readonly troubles: readonly string[];
+  readonly settings: string;
   readonly events: number;
   readonly rows: number;
 }
@@ -32,6 +33,8 @@ export interface SimulateOptions {
 export async function simulate(seed: number, options: SimulateOptions = {}): Promise<Verdict> {
   const world = createSimulation(seed, options.linesMax ?? LINES_MAX);
   const { time, journal, settings } = world;
+  const thrown = (error: unknown) => journal.broken(`thrown at nobody: ${stackOf(error)}`);
+  process.on('unhandledRejection', thrown);
   watch(world);
   trouble(world, seed, options.without ?? []);
   const stopped = () => journal.laws().length > 0;
@@ -43,10 +46,12 @@ export async function simulate(seed: number, options: SimulateOptions = {}): Pro
   const done = await time.run(() => stopped() || settled(world), SETTLE_MS);
   if (!done) journal.broken(`not settled ${SETTLE_MS / 1000} s after the trouble: ${state(world)}`);
   else if (!stopped()) checkEnd(world);
+  process.off('unhandledRejection', thrown);
   return {
     seed,
     broken: journal.laws(), hash: journal.hash(), lines: [...journal.lines()],
-    troubles: settings.troubles, events: time.events(), rows: [...world.store.rows()].length,
+    troubles: settings.troubles, settings: JSON.stringify({ ...settings, troubles: undefined }),
+    events: time.events(), rows: [...world.store.rows()].length,
   };
 }
 
@@ -72,12 +77,16 @@ function state({ sources, agent }: World): string {
   return `${queued} batches in the queue, sources at work: ${waiting.join(' ') || 'none'}`;
 }
 
+const stackOf = (error: unknown): string =>
+  (error instanceof Error ? error.stack ?? error.message : String(error));
+
 /** For people: what to do with a failure. */
-export function report({ seed, broken, lines, troubles, hash }: Verdict): string {
+export function report({ seed, broken, lines, troubles, settings, hash }: Verdict): string {
   return [
     `SEED=${seed} breaks ${broken.length} laws (trace ${hash}); again: npm run sim -- --seed ${seed}`,
     ...broken.map((law) => `  ${law}`),
     `  troubles: ${troubles.join(' ')}`,
+    `  settings: ${settings}`,
     '  the last that happened:',
     ...lines.map((line) => `    ${line}`),
   ].join('\n');

@@ -1,8 +1,8 @@
 // A ClickHouse in memory, as far as the writer can tell the difference.
 //
 // It models: one insert is one block, committed day by day, each whole or not at all, with time in
-// between, so that an end of the store or an error can come after some of them; the view on spans
-// is written after all days of its table, and can be missing; what a statement reads is what was
+// between, so that an end of the store or an error can come after some of them; the views are written
+// one by one after all days of their table, and can be missing; what a statement reads is what was
 // committed when it began; a statement goes on when its client is gone; a query id is taken while
 // its statement runs; a restart ends all statements and keeps what was committed.
 //
@@ -16,7 +16,9 @@ import type { Random } from '../../runtime/random.ts';
 import { chance, spread, type Faults } from './faults.ts';
 import type { Journal } from './journal.ts';
 import { readBlock } from './native.ts';
-import { parseStatement, type Missing, type Range, type Statement } from './statement.ts';
+import {
+  parseStatement, type Params, type Rows, type Statement, type Unless,
+} from './statement.ts';
 import type { Time } from './time.ts';
 
 export interface Row {
@@ -36,7 +38,7 @@ export interface TraceTimes {
 export interface Query {
   readonly text: string;
   readonly id: string | undefined;
-  readonly params: Readonly<Record<string, unknown>>;
+  readonly params: Params;
   readonly body: Buffer | null;
 }
 
@@ -46,7 +48,10 @@ export interface Store {
   /** Ends everything that runs; nobody is served for `downMs`. */
   restart(downMs: number): void;
   rows(): Iterable<Row>;
+  /** `otel_traces_trace_id_ts`. */
   traceTimes(): ReadonlyMap<string, TraceTimes>;
+  /** `binnacle_batches`: rows, or refused records, by `batchKey`. */
+  batches(): ReadonlyMap<string, number>;
   /** Called with each row when it is committed. */
   onCommit(listen: (row: Row) => void): void;
 }
@@ -72,6 +77,10 @@ const WANTED = new Set([
   'BatchId', 'TraceId', ...Object.values(TIME_COLUMN), ...Object.values(KEY_COLUMN),
 ]);
 
+/** A row of `binnacle_batches`; refused records have the signal for a table, and no day. */
+export const batchKey = (batch: string, table: string, day: bigint | null): string =>
+  `${batch} in ${table}${day === null ? '' : ` on ${day}`}`;
+
 export const dayOf = (timeNs: bigint): bigint => timeNs / DAY_NS;
 
 export function connectionLost(): Error {
@@ -89,6 +98,7 @@ class MemoryStore implements Store {
   readonly #committed: Row[] = [];
   readonly #byBatch = new Map<string, Row[]>();
   readonly #traces = new Map<string, TraceTimes>();
+  readonly #batches = new Map<string, number>();
   readonly #running = new Set<string>();
   readonly #listeners: ((row: Row) => void)[] = [];
   #epoch = 0;
@@ -104,6 +114,10 @@ class MemoryStore implements Store {
 
   traceTimes(): ReadonlyMap<string, TraceTimes> {
     return this.#traces;
+  }
+
+  batches(): ReadonlyMap<string, number> {
+    return this.#batches;
   }
 
   onCommit(listen: (row: Row) => void): void {
@@ -129,7 +143,7 @@ class MemoryStore implements Store {
     const epoch = this.#epoch;
     if (id !== undefined) this.#running.add(id);
     try {
-      return await this.#execute(parseStatement(query.text), query, epoch);
+      return await this.#execute(parseStatement(query.text, query.params), query, epoch);
     } catch (error) {
       const meant = error instanceof ClickHouseError || errorCode(error) === 'ECONNRESET';
       if (!meant) this.#options.journal.broken(`the simulated store fails: ${String(error)}`);
@@ -152,17 +166,34 @@ class MemoryStore implements Store {
         return found.map((id) => `${id}\n`).join('');
       }
       case 'lookup': {
-        const counts = this.#lookup(statement, query);
+        const counts = this.#lookup(statement);
         await step();
         return counts;
       }
-      case 'insert':
-        await this.#insert(this.#rowsOf(statement.table, statement.missing, query), epoch, query);
-        return '';
-      case 'repair': {
-        const rows = this.#inRange(statement.range, String(query.params['timed']));
+      case 'count': {
+        const { length } = this.#select(statement.rows);
         await step();
-        this.#view(rows);
+        return `${length}\n`;
+      }
+      case 'insert':
+        await this.#insert(this.#rowsOf(statement.table, statement.unless, query), epoch, query);
+        return '';
+      case 'repair traces': {
+        const rows = this.#select(statement.rows);
+        await step();
+        this.#viewTraces(rows);
+        return '';
+      }
+      case 'repair batches': {
+        const rows = this.#select(statement.rows);
+        await step();
+        this.#viewBatches(rows);
+        return '';
+      }
+      case 'note refused': {
+        const { id, signal, refused } = query.params;
+        await step();
+        this.#batches.set(batchKey(String(id), String(signal), null), Number(refused));
         return '';
       }
     }
@@ -191,8 +222,10 @@ class MemoryStore implements Store {
     }
     if (rows[0]?.table === 'otel_traces') {
       await this.#step(epoch);
-      this.#view(rows);
+      this.#viewTraces(rows);
     }
+    await this.#step(epoch);
+    this.#viewBatches(rows);
     await this.#step(epoch);
   }
 
@@ -210,7 +243,7 @@ class MemoryStore implements Store {
     }
   }
 
-  #view(rows: readonly Row[]): void {
+  #viewTraces(rows: readonly Row[]): void {
     for (const { trace, timeNs } of rows) {
       const second = timeNs / SECOND_NS;
       const { start, end } = this.#traces.get(trace) ?? { start: second, end: second };
@@ -220,20 +253,24 @@ class MemoryStore implements Store {
     }
   }
 
-  #lookup({ parts }: Extract<Statement, { kind: 'lookup' }>, { params }: Query): string {
+  /** Of two rows with one key the newer one is kept. */
+  #viewBatches(rows: readonly Row[]): void {
+    for (const [key, count] of countBatches(rows)) this.#batches.set(key, count);
+  }
+
+  #lookup({ parts }: Extract<Statement, { kind: 'lookup' }>): string {
     const counts = new Map<number, { timed: number; untimed: number }>();
-    for (const { index, table, range } of parts) {
+    for (const { index, counts: which, rows } of parts) {
       const own = counts.get(index) ?? { timed: 0, untimed: 0 };
       counts.set(index, own);
-      if (range !== null) own.timed += this.#inRange(range, String(params['timed'])).length;
-      else own.untimed += this.#ofBatch(table, String(params['untimed'])).length;
+      own[which] += this.#select(rows).length;
     }
     return [...counts].sort(([one], [two]) => one - two)
       .map(([, { timed, untimed }]) => `${timed}\t${untimed}\n`).join('');
   }
 
   /** The rows of a block, without those that its statement leaves out. */
-  #rowsOf(table: string, missing: Missing | null, { body, params }: Query): Row[] {
+  #rowsOf(table: string, unless: Unless | null, { body }: Query): Row[] {
     const { rows, strings, times } = readBlock(body!, WANTED);
     const all = Array.from({ length: rows }, (_, index): Row => ({
       table,
@@ -242,21 +279,27 @@ class MemoryStore implements Store {
       key: strings.get(KEY_COLUMN[table]!)![index]!,
       trace: strings.get('TraceId')?.[index] ?? '',
     }));
-    if (missing === null) return all;
-    const timed = String(params['timed']);
-    const stored = new Set(this.#inRange(missing.range, timed)
-      .map(({ timeNs }) => dayOf(timeNs)));
-    return all.filter(({ batch, timeNs }) =>
-      !(batch === timed && stored.has(dayOf(timeNs)))
-      && !(missing.withoutUntimed && batch === String(params['untimed'])));
+    if (unless === null) return all;
+    const stored = new Set(this.#select(unless.stored)
+      .map(({ batch, timeNs }) => batchKey(batch, table, dayOf(timeNs))));
+    return all.filter(({ batch, timeNs }) => !unless.names.includes(batch)
+      && !stored.has(batchKey(batch, table, dayOf(timeNs))));
   }
 
-  #inRange({ table, first, last }: Range, batch: string): Row[] {
-    return this.#ofBatch(table, batch)
-      .filter(({ timeNs }) => timeNs >= first && timeNs <= last);
+  #select({ table, conditions }: Rows): Row[] {
+    return conditions.flatMap(({ names, between }) => names
+      .flatMap((name) => this.#byBatch.get(name) ?? [])
+      .filter((row) => row.table === table
+        && (between === null || (row.timeNs >= between.first && row.timeNs <= between.last))));
   }
+}
 
-  #ofBatch(table: string, batch: string): Row[] {
-    return (this.#byBatch.get(batch) ?? []).filter((row) => row.table === table);
+/** What `binnacle_batches` says of rows. */
+export function countBatches(rows: Iterable<Row>): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const { batch, table, timeNs } of rows) {
+    const key = batchKey(batch, table, dayOf(timeNs));
+    counts.set(key, (counts.get(key) ?? 0) + 1);
   }
+  return counts;
 }

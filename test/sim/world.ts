@@ -1,5 +1,6 @@
 // Everything together: sources, agent with its disk, network, backend, store.
 
+import type { Signal } from '../../proto/otlp/model.ts';
 import { createSeededRandom, type Random } from '../../runtime/random.ts';
 import { createFaultyFiles, type FaultyFiles } from '../contract/faulty_files.ts';
 import { startAgent, type Agent } from './agent.ts';
@@ -8,7 +9,7 @@ import { chance, NO_FAULTS, spread, type Faults } from './faults.ts';
 import { Host } from './host.ts';
 import { createJournal, type Journal } from './journal.ts';
 import { crosses, type Life } from './life.ts';
-import { createSender } from './network.ts';
+import { createSender, type NetworkParts } from './network.ts';
 import { chooseSettings, type Settings } from './settings.ts';
 import { startSource, type Source } from './sources.ts';
 import { createStore, type Store } from './store.ts';
@@ -26,13 +27,18 @@ export interface World {
   readonly agent: AgentHost;
   readonly backend: Host<Backend>;
   readonly sources: readonly Source[];
-  /** Items that agents of the past and of now have counted as dropped by their full queue. */
-  dropped(): number;
-  /** Batches that they said to be missing from their queue. */
-  missing(): number;
+  /** What the backend has accepted, by batch: how many records it has refused of it. */
+  readonly answered: ReadonlyMap<string, { readonly signal: Signal; readonly refused: number }>;
+  /** The sum of a counter over the agents of the past and of now. */
+  counted(name: string): number;
   /** Ends all trouble. */
   heal(): void;
 }
+
+/** Counters of agents: items that a full queue gave up, batches that it lost, refused items. */
+export const DROPPED = 'binnacle_queue_dropped_items_total';
+export const MISSING = 'binnacle_queue_missing_batches_total';
+export const REFUSED = 'binnacle_exporter_refused_items_total';
 
 /** What a crash of the agent does to its disk. */
 type Crash = 'kill' | 'power';
@@ -68,11 +74,15 @@ export function createSimulation(seed: number, linesMax: number): World {
     }),
     ended: () => {},
   });
-  const network = {
+  const answered = new Map<string, { signal: Signal; refused: number }>();
+  const network: NetworkParts = {
     time, faults, journal, random: stream(7), itemsMax: settings.itemsMax,
     backend: () => backend.program,
+    onAnswer: ({ id, signal }, outcome) => {
+      if (outcome.status === 'accepted') answered.set(id!, { signal, refused: outcome.rejected });
+    },
   };
-  const past = { dropped: 0, missing: 0 };
+  const past = new Map<string, number>();
   const agent: AgentHost = new AgentHost({
     name: 'agent', time, journal,
     start: (life) => {
@@ -83,8 +93,7 @@ export function createSimulation(seed: number, linesMax: number): World {
       });
     },
     ended: (program) => {
-      past.dropped += total(program, DROPPED);
-      past.missing += total(program, MISSING);
+      for (const name of COUNTED) past.set(name, (past.get(name) ?? 0) + total(program, name));
       if (agent.crash === 'power') disk.crash();
       else disk.kill();
       agent.crash = 'kill';
@@ -101,9 +110,8 @@ export function createSimulation(seed: number, linesMax: number): World {
   agent.start();
   backend.start();
   return {
-    settings, time, journal, faults, applyFaults, store, disk, agent, backend, sources,
-    dropped: () => past.dropped + total(agent.program, DROPPED),
-    missing: () => past.missing + total(agent.program, MISSING),
+    settings, time, journal, faults, applyFaults, store, disk, agent, backend, sources, answered,
+    counted: (name) => (past.get(name) ?? 0) + total(agent.program, name),
     heal: () => {
       Object.assign(faults, NO_FAULTS);
       applyFaults();
@@ -113,8 +121,7 @@ export function createSimulation(seed: number, linesMax: number): World {
   };
 }
 
-const DROPPED = 'binnacle_queue_dropped_items_total';
-const MISSING = 'binnacle_queue_missing_batches_total';
+const COUNTED = [DROPPED, MISSING, REFUSED];
 
 const total = (program: Agent | null, name: string): number =>
   program?.counters.total(name) ?? 0;

@@ -1,10 +1,13 @@
 // The intake passes the writer's verdict on and its counters add up: every record received is
-// counted once, as stored, rejected or deferred.
+// counted once, as stored, rejected or deferred. It knows batches that came before.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { limits } from '../../../backend/intake/attempts.ts';
 import { createIntake } from '../../../backend/intake/intake.ts';
+import { Batch } from '../../../proto/contract/batch.ts';
 import { ACCEPTED, rejected, retryable, type Outcome } from '../../../proto/contract/outcome.ts';
+import type { Signal } from '../../../proto/otlp/model.ts';
 import { createCounters } from '../../../runtime/counters.ts';
 import { NEVER, makeBatch } from '../../contract/fakes.ts';
 
@@ -42,4 +45,31 @@ test('intake: before start and after stop the writer is left alone', async () =>
   await intake.stop(NEVER);
   await check();
   assert.equal(calls, 0);
+});
+
+test('intake: a batch that came before is no first attempt, whatever its sender says', async () => {
+  const attempts: number[] = [];
+  const writer = {
+    consume: async (_batch: Batch, _abort: AbortSignal, attempt = 0) => {
+      attempts.push(attempt);
+      return ACCEPTED;
+    },
+  };
+  const intake = createIntake({ counters: createCounters(), writer });
+  await intake.start();
+  const send = (id: string | undefined, signal: Signal, attempt: number) =>
+    intake.consume(Batch.fromBytes(signal, makeBatch(signal, 1).bytes, id), NEVER, { attempt });
+  await send('a/1/1', 'logs', 0);
+  await send('a/1/1', 'logs', 0);
+  await send('a/1/1', 'traces', 0);
+  await send('a/1/2', 'logs', 2);
+  await send('a/1/2', 'logs', 0);
+  await send(undefined, 'logs', 0);
+  await send(undefined, 'logs', 0);
+  assert.deepEqual(attempts, [0, 1, 0, 2, 1, 0, 0]);
+  for (let number = 0; number < limits.rememberedMax; number++) {
+    await send(`b/1/${number}`, 'logs', 0);
+  }
+  await send('a/1/1', 'logs', 0);
+  assert.equal(attempts.at(-1), 0);
 });
