@@ -95,7 +95,10 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
 
 /** A process that is kept running. */
 export interface Keeper {
-  /** Starts it, and again for as long as it cannot start, since what it needs may be away. */
+  /**
+   * Starts it. Where it has run before it is started again for as long as it cannot, since what it
+   * needs may be away; the first time it throws.
+   */
   start(): Promise<void>;
   /** Sends a signal; false when it is not there. */
   signal(signal: NodeJS.Signals): boolean;
@@ -115,6 +118,7 @@ function createKeeper(
 ): Keeper {
   const troubles: string[] = [];
   let current: Process | null = null;
+  let hasRun = false;
   let abandoned = false;
   const start = async (): Promise<void> => {
     const lastMs = clock.monotonicMs() + START_MS_MAX;
@@ -122,12 +126,14 @@ function createKeeper(
       try {
         const started = await run();
         current = started;
+        hasRun = true;
         void started.exited.then((how) => {
           if (current === started && !abandoned) void died(how);
         });
         return;
       } catch (error) {
         if (abandoned) return;
+        if (!hasRun) throw error;
         writeSync(output, `${String(error)}\n`);
         if (clock.monotonicMs() > lastMs) {
           troubles.push(`${name} does not start: ${String(error)}`);
@@ -163,8 +169,8 @@ const BACKEND = {
   query: { max_result_rows: 10_000_000 },
 };
 
-/** The smallest that a queue can be: it has 8 segments of 64 KiB. */
-const SMALL_QUEUE = '512KiB';
+/** The smallest that a queue can be. */
+const SMALL_QUEUE = '1MiB';
 
 function agentConfig(options: {
   grpc: number; http: number; metrics: number; logFolder: string; endpoint: string;
