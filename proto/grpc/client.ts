@@ -94,8 +94,11 @@ const requestTooLarge = (bytes: number, bytesMax: number): SendOutcome => ({
   tooLarge: true,
 });
 
+/** The longest number of a `grpc-timeout` (gRPC over HTTP/2, "Timeout"). */
+const TIMEOUT_MS_MAX = 99_999_999;
+
 function metadataOf(
-  { headers = {} }: OtlpGrpcClientOptions,
+  { headers = {}, timeoutMs }: OtlpGrpcClientOptions,
   batch: Batch,
   attempt: number,
 ): Metadata {
@@ -103,6 +106,8 @@ function metadataOf(
   for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
   if (batch.id !== undefined) metadata.set(BATCH_HEADER, batch.id);
   metadata.set(ATTEMPT_HEADER, String(attempt));
+  // A server that cannot be told of the end of the attempt ends it by itself, and drops the batch.
+  metadata.set('grpc-timeout', `${Math.min(Math.ceil(timeoutMs), TIMEOUT_MS_MAX)}m`);
   return metadata;
 }
 

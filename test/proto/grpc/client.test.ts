@@ -142,6 +142,8 @@ test('grpc client: bytes, headers, name and attempt arrive', () =>
         assert.deepEqual(metadata.get('x-binnacle-batch'), ['a/1/2']);
         assert.deepEqual(metadata.get('x-binnacle-attempt'), ['4']);
         assert.deepEqual(metadata.get('x-tenant'), ['blue']);
+        // A server that is cut off from us knows when nobody waits any more.
+        assert.ok(Math.abs(call.endMs - Date.now() - 5000) < 2000, `${call.endMs}`);
       }
       await send(sender);
       assert.deepEqual(calls.at(-1)!.metadata.get('x-binnacle-batch'), []);

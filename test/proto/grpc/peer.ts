@@ -113,10 +113,19 @@ export type Scripted =
   /** Never answers. */
   | 'hang';
 
+export interface ScriptedCall {
+  readonly signal: Signal;
+  readonly bytes: Buffer;
+  readonly metadata: Metadata;
+  /** When the server ends it by itself; Infinity when the client set no time. */
+  readonly endMs: number;
+  cancelled: boolean;
+}
+
 export interface TestServer {
   readonly endpoint: Endpoint;
   /** The calls so far, in order. */
-  readonly calls: { signal: Signal; bytes: Buffer; metadata: Metadata; cancelled: boolean }[];
+  readonly calls: ScriptedCall[];
   close(): Promise<void>;
 }
 
@@ -131,7 +140,9 @@ export async function scriptedServer(
   const calls: TestServer['calls'] = [];
   for (const signal of ['traces', 'metrics', 'logs'] as const) {
     server.register(METHODS[signal], async (call: any, answer: any) => {
-      const seen = { signal, bytes: call.request, metadata: call.metadata, cancelled: false };
+      const { metadata, request: bytes } = call;
+      const endMs = Number(call.getDeadline());
+      const seen: ScriptedCall = { signal, bytes, metadata, endMs, cancelled: false };
       const index = calls.push(seen) - 1;
       call.on('cancelled', () => {
         seen.cancelled = true;
