@@ -7,8 +7,10 @@
 // - A receiver and an exporter exist once for each id, whichever pipelines name them. A processor
 //   exists once for each pipeline that names it.
 // - A batch that goes to several pipelines or exporters is answered with the worst of their
-//   verdicts: what is retryable anywhere is sent again to all, so those that had accepted it get it
-//   twice. Batches are immutable and are not copied.
+//   verdicts. What is retryable anywhere comes again; when it is the same Batch object, as from a
+//   receiver that reads files, those that had given their final verdict are passed over. A client
+//   that sends its request again, and a processor that makes new batches, bring another object:
+//   all get it, those that had accepted it twice. Batches are immutable and are not copied.
 // - Start: extensions, exporters, processors from last to first, receivers. Stop: receivers,
 //   processors from first to last, exporters, extensions. So each has its consumer while it works.
 // - When one cannot start, those that did are stopped.
@@ -17,10 +19,11 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import type { ComponentConfig } from '../config/components.ts';
 import type { AgentConfig, PipelineConfig } from '../config/pipelines.ts';
+import type { Batch } from '../proto/contract/batch.ts';
 import type {
   AnyFactory, Component, ComponentContext, ComponentKind, Consumer, Exporter, Host,
 } from '../proto/contract/component.ts';
-import { rejected, worstOutcome } from '../proto/contract/outcome.ts';
+import { rejected, worstOutcome, type Outcome } from '../proto/contract/outcome.ts';
 import type { Signal } from '../proto/otlp/model.ts';
 import type { Counters } from '../runtime/counters.ts';
 import { errorMessage, OperatorError, systemCause } from '../runtime/errors.ts';
@@ -229,13 +232,23 @@ function createRouter(id: string, pipelines: readonly Pipeline[]): Consumer {
   };
 }
 
-/** One consumer for several; each gets every batch. */
+/** One consumer for several; each gets every batch until it has given its final verdict. */
 export function fanOut(consumers: readonly Consumer[]): Consumer {
   assert(consumers.length > 0);
   if (consumers.length === 1) return consumers[0]!;
+  // By consumer, of batches that another one has put off; held no longer than the batch itself.
+  const finalVerdicts = new WeakMap<Batch, readonly (Outcome | undefined)[]>();
   return {
-    consume: async (batch, abort) =>
-      worstOutcome(await Promise.all(consumers.map((one) => one.consume(batch, abort)))),
+    consume: async (batch, abort) => {
+      const earlier = finalVerdicts.get(batch) ?? [];
+      const outcomes = await Promise.all(consumers.map((one, index) =>
+        earlier[index] ?? one.consume(batch, abort)));
+      const verdicts = outcomes.map((outcome) =>
+        (outcome.status === 'retryable' ? undefined : outcome));
+      if (verdicts.includes(undefined)) finalVerdicts.set(batch, verdicts);
+      else finalVerdicts.delete(batch);
+      return worstOutcome(outcomes);
+    },
   };
 }
 

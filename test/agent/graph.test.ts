@@ -172,6 +172,25 @@ test('graph: the worst verdict of a fan-out counts', async () => {
   await check([rejected('bad'), retryable('full', 5), retryable('busy', 9)], retryable('full', 9));
 });
 
+test('graph: a retry passes over those that have given their final verdict', async () => {
+  const first = createSink(ACCEPTED);
+  const second = createSink((_batch, call) => (call < 2 ? retryable('busy') : ACCEPTED));
+  const third = createSink(rejected('bad'));
+  const both = fanOut([first, fanOut([second, third])]);
+  const batch = makeBatch('logs', 2);
+  for (const want of [retryable('busy'), retryable('busy'), rejected('bad')]) {
+    assert.deepEqual(await both.consume(batch, NEVER), want);
+  }
+  const calls = () => [first, second, third].map(({ received }) => received.length);
+  assert.deepEqual(calls(), [1, 3, 1]);
+  // With the last verdict all is forgotten: who sends it once more means it.
+  assert.deepEqual(await both.consume(batch, NEVER), rejected('bad'));
+  assert.deepEqual(calls(), [2, 4, 2]);
+  // Another object with the same content is another batch.
+  await both.consume(makeBatch('logs', 2), NEVER);
+  assert.deepEqual(calls(), [3, 5, 3]);
+});
+
 test('graph: when one cannot start, those that did are stopped, no other starts', async () => {
   const bench = createBench(TWO, ['health']);
   bench.broken.set('a', new OperatorError('cannot start a', 'mend it'));
