@@ -169,8 +169,8 @@ const BACKEND = {
   query: { max_result_rows: 10_000_000 },
 };
 
-/** The smallest that a queue can be. */
-const SMALL_QUEUE = '1MiB';
+/** Full after some two seconds without a backend. */
+const SMALL_QUEUE = { sizer: 'requests', queue_size: 50 };
 
 function agentConfig(options: {
   grpc: number; http: number; metrics: number; logFolder: string; endpoint: string;
@@ -196,7 +196,7 @@ function agentConfig(options: {
       tls: { insecure: true },
       timeout: '3s',
       retry_on_failure: { initial_interval: '100ms', max_interval: '1s' },
-      ...(options.storage === 'small queue' ? { sending_queue: { queue_size: SMALL_QUEUE } } : {}),
+      ...(options.storage === 'small queue' ? { sending_queue: SMALL_QUEUE } : {}),
     } },
     service: {
       pipelines: {

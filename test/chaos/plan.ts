@@ -1,7 +1,7 @@
 // Which fault comes when: made from a seed alone, so that a run can be described by it. What the
 // processes do meanwhile is theirs; the same seed meets another instant each time.
 //
-// Promise: each kind of fault comes once before any comes a second time.
+// Promise: in each round every kind of fault comes as often as `KINDS` says.
 
 import type { Random } from '../proto/generate.ts';
 
@@ -13,16 +13,18 @@ export interface Kind {
   readonly target: Target;
   /** Shortest and longest duration. */
   readonly ms: readonly [number, number];
+  /** How often it comes in each round; 1 unless told. */
+  readonly times?: number;
 }
 
 export const KINDS = [
-  { name: 'kill agent', target: 'agent', ms: [0, 1500] },
+  { name: 'kill agent', target: 'agent', ms: [0, 1500], times: 3 },
   { name: 'pause agent', target: 'agent', ms: [500, 7000] },
   { name: 'restart agent', target: 'agent', ms: [0, 1000] },
-  { name: 'kill backend', target: 'backend', ms: [0, 1500] },
+  { name: 'kill backend', target: 'backend', ms: [0, 1500], times: 2 },
   { name: 'pause backend', target: 'backend', ms: [500, 7000] },
   { name: 'restart backend', target: 'backend', ms: [0, 1000] },
-  { name: 'kill engine', target: 'engine', ms: [0, 0] },
+  { name: 'kill engine', target: 'engine', ms: [0, 0], times: 2 },
   { name: 'pause engine', target: 'engine', ms: [500, 7000] },
   { name: 'cut network', target: 'network', ms: [200, 5000] },
   { name: 'half-open network', target: 'network', ms: [1000, 7000] },
@@ -46,20 +48,22 @@ export interface Fault {
 /** Calm at the beginning, so that there is something to lose. */
 const FIRST_MS = 3000;
 /** Mean time between the beginnings of two faults; a third of them comes with another at once. */
-const GAP_MS = 4500;
+const GAP_MS = 4000;
 const TOGETHER = 1 / 3;
 
 /** The faults of a run, by time. `possible` says what this machine can do. */
 export function planFaults(
   random: Random, totalMs: number, possible: (name: FaultName) => boolean,
 ): Fault[] {
-  const kinds = KINDS.filter(({ name }) => possible(name));
+  const kinds: readonly (Kind & { name: FaultName })[] = KINDS;
+  const round = kinds.filter(({ name }) => possible(name))
+    .flatMap((kind) => Array.from({ length: kind.times ?? 1 }, () => kind));
   const faults: Fault[] = [];
-  let bag: (typeof KINDS)[number][] = [];
+  let bag: typeof round = [];
   let atMs = FIRST_MS;
   while (atMs < totalMs) {
-    if (bag.length === 0) bag = shuffled(random, kinds);
-    const { name, target, ms: [least, most] } = bag.pop()!;
+    if (bag.length === 0) bag = shuffled(random, round);
+    const { name, target, ms: [least, most] } = bag.shift()!;
     // Squared, so that short ones are more common.
     const durationMs = Math.round(least + random() ** 2 * (most - least));
     faults.push({ name, target, atMs: Math.round(atMs), durationMs });
