@@ -304,15 +304,17 @@ class Core implements Queue {
     if (this.writer.writes(segment)) this.writer.roll();
     // What is being written right now would be answered, and gone.
     if (this.writer.writes(segment)) return;
-    const { waitingRecords: records, waitingItems: items, first, last } = segment;
+    const { first, last } = segment;
+    let records = segment.waitingRecords;
+    let items = segment.waitingItems;
     this.reader.drop(segment);
     for (const [sequence, { acknowledged, items: own }] of this.#taken) {
       if (sequence > last) break;
-      // What is being sent right now may still arrive; it is not counted as dropped.
       this.#taken.delete(sequence);
       if (acknowledged) continue;
-      this.#batches -= 1;
-      this.#items -= own;
+      // What is being sent right now may still arrive, but nobody will send it again.
+      records += 1;
+      items += own;
     }
     this.#batches -= records;
     this.#items -= items;
@@ -347,11 +349,13 @@ class Core implements Queue {
     while (this.#saving !== null) await this.#saving;
     this.#timer?.cancel();
     this.#timer = null;
-    this.#saving = this.#saveOnce();
-    const failed = await this.#saving.then(() => false, (error: unknown) => {
+    const attempt = this.#saveOnce().then(() => false, (error: unknown) => {
       this.#options.log.error(`cannot save the cursor of the queue: ${systemCause(error)}`);
       return true;
     });
+    // Who waits for it is told nothing of its failure.
+    this.#saving = attempt.then(() => {});
+    const failed = await attempt;
     this.#saving = null;
     if (failed) this.#saveAfter(limits.cursorRetryMs);
     else if (this.#done > this.#saved) this.#saveAfter(limits.cursorDelayMs);

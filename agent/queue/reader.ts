@@ -109,7 +109,8 @@ export function createReader(options: ReaderOptions): Reader {
       file = { segment: segment!, open };
     }
     const chunk = await readChunk(file.open, at, segment!.bytes);
-    if (position.segment !== segment) return; // It was dropped meanwhile.
+    // It was dropped meanwhile.
+    if (position.segment !== segment || position.at !== at) return;
     const records = recordsOf(chunk, position.sequence, hasRoom() ? undefined : 1);
     if (records.length === 0) return skipDamage(file.open, position, options);
     for (const record of records) {
@@ -137,7 +138,7 @@ export function createReader(options: ReaderOptions): Reader {
         await read();
         failures = 0;
       } catch (error) {
-        if (position.segment !== segment) continue;
+        if (position.segment !== segment || position.at >= segment!.bytes) continue;
         failures += 1;
         log.error(`cannot read the segment ${segment!.name}: ${errorMessage(error)}`);
         if (failures < limits.failuresMax) {
@@ -199,9 +200,9 @@ export function createReader(options: ReaderOptions): Reader {
         ready.splice(index, 1);
       }
       if (position.segment === segment) {
+        // At its end, where the next one is gone to: there may be none yet.
         position.sequence = segment.last;
-        position.segment = segments[segments.indexOf(segment) + 1] ?? null;
-        position.at = position.segment === null ? 0 : position.segment.startAt;
+        position.at = segment.bytes;
       }
       wake();
     },
@@ -250,7 +251,7 @@ async function skipDamage(
   const { at } = position;
   const record = await nextRecord(createPieces(file, segment.bytes), at,
     { after: position.sequence, first: segment.first });
-  if (position.segment !== segment) return;
+  if (position.segment !== segment || position.at !== at) return;
   const end = record?.start ?? segment.bytes;
   const to = record === null ? segment.last : record.sequence - 1;
   position.at = end;
