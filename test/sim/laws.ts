@@ -1,11 +1,11 @@
-// What must hold whatever happens. Some laws are watched while things happen, the others are checked
-// when all trouble is over and everything has had time to settle.
+// What must hold whatever happens. Some laws are watched while things happen, the others are
+// checked when all trouble is over and everything has had time to settle.
 //
 // - Conservation: a record that a source was told to be accepted is stored, or kept in `rejected/`,
 //   or is among as many records as were counted as dropped or refused. Else none is missing.
 //   What cannot be stored is not stored.
-// - Exactly once: no record of a batch is stored twice; a record that was handed over once is stored
-//   at most once.
+// - Exactly once: no record of a batch is stored twice; a record that was handed over once is
+//   stored at most once.
 // - Books: for what the backend accepted, the targets of views say what the tables do.
 // - Order: with one sender, batches are committed in the order of the queue.
 // - Bounds: bytes that wait in the backend; bytes of the queue on disk, up to one segment more.
@@ -105,7 +105,8 @@ export function checkEnd(world: World): void {
   const counted = dropped + (troubles.includes('refusals') ? world.counted(REFUSED) : 0);
   if (whenFull === 'refuse' && dropped > 0) journal.broken(`${dropped} records were dropped`);
   if (lost.length > counted) {
-    journal.broken(`${lost.length} accepted records are gone, ${counted} counted: ${lost.slice(0, 5)}`);
+    const names = lost.slice(0, 5).join(' ');
+    journal.broken(`${lost.length} accepted records are gone, ${counted} counted: ${names}`);
   }
   const missing = world.counted(MISSING);
   if (missing > 0) journal.broken(`the queue misses ${missing} batches`);

@@ -15,12 +15,14 @@ const { values } = parseArgs({
   },
 });
 const first = Number(values.seed ?? 1);
-const alone = values.seed !== undefined && values.seeds === undefined && values.seconds === undefined;
+const endless = values.seeds === undefined && values.seconds === undefined;
+const alone = values.seed !== undefined && endless;
 const seeds = alone ? 1 : Number(values.seeds ?? Number.POSITIVE_INFINITY);
 const seconds = Number(values.seconds ?? (values.seeds === undefined ? 60 : Infinity));
 const FAILURES_MAX = 12;
 const options = {
-  ...(values.trace === true ? { linesMax: Infinity } : {}), without: values.without?.split(',') ?? [],
+  ...(values.trace === true ? { linesMax: Infinity } : {}),
+  without: values.without?.split(',') ?? [],
 };
 
 const startMs = performance.now();

@@ -83,7 +83,8 @@ const stackOf = (error: unknown): string =>
 /** For people: what to do with a failure. */
 export function report({ seed, broken, lines, troubles, settings, hash }: Verdict): string {
   return [
-    `SEED=${seed} breaks ${broken.length} laws (trace ${hash}); again: npm run sim -- --seed ${seed}`,
+    `SEED=${seed} breaks ${broken.length} laws (trace ${hash})`,
+    `  again: npm run sim -- --seed ${seed} --trace`,
     ...broken.map((law) => `  ${law}`),
     `  troubles: ${troubles.join(' ')}`,
     `  settings: ${settings}`,

@@ -31,7 +31,8 @@ export interface SourceSettings {
 }
 
 export function chooseSettings(random: Random): Settings {
-  const pick = <T>(...values: readonly T[]): T => values[Math.floor(random.float() * values.length)]!;
+  const pick = <T>(...values: readonly T[]): T =>
+    values[Math.floor(random.float() * values.length)]!;
   const sources = SIGNALS.flatMap((signal) =>
     Array.from({ length: pick(0, 1, 1, 2) }, (_, index): SourceSettings => ({
       name: `${signal}${index}`, signal,

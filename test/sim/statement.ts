@@ -52,7 +52,8 @@ const COUNT = /^SELECT count\(\) FROM (\w+) WHERE (.*)$/;
 const REPAIR_TRACES = new RegExp('^INSERT INTO otel_traces_trace_id_ts \\(TraceId, Start, End\\) '
   + 'SELECT TraceId, min\\(toDateTime\\(Timestamp\\)\\), max\\(toDateTime\\(Timestamp\\)\\) '
   + 'FROM (otel_traces) WHERE (.*) AND TraceId != \'\' GROUP BY TraceId$');
-const REPAIR_BATCHES = new RegExp('^INSERT INTO binnacle_batches \\(BatchId, TableName, Day, Rows\\) '
+const REPAIR_BATCHES = new RegExp('^INSERT INTO binnacle_batches '
+  + '\\(BatchId, TableName, Day, Rows\\) '
   + 'SELECT BatchId, \'(\\w+)\', toDate\\(\\w+\\) AS Day, count\\(\\) FROM (\\w+) '
   + 'WHERE (.*) GROUP BY BatchId, Day$');
 const NOTE_REFUSED = 'INSERT INTO binnacle_batches (BatchId, TableName, Refused) '

@@ -1,10 +1,10 @@
 // A ClickHouse in memory, as far as the writer can tell the difference.
 //
 // It models: one insert is one block, committed day by day, each whole or not at all, with time in
-// between, so that an end of the store or an error can come after some of them; the views are written
-// one by one after all days of their table, and can be missing; what a statement reads is what was
-// committed when it began; a statement goes on when its client is gone; a query id is taken while
-// its statement runs; a restart ends all statements and keeps what was committed.
+// between, so that an end of the store or an error can come after some of them; the views are
+// written one by one after all days of their table, and can be missing; what a statement reads is
+// what was committed when it began; a statement goes on when its client is gone; a query id is
+// taken while its statement runs; a restart ends all statements and keeps what was committed.
 //
 // It does not model: merges, retention, replicas, types and values (beyond BatchId, the time and
 // one column with the record's key), deduplication by token (switched off on the tables), requests
@@ -43,7 +43,7 @@ export interface Query {
 }
 
 export interface Store {
-  /** Runs a statement to its end, whoever waits for it. Answers lines; throws as the client does. */
+  /** Runs a statement to its end, whoever waits. Answers lines; throws as the client does. */
   run(query: Query): Promise<string>;
   /** Ends everything that runs; nobody is served for `downMs`. */
   restart(downMs: number): void;

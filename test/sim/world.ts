@@ -58,7 +58,8 @@ export function createSimulation(seed: number, linesMax: number): World {
   const disk = createFaultyFiles(seed, async () => {
     if (writing !== null && !crosses(writing)) await never();
     if (faults.diskSlowMs > 0) await time.sleep(spread(diskRandom, faults.diskSlowMs));
-    if (chance(diskRandom, faults.diskError)) throw Object.assign(new Error('EIO'), { code: 'EIO' });
+    if (!chance(diskRandom, faults.diskError)) return;
+    throw Object.assign(new Error('EIO'), { code: 'EIO' });
   });
   const files = { ...disk.files, space: async () => ({
     totalBytes: DISK_BYTES, freeBytes: DISK_BYTES, availableBytes: DISK_BYTES,
