@@ -1,5 +1,6 @@
-// Senders speak OTLP/gRPC to a backend with ids and attempts while the backend is killed with
-// SIGKILL and started again. Every record is in SQL exactly once in the end.
+// Senders speak OTLP/gRPC to a backend with ids and attempts, all signals and all kinds of metrics,
+// while the backend is killed with SIGKILL at random instants and started again. Every record is in
+// SQL exactly once in the end. `SEED` chooses other instants, `KILLS` how many.
 
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,24 +9,23 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { request } from 'undici';
 import type { Sender } from '../../proto/contract/arrival.ts';
-import { Batch } from '../../proto/contract/batch.ts';
 import { createOtlpGrpcClient } from '../../proto/grpc/client.ts';
-import { encodeRequest } from '../../proto/otlp/codec.ts';
+import { SIGNALS, type Signal } from '../../proto/otlp/model.ts';
 import { createChild, type Child } from '../../runtime/child.ts';
 import { createClock } from '../../runtime/clock.ts';
 import { SILENT_LOG } from '../../runtime/log.ts';
 import { parseEndpoint } from '../../runtime/net.ts';
-import { generateServiceSpans } from '../bench/data.ts';
 import { seededRandom } from '../proto/generate.ts';
+import { RECORDS, recordsOf, TABLES, type TableOfRecords } from './records.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
-const KILLS = 3;
-const SENDERS = 4;
-const SPANS = 50;
+const KILLS = Number(process.env['KILLS'] ?? 4);
+const SEED = Number(process.env['SEED'] ?? 7);
+const SENDERS = 6;
 const clock = createClock();
-const END_MS = clock.monotonicMs() + 100_000;
-/** Half a minute before midnight, UTC, of yesterday. */
-const EVENING_MS = Math.floor(clock.nowMs() / 86_400_000) * 86_400_000 - 30_000;
+const END_MS = clock.monotonicMs() + 60_000 + KILLS * 15_000;
+/** The last one, UTC. */
+const MIDNIGHT_MS = Math.floor(clock.nowMs() / 86_400_000) * 86_400_000;
 
 interface Backend {
   readonly child: Child;
@@ -35,7 +35,7 @@ interface Backend {
 
 interface Course {
   readonly random: () => number;
-  readonly sent: string[];
+  readonly sent: { readonly signal: Signal; readonly id: string }[];
   backend: Backend;
   kills: number;
   accepted: number;
@@ -45,7 +45,7 @@ interface Course {
 test('e2e: a batch is stored once, however often the backend dies', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'binnacle-once-'));
   const backend = await startBackend(folder);
-  const random = seededRandom(7);
+  const random = seededRandom(SEED);
   const course: Course = { random, sent: [], backend, kills: 0, accepted: 0, retries: 0 };
   try {
     const sending = Promise.all(Array.from({ length: SENDERS }, (_, n) => send(course, `a${n}/1`)));
@@ -63,11 +63,7 @@ test('e2e: a batch is stored once, however often the backend dies', async () => 
     }
     await sending;
     assert.ok(course.retries > 0);
-    const rows = await ask(course.backend.url, `SELECT BatchId AS id, toString(count()) AS rows,
-      toString(uniqExact(SpanId)) AS spans FROM otel_traces GROUP BY BatchId`);
-    const wanted = course.sent.map((id) => ({ id, rows: String(SPANS), spans: String(SPANS) }));
-    const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1);
-    assert.deepEqual(rows.sort(byId), wanted.sort(byId));
+    for (const table of TABLES) await checkRows(course, table);
     const [traces] = await ask(course.backend.url, `SELECT toString(count()) AS id FROM (
       SELECT TraceId FROM otel_traces GROUP BY TraceId
       HAVING (TraceId, toDateTime(min(Timestamp)), toDateTime(max(Timestamp))) NOT IN (
@@ -80,6 +76,18 @@ test('e2e: a batch is stored once, however often the backend dies', async () => 
     rmSync(folder, { recursive: true, force: true });
   }
 });
+
+/** Each batch of the signal has all its records in the table, and each once. */
+async function checkRows({ sent, backend }: Course, of: TableOfRecords): Promise<void> {
+  const { signal, table, key } = of;
+  const rows = await ask(backend.url, `SELECT BatchId AS id, toString(count()) AS rows,
+    toString(uniqExact(${key})) AS keys FROM ${table} GROUP BY BatchId`);
+  const all = { rows: String(RECORDS), keys: String(RECORDS) };
+  const wanted = sent.filter((one) => one.signal === signal).map(({ id }) => ({ id, ...all }));
+  const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1);
+  assert.ok(wanted.length > KILLS, `${wanted.length} batches of ${signal}`);
+  assert.deepEqual(rows.sort(byId), wanted.sort(byId), `${table}, seed ${SEED}`);
+}
 
 /** The engine of a backend that was killed ends by itself, and keeps the folder until then. */
 async function startBackend(folder: string): Promise<Backend> {
@@ -113,9 +121,9 @@ async function send(course: Course, name: string): Promise<void> {
   const { random } = course;
   for (let sequence = 0; course.kills < KILLS || sequence < 10; sequence++) {
     const id = `${name}/${sequence}`;
-    const bytes = encodeRequest('traces', generateServiceSpans(random, SPANS, EVENING_MS));
-    const batch = Batch.fromBytes('traces', bytes, id);
-    course.sent.push(id);
+    const signal = SIGNALS[sequence % SIGNALS.length]!;
+    const batch = recordsOf(signal, id, { random, midnightMs: MIDNIGHT_MS });
+    course.sent.push({ signal, id });
     for (let attempt = 0; ; attempt++) {
       const patience = AbortSignal.timeout(random() < 0.2 ? Math.ceil(random() * 100) : 15_000);
       const outcome = await course.backend.client.send(batch, attempt, patience);
