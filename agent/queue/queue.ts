@@ -25,6 +25,8 @@ import type { World } from '../../runtime/world.ts';
 import { createKeyRing } from './cipher.ts';
 import { createCursorFile, type CursorFile } from './cursor.ts';
 import { limits as formatLimits, recordBytes } from './format.ts';
+import { showGauges } from './gauges.ts';
+import { createGivenUp, type GivenUp, type GivenUpReason } from './given_up.ts';
 import { createQuarantine } from './quarantine.ts';
 import { createReader, type Reader } from './reader.ts';
 import { recover, type Recovered } from './recovery.ts';
@@ -80,8 +82,8 @@ export interface Taken {
   /** How often it may have been sent before, as far as the queue can know. */
   readonly attempt: number;
   readonly enqueuedMs: number;
-  /** It is delivered, or given up for good, and never handed out again. Safe to call twice. */
-  done(): void;
+  /** It is delivered, or given up for `reason`, and never handed out again. Safe to call twice. */
+  done(reason?: GivenUpReason): void;
 }
 
 export interface Queue {
@@ -119,7 +121,7 @@ export async function createQueue(options: QueueOptions): Promise<Queue> {
     Math.max(limits.segmentBytesMin, Math.floor(bytesMax / limits.segmentsMin)));
   const cursor = createCursorFile(folder, world);
   await cursor.keepReserve();
-  const core = new Core({ ...options, log }, found, cursor, bytesMax);
+  const core = new Core({ ...options, log, epoch }, found, cursor, bytesMax);
   core.reader = createReader({
     folder, world, log, quarantine,
     segments: core.segments, resumeAt: found.resumeAt, done: found.done,
@@ -135,20 +137,25 @@ export async function createQueue(options: QueueOptions): Promise<Queue> {
   return core;
 }
 
+type CoreOptions = QueueOptions & { readonly epoch: string };
+
 class Core implements Queue {
   readonly segments: Segment[];
   reader!: Reader;
   writer!: Writer;
-  readonly #options: QueueOptions;
+  readonly #options: CoreOptions;
   readonly #cursor: CursorFile;
   readonly #bytesMax: number;
   /** Sequences that an earlier process wrote. */
   readonly #earlier: number;
+  readonly #givenUp: GivenUp;
   /** Handed out, in order. */
   readonly #taken = new Map<number, { acknowledged: boolean; items: number }>();
   #batches: number;
   #items: number;
   #waitingItems = 0;
+  /** The last sequence that is durable. */
+  #sealed: number;
   /** Everything up to here is acknowledged; `#saved` of it is durable. */
   #done: number;
   #saved: number;
@@ -157,18 +164,24 @@ class Core implements Queue {
   #stopped: Promise<void> | null = null;
   #dropping: Promise<void> | null = null;
 
-  constructor(options: QueueOptions, found: Recovered, cursor: CursorFile, bytesMax: number) {
+  constructor(options: CoreOptions, found: Recovered, cursor: CursorFile, bytesMax: number) {
     this.#options = options;
     this.#cursor = cursor;
     this.#bytesMax = bytesMax;
     this.segments = found.segments;
     this.#earlier = found.next - 1;
+    this.#sealed = found.next - 1;
+    this.#givenUp = createGivenUp(options.counters, options.id);
     this.#done = found.done;
     this.#saved = found.done;
     this.#batches = found.records;
     this.#items = found.items;
     for (const range of found.missing) this.#countMissing(range);
-    this.#showGauges();
+    showGauges(options, {
+      batches: () => this.#batches, items: () => this.#items, bytes: () => this.bytes(),
+      bytesMax: () => bytesMax, first: () => this.#earlier + 1,
+      sealed: () => this.#sealed, done: () => this.#done,
+    });
   }
 
   async put(batch: Batch, abort: AbortSignal): Promise<Outcome> {
@@ -217,9 +230,10 @@ class Core implements Queue {
     return {
       batch, sequence, enqueuedMs,
       attempt: sequence <= this.#earlier ? 1 : 0,
-      done: () => {
+      done: (reason) => {
         if (state.acknowledged) return;
         state.acknowledged = true;
+        if (reason !== undefined) this.#givenUp.add(sequence, sequence, reason, state.items);
         if (!this.#taken.has(sequence)) return;
         this.#batches -= 1;
         this.#items -= state.items;
@@ -260,6 +274,7 @@ class Core implements Queue {
     const items = records.reduce((sum, { batch }) => sum + batch.itemCount, 0);
     segment.waitingRecords += records.length;
     segment.waitingItems += items;
+    this.#sealed = segment.last;
     this.#batches += records.length;
     this.#items += items;
     this.reader.offer(segment, records, bytesBefore);
@@ -322,6 +337,7 @@ class Core implements Queue {
     segment.waitingItems = 0;
     this.#done = Math.max(this.#done, last);
     this.#dropped('overflow').add(items);
+    this.#givenUp.add(first, last, 'overflow', items);
     this.#options.log.error('the queue is full: its oldest records were dropped',
       { records, items, from: first, to: last });
     await this.#save();
@@ -382,15 +398,6 @@ class Core implements Queue {
     this.#options.counters.counter('binnacle_queue_missing_batches_total',
       'Batches that the queue had and cannot read.', { exporter: this.#options.id })
       .add(to - from + 1);
-  }
-
-  #showGauges(): void {
-    const { counters, id } = this.#options;
-    const gauge = (name: string, help: string, read: () => number) =>
-      counters.gauge(name, help, read, { exporter: id });
-    gauge('otelcol_exporter_queue_size', 'Batches in the queue.', () => this.#batches);
-    gauge('binnacle_queue_items', 'Items in the queue.', () => this.#items);
-    gauge('binnacle_queue_bytes', 'Bytes of the queue on disk.', () => this.bytes());
-    gauge('binnacle_queue_bytes_max', 'Bytes that the queue may take.', () => this.#bytesMax);
+    this.#givenUp.add(from, to, 'missing', 0);
   }
 }
