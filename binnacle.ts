@@ -76,6 +76,15 @@ program.command('query')
     + '  binnacle query -f CSV -p s=shop "SELECT * FROM otel_logs WHERE ServiceName={s:String}"')
   .action(query);
 
+program.command('status')
+  .description('say how the backend is, what agents sent, and whether anything of it is lost')
+  .option('--from <time>', 'begin of the period, like 2026-01-02T03:04:05Z (24 hours before --to)')
+  .option('--to <time>', 'end of the period (now)')
+  .option('--json', 'print it as JSON', false)
+  .option('-u, --url <url>', 'the backend (BINNACLE_URL)', process.env.BINNACLE_URL ?? BACKEND_URL)
+  .addHelpText('after', '\nExit code: 0 nothing is lost, 1 something is, 2 it cannot be told.')
+  .action(status);
+
 program.command('validate')
   .description('check a configuration and say what is wrong with it, and where')
   .option('-c, --config <file>', 'configuration; several are merged left to right', collect, [])
@@ -171,6 +180,26 @@ async function query(statement: string | undefined, flags: QueryFlags): Promise<
       process.stderr.write(`binnacle: ${error.code}: ${error.message}${hint}\n`);
       process.exitCode = EXIT.failed;
     } else if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
+  }
+}
+
+interface StatusFlags {
+  readonly from?: string;
+  readonly to?: string;
+  readonly json: boolean;
+  readonly url: string;
+}
+
+async function status({ from, to, json, url }: StatusFlags): Promise<void> {
+  const { AskError, askStatus } = await import('./backend/api/client.ts');
+  const { isLossless, statusPage } = await import('./backend/api/status.ts');
+  try {
+    const found = await askStatus(url, { from, to });
+    process.stdout.write(json ? `${JSON.stringify(found, null, 2)}\n` : statusPage(found));
+    process.exitCode = isLossless(found.ledger) ? EXIT.ok : EXIT.failed;
+  } catch (error) {
+    if (!(error instanceof AskError)) throw error;
+    throw new OperatorError(`${error.code}: ${error.message}`, error.hint);
   }
 }
 

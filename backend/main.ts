@@ -132,6 +132,11 @@ async function buildParts(
       memoryBytesMax: config.query.max_memory,
       concurrentMax: config.query.max_concurrent,
     },
+    keptMs: {
+      logs: config.retention.logs,
+      traces: config.retention.traces,
+      metrics: config.retention.metrics,
+    },
     health: createHealthBoard({
       clock: world.clock,
       version,

@@ -15,6 +15,7 @@ import { formatEndpoint, type Endpoint } from '../../runtime/net.ts';
 import { handleErrors, known } from './errors.ts';
 import { registerHealth, type HealthRouteOptions } from './health.ts';
 import { registerIndex } from './index_page.ts';
+import { registerLedger, type LedgerRouteOptions } from './ledger.ts';
 import { openApiOptions } from './openapi.ts';
 import { registerQuery, type QueryRouteOptions } from './query.ts';
 
@@ -31,7 +32,8 @@ export const limits = {
   checkMs: 2000,
 } as const;
 
-export interface ApiOptions extends HealthRouteOptions, QueryRouteOptions {
+export interface ApiOptions extends HealthRouteOptions, QueryRouteOptions,
+  LedgerRouteOptions {
   readonly version: string;
   readonly endpoint: Endpoint;
   /** The configuration path that `endpoint` and `tls` belong to, for error messages. */
@@ -113,6 +115,7 @@ async function createApp(options: ApiOptions): Promise<FastifyInstance> {
     registerIndex(scope, options.version);
   });
   await app.register(async (scope) => registerQuery(scope, options));
+  await app.register(async (scope) => registerLedger(scope, options));
   return app;
 }
 

@@ -3,6 +3,7 @@
 import { Readable } from 'node:stream';
 import { request } from 'undici';
 import { OperatorError, systemCause } from '../../runtime/errors.ts';
+import type { BackendStatus } from './status.ts';
 
 export interface AskOptions {
   /** Where the backend listens, such as `http://localhost:8080`. */
@@ -42,11 +43,40 @@ export async function askBackend({ url, abort, ...question }: AskOptions): Promi
     bodyTimeout: 0,
     ...(abort === undefined ? {} : { signal: abort }),
   }).catch((error: unknown) => {
-    throw new OperatorError(`cannot reach the backend at ${url}: ${systemCause(error)}`,
-      'start it with `npm start`, or name another one with --url or BINNACLE_URL');
+    throw unreachable(url, error);
   });
   if (answer.statusCode === 200) return answer.body;
   throw problemIn(await answer.body.text(), answer.statusCode);
+}
+
+/**
+ * The backend's state and its ledger; times as `/api/ledger` takes them. Throws AskError for what
+ * the backend answers, OperatorError when it cannot be reached.
+ */
+export async function askStatus(
+  url: string,
+  period: { readonly from?: string | undefined; readonly to?: string | undefined },
+): Promise<BackendStatus> {
+  const get = async (path: string, good: readonly number[]): Promise<unknown> => {
+    const answer = await request(new URL(path, url), { headersTimeout: 0, bodyTimeout: 0 })
+      .catch((error: unknown) => {
+        throw unreachable(url, error);
+      });
+    const text = await answer.body.text();
+    if (!good.includes(answer.statusCode)) throw problemIn(text, answer.statusCode);
+    return JSON.parse(text);
+  };
+  const asked = Object.entries(period).filter((one): one is [string, string] =>
+    one[1] !== undefined);
+  // A backend that cannot work says so with 503, and why.
+  const health = await get('/health', [200, 503]) as BackendStatus['health'];
+  const ledger = await get(`/api/ledger?${new URLSearchParams(asked)}`, [200]);
+  return { url, health, ledger: ledger as BackendStatus['ledger'] };
+}
+
+function unreachable(url: string, error: unknown): OperatorError {
+  return new OperatorError(`cannot reach the backend at ${url}: ${systemCause(error)}`,
+    'start it with `npm start`, or name another one with --url or BINNACLE_URL');
 }
 
 function problemIn(text: string, statusCode: number): AskError {

@@ -101,7 +101,7 @@ const DOCS = {
 };
 
 /** A page of another origin may not make a person's browser ask in the background. */
-async function refuseForeignPages({ headers }: FastifyRequest): Promise<void> {
+export async function refuseForeignPages({ headers }: FastifyRequest): Promise<void> {
   const site = headers['sec-fetch-site'];
   const own = site === undefined ? originIsOwn(headers.origin, headers.host)
     : site === 'same-origin' || site === 'none';

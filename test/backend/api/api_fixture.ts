@@ -17,6 +17,8 @@ export const LIMITS = {
   concurrentMax: 8,
 };
 
+const KEPT_MS = 30 * 86_400_000;
+
 export interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -57,6 +59,7 @@ export async function startApi(
     endpoint: { host: '127.0.0.1', port: 0 },
     setting: 'http',
     bodyBytesMax: 64 << 20,
+    keptMs: { logs: KEPT_MS, traces: KEPT_MS, metrics: KEPT_MS },
     health: createHealthBoard({ clock: world.clock, version: '1.2.3', checks: {} }),
     others: [],
     ...changes,
