@@ -169,8 +169,8 @@ const BACKEND = {
   query: { max_result_rows: 10_000_000 },
 };
 
-/** Full after some two seconds without a backend. */
-const SMALL_QUEUE = { sizer: 'requests', queue_size: 50 };
+/** Full after some five seconds without a backend. */
+const SMALL_QUEUE = { sizer: 'requests', queue_size: 150 };
 
 function agentConfig(options: {
   grpc: number; http: number; metrics: number; logFolder: string; endpoint: string;

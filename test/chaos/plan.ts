@@ -48,7 +48,7 @@ export interface Fault {
 /** Calm at the beginning, so that there is something to lose. */
 const FIRST_MS = 3000;
 /** Mean time between the beginnings of two faults; a third of them comes with another at once. */
-const GAP_MS = 4000;
+const GAP_MS = 5000;
 const TOGETHER = 1 / 3;
 
 /** The faults of a run, by time. `possible` says what this machine can do. */
