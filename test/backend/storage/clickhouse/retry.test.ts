@@ -216,6 +216,46 @@ test('retry: logs without a time are found a week later', async () => {
   await fixture.stop();
 });
 
+test('retry: eight days later nothing is stored twice, and nothing is kept too long', async () => {
+  let nowMs = Date.now() - 8 * DAY_MS;
+  const world = worldAt(() => nowMs);
+  const options = { database: 'outage', world };
+  const first = await startStorage(engine.url, options);
+  const batches = SIGNALS.map((signal) => {
+    const generated = generateRequest(signal, random, { groups: 4 });
+    return signal !== 'traces' ? batchOf(signal, generated, `a/1/${signal}`)
+      : batchOf('traces', generateServiceSpans(random, 50, nowMs), 'a/1/traces');
+  });
+  const outcomes: Outcome[] = [];
+  for (const batch of batches) outcomes.push(await first.storage.writer.consume(batch, NEVER, 0));
+  const before = await contents(first.storage);
+  await first.stop();
+  nowMs += 8 * DAY_MS;
+  const second = await startStorage(engine.url, options);
+  const send = (attempt: number) => Promise.all(batches.map((batch) =>
+    second.storage.writer.consume(batch, NEVER, attempt)));
+  assert.deepEqual(await send(1), outcomes);
+  assert.equal(await contents(second.storage), before);
+  await second.stop();
+  // Its day expires meanwhile: it is taken once more, so that it leaves the queue, and expires.
+  const week = 7 * DAY_MS;
+  const retention = { logsMs: week, tracesMs: week, metricsMs: week };
+  const third = await startStorage(engine.url, { ...options, retention });
+  await expire(third);
+  assert.equal(await countRows(third.storage, 'otel_traces'), 0);
+  const { writer } = third.storage;
+  assert.deepEqual(await writer.consume(batches[SIGNALS.indexOf('traces')]!, NEVER, 2), ACCEPTED);
+  await expire(third);
+  assert.equal(await countRows(third.storage, 'otel_traces'), 0);
+  await third.stop();
+});
+
+/** What the store does by itself within some hours. */
+async function expire({ rows }: StorageFixture): Promise<void> {
+  await rows('ALTER TABLE otel_traces MATERIALIZE TTL SETTINGS mutations_sync = 1');
+  await rows('OPTIMIZE TABLE otel_traces FINAL');
+}
+
 test('retry: of a batch that is cut into pieces, the piece that is missing is stored', async () => {
   await withStorage('pieces', async (fixture) => {
     const large = { key: 'large', value: { type: 'string', value: 'x'.repeat(50_000) } } as const;
