@@ -4,6 +4,7 @@ import type { AnyFactory } from '../proto/contract/component.ts';
 import { debugExporter } from './exporters/debug.ts';
 import { otlpExporter } from './exporters/otlp.ts';
 import { otlpHttpExporter } from './exporters/otlp_http.ts';
+import { fileStorageExtension } from './extensions/file_storage.ts';
 import { healthCheckExtension } from './extensions/health_check.ts';
 import { attributesProcessor } from './processors/attributes.ts';
 import { batchProcessor } from './processors/batch/processor.ts';
@@ -28,5 +29,6 @@ export const factories: readonly AnyFactory[] = [
   debugExporter,
   otlpExporter,
   otlpHttpExporter,
+  fileStorageExtension,
   healthCheckExtension,
 ];

@@ -27,7 +27,7 @@ export async function openDataFolder(dataDir: string, world: World): Promise<Dat
   const hint = `make ${path} a folder that this user may write, or set data_dir to another one`;
   try {
     await world.files.makeFolder(path);
-    const release = await claim(path, world);
+    const release = await claimFolder(path, world);
     try {
       return { path, agentId: await readId(join(path, 'agent.json'), world), release };
     } catch (error) {
@@ -61,7 +61,8 @@ function parseId(text: string): string | null {
   }
 }
 
-async function claim(path: string, { files }: World): Promise<() => void> {
+/** Throws OperatorError when another agent has it. Returns what lets it go. */
+export async function claimFolder(path: string, { files }: World): Promise<() => void> {
   if (process.platform !== 'linux') return () => {};
   const stat = await files.stat(path);
   const server = createServer((socket) => socket.destroy());
@@ -78,4 +79,4 @@ async function claim(path: string, { files }: World): Promise<() => void> {
 
 const inUse = (path: string): OperatorError =>
   new OperatorError(`cannot use the data folder ${path}: another agent is using it`,
-    'stop that agent, or set data_dir to another folder');
+    'stop that agent, or give this one another folder');

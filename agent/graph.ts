@@ -21,7 +21,8 @@ import type { ComponentConfig } from '../config/components.ts';
 import type { AgentConfig, PipelineConfig } from '../config/pipelines.ts';
 import type { Batch } from '../proto/contract/batch.ts';
 import type {
-  AnyFactory, Component, ComponentContext, ComponentKind, Consumer, Exporter, Host,
+  AnyFactory, Component, ComponentContext, ComponentKind, Consumer, Exporter, Extension, Host,
+  Storage,
 } from '../proto/contract/component.ts';
 import { rejected, worstOutcome, type Outcome } from '../proto/contract/outcome.ts';
 import type { Signal } from '../proto/otlp/model.ts';
@@ -158,7 +159,14 @@ async function makeFolder({ name, folder }: Part, { files }: World): Promise<voi
 
 function buildStages(options: GraphOptions, host: Host): Stages {
   const { config } = options;
-  const build = createBuilder(options, host);
+  const storages = new Map<string, Storage>();
+  const build = createBuilder(options, host, storages);
+  const extensions = [...config.extensions.keys()].map((id) => {
+    const part = build('extension', config.extensions, id, NOTHING_BEHIND);
+    const { storage } = part.component as Extension;
+    if (storage !== undefined) storages.set(id, storage);
+    return part;
+  });
   const exporters = usedIds(config.pipelines, 'exporters')
     .map((id) => [id, build('exporter', config.exporters, id, NOTHING_BEHIND)] as const);
   const place = (section: 'receivers' | 'exporters', id: string): CountedPlace => {
@@ -176,8 +184,7 @@ function buildStages(options: GraphOptions, host: Host): Stages {
     return build('receiver', config.receivers, id, next);
   });
   return {
-    extensions: [...config.extensions.keys()].map((id) =>
-      build('extension', config.extensions, id, NOTHING_BEHIND)),
+    extensions,
     exporters: exporters.map(([, part]) => part),
     processors: pipelines.map(({ parts }) => parts),
     receivers,
@@ -265,7 +272,11 @@ type Build = (
   pipelineId?: string,
 ) => Part;
 
-function createBuilder(options: GraphOptions, host: Host): Build {
+function createBuilder(
+  options: GraphOptions,
+  host: Host,
+  storages: ReadonlyMap<string, Storage>,
+): Build {
   const { factories, world, log, counters, folder, agentId } = options;
   return (kind, section, id, next, pipelineId) => {
     const defined = section.get(id);
@@ -275,6 +286,7 @@ function createBuilder(options: GraphOptions, host: Host): Build {
     const labels = pipelineId === undefined ? { [kind]: id } : { [kind]: id, pipeline: pipelineId };
     const context: ComponentContext = {
       id, world, counters, host, agentId,
+      storage: (extensionId) => storages.get(extensionId) ?? null,
       log: log.child(labels),
       folder: join(folder, kind, folderName(defined), ...(pipelineId ?? '').split('/')),
     };

@@ -4,7 +4,7 @@
 // ones that the Collector accepts (`filelog`); `filelog/x` and `file_log/x` are the same component.
 
 import { z } from 'zod';
-import { closestWord, knownHint, type ConfigProblem } from './errors.ts';
+import { closestWord, knownHint, type ConfigPath, type ConfigProblem } from './errors.ts';
 import { parseWith, problemAt } from './parse.ts';
 import type { ConfigTree } from './tree.ts';
 
@@ -19,6 +19,12 @@ export interface ComponentSchema {
   readonly aliases?: readonly string[] | undefined;
   readonly signals: readonly SignalName[];
   readonly schema: z.ZodType;
+  /** The extensions that a parsed configuration names, and where in it; they must run. */
+  readonly uses?: ((config: any) => readonly {
+    readonly path: ConfigPath;
+    readonly id: string;
+    readonly type: string;
+  }[]) | undefined;
 }
 
 /** The sections of the file and the kind of component that stands in each. */

@@ -129,6 +129,7 @@ function readAgent(loaded: Loaded, known: readonly ComponentSchema[]): LoadedAge
     ...sections.flatMap((one) => one.problems),
     ...pipelines.problems,
     ...extensions.problems,
+    ...usedExtensions(extensions.value, context),
   ]);
   if (!top.ok) throw new TypeError('a failed parse without a problem');
   const config = assemble(top.value, sections, pipelines.value, extensions.value);
@@ -173,6 +174,26 @@ function readExtensions(context: Context): Checked<string[]> {
   const parsed = parseWith(extensionIds, context.tree, path);
   if (!parsed.ok) return { value: [], problems: [] };
   return readIds('extensions', parsed.value, path, null, context);
+}
+
+/** Components may name an extension in their settings: it must run, and be of the right type. */
+function usedExtensions(running: readonly string[], { tree, sections }: Context): ConfigProblem[] {
+  const extensions = sections.find((one) => one.name === 'extensions')!;
+  return sections.flatMap((section) => [...section.components].flatMap(([id, { config }]) =>
+    (section.schemaOf(id)?.uses?.(config) ?? []).flatMap((used) => {
+      const report = (why: string, hint: string) =>
+        [problemAt(tree, [section.name, id, ...used.path], { why, hint })];
+      const found = extensions.find(used.id);
+      if (found === null) {
+        return report(`the extension "${used.id}" is not defined`, 'define it below extensions:');
+      }
+      if (extensions.schemaOf(found)?.type !== used.type) {
+        return report(`the extension "${used.id}" is not of type ${used.type}`,
+          `name an extension of type ${used.type}`);
+      }
+      if (running.includes(found)) return [];
+      return report(`the extension "${used.id}" does not run`, 'list it in service.extensions');
+    })));
 }
 
 function readPipeline(

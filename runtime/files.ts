@@ -17,6 +17,8 @@ export interface FileStat {
   /** When the file came to be; 0 where the file system does not know. */
   readonly createdMs: number;
   readonly kind: 'file' | 'folder' | 'other';
+  /** Who may read, write and execute it, as chmod counts; absent where the system has no such. */
+  readonly permissions?: number;
 }
 
 export interface FolderEntry {
@@ -59,7 +61,8 @@ export interface Files {
    * can make the reader wait. Null when it is not there or its process has ended.
    */
   readKernelText(path: string): string | null;
-  makeFolder(folder: string): Promise<void>;
+  /** Also those above it. `permissions` are set on it, whether it was there or not. */
+  makeFolder(folder: string, permissions?: number): Promise<void>;
   rename(source: string, target: string): Promise<void>;
   /** Removes a file or a whole folder; nothing happens when it is not there. */
   remove(path: string): Promise<void>;
@@ -95,8 +98,9 @@ export function createFiles(): Files {
     realPath: (path) => orNull(fs.realpath(path)),
     readLink: (path) => orNull(fs.readlink(path)),
     readKernelText,
-    makeFolder: async (folder) => {
+    makeFolder: async (folder, permissions) => {
       await fs.mkdir(folder, { recursive: true });
+      if (permissions !== undefined) await fs.chmod(folder, permissions);
     },
     rename: (source, target) => fs.rename(source, target),
     remove: (path) => fs.rm(path, { recursive: true, force: true }),
@@ -201,6 +205,7 @@ function fileStat(stat: Awaited<ReturnType<typeof fs.stat>>): FileStat {
     modifiedMs: Number(stat.mtimeMs),
     createdMs: Number(stat.birthtimeMs),
     kind: stat.isFile() ? 'file' : stat.isDirectory() ? 'folder' : 'other',
+    ...(process.platform === 'win32' ? {} : { permissions: Number(stat.mode) & 0o777 }),
   };
 }
 

@@ -16,7 +16,8 @@ import { parseEndpoint } from '../../runtime/net.ts';
 import { createQueuedExporter } from '../queue/exporter.ts';
 import { createSendingExporter } from './sending/delivery.ts';
 import {
-  clientTls, headers, queueOptions, readClientTls, retryOnFailure, retryOptions, sendingQueue,
+  clientTls, headers, queueOptions, queueStorage, readClientTls, retryOnFailure, retryOptions,
+  sendingQueue,
 } from './sending/settings.ts';
 
 const schema = strictObject({
@@ -56,6 +57,7 @@ export const otlpExporter: ExporterFactory<OtlpExporterConfig> = {
   aliases: ['otlp_grpc'],
   signals: SIGNALS,
   schema,
+  uses: queueStorage,
   create: createOtlpExporter,
 };
 
@@ -93,7 +95,9 @@ function createOtlpExporter(config: OtlpExporterConfig, context: ComponentContex
   };
   const queue = queueOptions(config.sending_queue);
   if (queue === null) return createSendingExporter(open, delivery);
-  return createQueuedExporter(open, { context, delivery, queue });
+  const { storage: storageId } = config.sending_queue;
+  const storage = storageId === undefined ? null : context.storage?.(storageId) ?? null;
+  return createQueuedExporter(open, { context, delivery, queue, storage });
 }
 
 function keepaliveOf(config: NonNullable<OtlpExporterConfig['keepalive']>) {

@@ -14,7 +14,8 @@ import { SIGNALS, type Signal } from '../../proto/otlp/model.ts';
 import { createQueuedExporter } from '../queue/exporter.ts';
 import { createSendingExporter } from './sending/delivery.ts';
 import {
-  clientTls, headers, queueOptions, readClientTls, retryOnFailure, retryOptions, sendingQueue,
+  clientTls, headers, queueOptions, queueStorage, readClientTls, retryOnFailure, retryOptions,
+  sendingQueue,
 } from './sending/settings.ts';
 
 const address = (describe: string) => z.string().refine(isHttpUrl, {
@@ -62,6 +63,7 @@ export const otlpHttpExporter: ExporterFactory<OtlpHttpExporterConfig> = {
   aliases: ['otlphttp'],
   signals: SIGNALS,
   schema,
+  uses: queueStorage,
   create: createOtlpHttpExporter,
 };
 
@@ -95,7 +97,9 @@ function createOtlpHttpExporter(
   };
   const queue = queueOptions(config.sending_queue);
   if (queue === null) return createSendingExporter(open, delivery);
-  return createQueuedExporter(open, { context, delivery, queue });
+  const { storage: storageId } = config.sending_queue;
+  const storage = storageId === undefined ? null : context.storage?.(storageId) ?? null;
+  return createQueuedExporter(open, { context, delivery, queue, storage });
 }
 
 function urlOf(config: OtlpHttpExporterConfig, signal: Signal): string {

@@ -9,10 +9,12 @@
 //   after the next start.
 
 import { setMaxListeners } from 'node:events';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Sender } from '../../proto/contract/arrival.ts';
 import type { Batch } from '../../proto/contract/batch.ts';
-import type { ComponentContext, Consumer, Exporter } from '../../proto/contract/component.ts';
+import type {
+  ComponentContext, Consumer, Exporter, Storage,
+} from '../../proto/contract/component.ts';
 import { retryable } from '../../proto/contract/outcome.ts';
 import { OperatorError, systemCause } from '../../runtime/errors.ts';
 import {
@@ -20,6 +22,7 @@ import {
 } from '../exporters/sending/delivery.ts';
 import { countExporter } from '../throughput.ts';
 import { createDeadLetters, type DeadLetters } from './dead_letters.ts';
+import { parseSegmentName } from './format.ts';
 import { createQueue, type Queue, type QueueOptions, type Taken } from './queue.ts';
 
 export const limits = {
@@ -33,6 +36,8 @@ export interface QueuedExporterOptions {
   readonly context: ComponentContext;
   readonly delivery: DeliveryOptions;
   readonly queue: Pick<QueueOptions, 'size' | 'whenFull'>;
+  /** Where the queue lies, when not in the exporter's own folder. */
+  readonly storage?: Storage | null;
 }
 
 interface Working {
@@ -68,13 +73,19 @@ export function createQueuedExporter(
 }
 
 async function begin(opened: Sender, options: QueuedExporterOptions): Promise<Working> {
-  const { id, world, counters, log } = options.context;
-  const folder = join(options.context.folder, 'queue');
+  const { id, counters } = options.context;
+  const home = await homeOf(options);
+  const folder = join(home, 'queue');
+  const keys = options.storage?.keys() ?? [];
   let queue: Queue;
   try {
-    queue = await createQueue({ ...options.context, folder, ...options.queue });
+    queue = await createQueue({ ...options.context, folder, ...options.queue, keys });
   } catch (error) {
     await opened.close();
+    if (error instanceof OperatorError) {
+      throw new OperatorError(`cannot open the queue of exporter ${id}: ${error.message}`,
+        error.hint);
+    }
     throw new OperatorError(`cannot open the queue of exporter ${id}: ${systemCause(error)}`,
       `make ${folder} a folder that this user may write, or set sending_queue.enabled to false`);
   }
@@ -95,7 +106,7 @@ async function begin(opened: Sender, options: QueuedExporterOptions): Promise<Wo
   const counted = countExporter({
     consume: (batch, abort) => delivery.consume(batch, abort, attempts.get(batch)),
   }, { id, signals: [], counters });
-  const letters = createDeadLetters(options.context.folder, world.files, log);
+  const letters = createDeadLetters(home, options.context, keys);
   const work = async () => {
     for (;;) {
       const taken = await queue.take(stopping.signal);
@@ -106,6 +117,18 @@ async function begin(opened: Sender, options: QueuedExporterOptions): Promise<Wo
   };
   const senders = Array.from({ length: options.delivery.concurrency }, () => work());
   return { queue, sender, delivery, stopping, senders, reachable: () => reachable };
+}
+
+/** The folder of the queue and of what the peer refused. */
+async function homeOf({ context, storage = null }: QueuedExporterOptions): Promise<string> {
+  if (storage === null) return context.folder;
+  const { id, folder, log, world } = context;
+  const left = await world.files.list(join(folder, 'queue')).catch(() => null);
+  if (left?.some(({ name }) => parseSegmentName(name) !== null) === true) {
+    log.error(`the exporter ${id} has another storage now; what is in ${join(folder, 'queue')} is `
+      + 'not sent: start it once without sending_queue.storage to send that');
+  }
+  return join(storage.directory, 'exporter', basename(folder));
 }
 
 /** Until the peer has its final verdict, or the exporter stops; then the batch stays queued. */
@@ -120,7 +143,9 @@ async function deliver(
     // Attempts under way are ended by the delivery, when its own time to stop is over.
     const outcome = await counted.consume(taken.batch, new AbortController().signal);
     if (outcome.status === 'rejected') await letters.keep(taken, outcome.reason);
-    if (outcome.status !== 'retryable') return taken.done();
+    if (outcome.status !== 'retryable') {
+      return taken.done(outcome.status === 'rejected' ? 'refused' : undefined);
+    }
     await world.clock.sleep(limits.pauseMs, stopping);
     if (stopping.aborted) return;
   }

@@ -53,12 +53,12 @@ export async function readHeader(pieces: Pieces): Promise<SegmentHeader | null> 
   return null;
 }
 
-/** Which sequences a record of a segment can have. */
+/** Which sequences a record can have. */
 export interface Expected {
   /** It must be above this one. */
   readonly after: number;
-  /** The first sequence of the segment. */
-  readonly first: number;
+  /** And at most this. */
+  readonly last: number;
 }
 
 /** The record at `at`, or else the first valid one behind it. */
@@ -90,14 +90,12 @@ async function recordAt(
 }
 
 /** What claims to be a record at `at`, if it fits and can be here. */
-async function headAt(pieces: Pieces, at: number, { after, first }: Expected) {
+async function headAt(pieces: Pieces, at: number, { after, last }: Expected) {
   const bytes = await pieces.view(at, RECORD_HEAD_BYTES);
   const length = claimedBytes(bytes, 0);
   if (length === null || length > pieces.sizeBytes - at) return null;
   const head = decodeHead(bytes, 0);
-  if (head === null || head.sequence <= after) return null;
-  // No segment has more records than heads fit into it.
-  if (head.sequence - first > pieces.sizeBytes / RECORD_HEAD_BYTES) return null;
+  if (head === null || head.sequence <= after || head.sequence > last) return null;
   return { record: { ...head, start: at, end: at + length }, crc: bytes.readUInt32LE(8) };
 }
 

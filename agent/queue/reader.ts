@@ -12,7 +12,7 @@ import { DecodeError } from '../../proto/protobuf/error.ts';
 import {
   claimedBytes, decodeRecord, openRecord, RECORD_HEAD_BYTES, type FoundRecord,
 } from './format.ts';
-import { createPieces, nextRecord } from './pieces.ts';
+import { createPieces, nextRecord, type Expected } from './pieces.ts';
 import type { Quarantine } from './quarantine.ts';
 import type { Segment, SequenceRange } from './segment.ts';
 import type { Sealed } from './writer.ts';
@@ -111,7 +111,8 @@ export function createReader(options: ReaderOptions): Reader {
     const chunk = await readChunk(file.open, at, segment!.bytes);
     // It was dropped meanwhile.
     if (position.segment !== segment || position.at !== at) return;
-    const records = recordsOf(chunk, position.sequence, hasRoom() ? undefined : 1);
+    const records = recordsOf(chunk, { after: position.sequence, last: segment!.last },
+      hasRoom() ? undefined : 1);
     if (records.length === 0) return skipDamage(file.open, position, options);
     for (const record of records) {
       position.at = at + record.end;
@@ -225,18 +226,22 @@ async function readChunk(file: OpenFile, at: number, end: number): Promise<Buffe
 }
 
 /** The valid records that follow each other from the beginning of `chunk` on. */
-function recordsOf(chunk: Buffer, after: number, max = Number.POSITIVE_INFINITY): FoundRecord[] {
+function recordsOf(
+  chunk: Buffer,
+  { after, last }: Expected,
+  max = Number.POSITIVE_INFINITY,
+): FoundRecord[] {
   const found: FoundRecord[] = [];
   let at = 0;
-  let last = after;
+  let before = after;
   while (found.length < max && chunk.length - at >= RECORD_HEAD_BYTES) {
     const record = decodeRecord(chunk, at);
-    if (record === null || record.sequence !== last + 1) {
-      if (record === null || found.length > 0 || record.sequence <= last) break;
-    }
+    if (record === null || record.sequence <= before || record.sequence > last) break;
+    // Only the first may leave out sequences: those in between are damaged, or missing.
+    if (found.length > 0 && record.sequence !== before + 1) break;
     found.push(record);
     at = record.end;
-    last = record.sequence;
+    before = record.sequence;
   }
   return found;
 }
@@ -250,7 +255,7 @@ async function skipDamage(
   const segment = position.segment!;
   const { at } = position;
   const record = await nextRecord(createPieces(file, segment.bytes), at,
-    { after: position.sequence, first: segment.first });
+    { after: position.sequence, last: segment.last });
   if (position.segment !== segment || position.at !== at) return;
   const end = record?.start ?? segment.bytes;
   const to = record === null ? segment.last : record.sequence - 1;

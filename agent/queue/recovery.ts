@@ -14,7 +14,7 @@
 //   missed.
 
 import { join } from 'node:path';
-import { errorMessage, OperatorError } from '../../runtime/errors.ts';
+import { errorCode, errorMessage, OperatorError } from '../../runtime/errors.ts';
 import type { Files, OpenFile } from '../../runtime/files.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { KeyRing } from './cipher.ts';
@@ -66,7 +66,7 @@ interface Place {
  */
 export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const { folder, files } = options;
-  await files.makeFolder(folder);
+  await makePrivate(options);
   const names = ((await files.list(folder)) ?? [])
     .filter(({ kind }) => kind === 'file').map(({ name }) => name);
   const cursor = names.includes(CURSOR) ? await readCursor(options) : null;
@@ -141,6 +141,17 @@ function placesOf(folder: string, names: readonly string[]): Place[] {
   return found.map((place, index) => ({
     ...place, before: found[index + 1]?.first ?? Number.POSITIVE_INFINITY,
   }));
+}
+
+/** Only the agent's user may look into it. */
+async function makePrivate({ folder, files, log }: RecoveryOptions): Promise<void> {
+  try {
+    await files.makeFolder(folder, 0o700);
+  } catch (error) {
+    // It may be there, and be somebody else's; whether it can be used shows itself.
+    if (errorCode(error) !== 'EPERM') throw error;
+    log.warn(`cannot keep others out of ${folder}: ${errorMessage(error)}`);
+  }
 }
 
 /** One that cannot be removed now is removed at the next start. */

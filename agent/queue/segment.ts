@@ -5,7 +5,7 @@
 // again.
 
 import {
-  HEADER_BYTES, limits as formatLimits, type RecordSeal, type SegmentHeader,
+  HEADER_BYTES, limits as formatLimits, RECORD_HEAD_BYTES, type RecordSeal, type SegmentHeader,
 } from './format.ts';
 import { nextRecord, readHeader, type Pieces } from './pieces.ts';
 
@@ -87,13 +87,15 @@ export async function scanSegment(
   const damages: Damage[] = [];
   const missing: SequenceRange[] = [];
   const startAt = header === null ? 0 : HEADER_BYTES;
+  // No segment has more records than heads fit into it.
+  const most = first + Math.ceil(pieces.sizeBytes / RECORD_HEAD_BYTES);
   let at = startAt;
   let last = first - 1;
   let resumeAt = -1;
   let records = 0;
   let items = 0;
   for (;;) {
-    const record = await nextRecord(pieces, at, { after: last, first });
+    const record = await nextRecord(pieces, at, { after: last, last: most });
     if (record === null || record.sequence >= before) break;
     if (record.start > at) damages.push({ start: at, end: record.start });
     if (record.sequence > last + 1) missing.push({ from: last + 1, to: record.sequence - 1 });

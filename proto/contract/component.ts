@@ -42,7 +42,21 @@ export type Exporter = Component & Consumer & {
    */
   readonly queued?: boolean;
 };
-export type Extension = Component;
+export type Extension = Component & {
+  /** For components that name it as their storage. */
+  readonly storage?: Storage;
+};
+
+/** A place for what components keep, other than their own folder. */
+export interface Storage {
+  /** It exists when the extension has started. */
+  readonly directory: string;
+  /**
+   * Keys of 32 bytes for what lies there: the first is to write with, all are to read with. None:
+   * it is not encrypted. Known when the extension has started.
+   */
+  keys(): readonly Uint8Array[];
+}
 
 export type ComponentKind = 'receiver' | 'processor' | 'exporter' | 'extension';
 
@@ -61,6 +75,8 @@ export interface ComponentContext {
   readonly agentId: string;
   /** The state of the whole process, for components that report on it. */
   readonly host: Host;
+  /** The storage of the extension of this name; null when it has none. */
+  readonly storage?: (extensionId: string) => Storage | null;
 }
 
 export interface Host {
@@ -81,7 +97,16 @@ export interface Factory<C, K extends ComponentKind, T extends Component> {
   /** The signals it can take part in. Empty for extensions. */
   readonly signals: readonly Signal[];
   readonly schema: z.ZodType<C>;
+  /** The extensions that a configuration names; they must run. */
+  readonly uses?: (config: C) => readonly UsedExtension[];
   create(config: C, context: ComponentContext, next: Consumer): T;
+}
+
+/** That of `type` and the id that stands at `path` of a component's configuration. */
+export interface UsedExtension {
+  readonly path: readonly string[];
+  readonly id: string;
+  readonly type: string;
 }
 
 export type ReceiverFactory<C> = Factory<C, 'receiver', Receiver>;

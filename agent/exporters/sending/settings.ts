@@ -4,13 +4,14 @@
 // - retry_on_failure.max_elapsed_time is 0: a batch is tried for as long as somebody wants it
 //   delivered. The Collector drops it after 300 s.
 // - sending_queue is on disk, synced before anybody is answered, and full at 1 GiB or a tenth of
-//   the disk; it then blocks its sources. Without it an exporter answers when the peer has.
+//   the disk; it then blocks its sources. `storage` says where, not whether. Without it an exporter answers when the peer has.
 // - Keys for what is not built are refused by name, with what to do instead.
 
 import { z } from 'zod';
 import {
-  byteSize, count, duration, fault, refusedKey, secret, section,
+  byteSize, count, duration, fault, percentage, refusedKey, secret, section,
 } from '../../../config/schema.ts';
+import type { UsedExtension } from '../../../proto/contract/component.ts';
 import { readClientPem, type ClientTls } from '../../../proto/tls.ts';
 import type { Files } from '../../../runtime/files.ts';
 import type { RetryOptions } from '../../../runtime/retry.ts';
@@ -101,8 +102,6 @@ export function retryOptions(
   };
 }
 
-/** A tenth of the file system at most, whatever `queue_size` says. */
-const QUEUE_DISK_SHARE = 0.1;
 /** Fewer bytes than this were meant to be requests, as the Collector counts. */
 const QUEUE_BYTES_MIN = 1024 * 1024;
 
@@ -118,14 +117,20 @@ export const sendingQueue = () => section({
   drop_oldest: z.boolean()
     .describe('When full, the oldest is dropped and counted; needs block_on_overflow: false.')
     .default(false),
+  disk_share: percentage()
+    .describe('Most of its file system that it may take, whatever queue_size says.')
+    .prefault('10%'),
   storage: z.string().min(1)
-    .describe('Accepted: the queue is always in the data folder of the exporter.').optional(),
+    .describe('A file_storage extension; absent: the data folder of the exporter.').optional(),
   wait_for_result: refusedKey('set enabled to false to wait for the answer of the peer'),
   batch: refusedKey('put the batch processor into the pipeline'),
 }).superRefine((queue, ctx) => {
   if (queue.drop_oldest && queue.block_on_overflow) {
     fault(ctx, 'contradicts block_on_overflow', 'set block_on_overflow to false as well',
       ['drop_oldest']);
+  }
+  if (queue.disk_share === 0) {
+    fault(ctx, 'must be more than 0', 'write a percentage such as 10%', ['disk_share']);
   }
   if (queue.sizer === 'bytes' && queue.queue_size < QUEUE_BYTES_MIN) {
     fault(ctx, 'is less than 1MiB', 'write a size such as 1GiB, or set sizer to requests',
@@ -134,6 +139,12 @@ export const sendingQueue = () => section({
 });
 
 export type SendingQueueConfig = z.output<ReturnType<typeof sendingQueue>>;
+
+/** The extension that `sending_queue.storage` names. */
+export const queueStorage = (
+  { sending_queue: { storage: id } }: { readonly sending_queue: SendingQueueConfig },
+): UsedExtension[] =>
+  (id === undefined ? [] : [{ path: ['sending_queue', 'storage'], id, type: 'file_storage' }]);
 
 /** Null: no queue. */
 export function queueOptions(
@@ -145,7 +156,7 @@ export function queueOptions(
   return {
     size: {
       bytesMax: bound('bytes'), itemsMax: bound('items'), batchesMax: bound('requests'),
-      diskShareMax: QUEUE_DISK_SHARE,
+      diskShareMax: config.disk_share / 100,
     },
     whenFull: !config.block_on_overflow && config.drop_oldest ? 'drop_oldest' : 'refuse',
   };

@@ -9,7 +9,7 @@ import { createFiles } from '../../../runtime/files.ts';
 import { itemKeys, NEVER, settle, temporaryFolder } from '../../contract/fakes.ts';
 import type { FaultyFiles } from '../../contract/faulty_files.ts';
 import {
-  batchOf, drain, faultyDisk, large, namesOf, openOn, SMALL, takeSoon, type Opened,
+  batchOf, drain, faultyDisk, large, mortal, namesOf, openOn, SMALL, takeSoon, type Opened,
 } from './open.ts';
 
 interface Told {
@@ -20,7 +20,7 @@ interface Told {
 }
 
 /** Fills, drains partly, opens again, with every kind of file operation in it. */
-async function scenario(disk: FaultyFiles, told: Told): Promise<void> {
+async function scenario(disk: Pick<FaultyFiles, 'files'>, told: Told): Promise<void> {
   const put = async ({ queue }: Opened, name: string) => {
     const outcome = await queue.put(large(name), NEVER);
     if (outcome.status === 'accepted') told.accepted.add(name);
@@ -69,8 +69,10 @@ test('queue: a crash at any operation loses nothing that was acknowledged', asyn
     for (const seed of [1, 2, 3]) {
       const disk = faultyDisk(seed * 1000 + number);
       const told: Told = { accepted: new Set(), done: new Set() };
+      const process = mortal(disk);
       disk.crashAt(number);
-      await Promise.race([scenario(disk, told), crashed(disk)]);
+      await Promise.race([scenario(process, told), crashed(disk)]);
+      process.die();
       await checkAfter(disk, told, `crash at operation ${number}, seed ${seed}`);
     }
   }
@@ -89,8 +91,10 @@ for (const code of ['EIO', 'ENOSPC']) {
       const told: Told = { accepted: new Set(), done: new Set() };
       disk.failAt(number, code);
       // A folder that cannot be listed is the one thing that keeps a queue from opening.
-      await scenario(disk, told).catch((error: unknown) =>
+      const process = mortal(disk);
+      await scenario(process, told).catch((error: unknown) =>
         assert.match(String(error), /injected/));
+      process.die();
       await checkAfter(disk, told, `${code} at operation ${number}`);
     }
   });

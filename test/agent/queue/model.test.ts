@@ -9,7 +9,9 @@ import fc from 'fast-check';
 import type { Taken } from '../../../agent/queue/queue.ts';
 import { itemKeys, NEVER, settle } from '../../contract/fakes.ts';
 import type { FaultyFiles } from '../../contract/faulty_files.ts';
-import { batchOf, drain, faultyDisk, large, openOn, SMALL, takeSoon, type Opened } from './open.ts';
+import {
+  batchOf, drain, faultyDisk, large, mortal, openOn, SMALL, takeSoon, type Opened,
+} from './open.ts';
 
 /** What must be in the queue, by name. */
 interface Model {
@@ -26,6 +28,7 @@ interface Model {
 
 interface Real {
   readonly disk: FaultyFiles;
+  process: ReturnType<typeof mortal>;
   opened: Opened;
   taken: Map<string, Taken>;
 }
@@ -86,8 +89,10 @@ function reopen(how: 'stop' | 'crash'): Command {
     run: async (model, real) => {
       if (how === 'stop') await real.opened.queue.stop();
       else await settle();
+      real.process.die();
       real.disk.crash();
-      real.opened = await openOn(real.disk, SMALL);
+      real.process = mortal(real.disk);
+      real.opened = await openOn(real.process, SMALL);
       const { keys } = await drain(real.opened.queue);
       const names = keys.filter((key) => key.startsWith('n'));
       const must = [...model.taken, ...model.waiting];
@@ -120,8 +125,9 @@ const commands = fc.commands([
 test('queue: random commands behave like the model', async () => {
   await fc.assert(fc.asyncProperty(commands, fc.nat(1e6), async (sequence, seed) => {
     const disk = faultyDisk(seed);
-    const opened = await openOn(disk, SMALL);
-    const real: Real = { disk, opened, taken: new Map() };
+    const process = mortal(disk);
+    const opened = await openOn(process, SMALL);
+    const real: Real = { disk, process, opened, taken: new Map() };
     const model: Model = {
       waiting: [], taken: [], acknowledged: new Set(), refused: new Set(), count: 0,
     };

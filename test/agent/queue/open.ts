@@ -7,6 +7,7 @@ import { createPieces, type Pieces } from '../../../agent/queue/pieces.ts';
 import { createQueue, type Queue, type QueueOptions } from '../../../agent/queue/queue.ts';
 import type { Batch } from '../../../proto/contract/batch.ts';
 import { createCounters } from '../../../runtime/counters.ts';
+import type { Files } from '../../../runtime/files.ts';
 import { createSeededRandom } from '../../../runtime/random.ts';
 import { createWorld, type World } from '../../../runtime/world.ts';
 import { batchOfKeys, createRecordingLog, itemKeys, NEVER } from '../../contract/fakes.ts';
@@ -32,6 +33,19 @@ export interface Opened {
 }
 
 export const faultyDisk = (seed = 1): FaultyFiles => createFaultyFiles(seed);
+
+/** The disk as a process sees it that can die: afterwards none of its calls comes back. */
+export function mortal({ files }: Pick<FaultyFiles, 'files'>): { files: Files; die(): void } {
+  let alive = true;
+  const guarded = Object.entries(files).map(([name, call]) => [name, (...args: unknown[]) =>
+    (alive ? (call as (...all: unknown[]) => unknown)(...args) : new Promise(() => {}))]);
+  return {
+    files: Object.fromEntries(guarded) as Files,
+    die: () => {
+      alive = false;
+    },
+  };
+}
 
 export async function openOn(
   { files }: Pick<FaultyFiles, 'files'>,

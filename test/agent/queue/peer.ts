@@ -25,6 +25,7 @@ export function setUp(
   context: ComponentContext,
   answer: Answer,
   retry: typeof RETRY | null = RETRY,
+  keys: readonly Uint8Array[] = [],
 ) {
   const sent: Sent[] = [];
   const delivered: string[] = [];
@@ -40,6 +41,7 @@ export function setUp(
     context,
     delivery: { ...context, retry, concurrency: 4 },
     queue: { size: SIZE, whenFull: 'refuse' },
+    ...(keys.length === 0 ? {} : { storage: { directory: '/storage', keys: () => keys } }),
   });
   return { exporter, sent, delivered };
 }
