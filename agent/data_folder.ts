@@ -47,8 +47,11 @@ async function readId(path: string, { files, random }: World): Promise<string> {
     throw new OperatorError(`cannot read ${path}: it does not hold the id of an agent`,
       'restore it, or remove it to give this agent a new id');
   }
-  // Written at every start: a folder that cannot be written is found now, not when it matters.
-  await files.replace(path, `${JSON.stringify({ id })}\n`);
+  // Written at every start: a folder that cannot be written is found now, not when it matters. A
+  // full disk is no reason to stay away: what is in the queue makes room when it is delivered.
+  await files.replace(path, `${JSON.stringify({ id })}\n`).catch((error: unknown) => {
+    if (text === null || errorCode(error) !== 'ENOSPC') throw error;
+  });
   return id;
 }
 

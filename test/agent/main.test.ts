@@ -116,6 +116,20 @@ test('agent: a data folder without permission is told', {
   await assert.rejects(openDataFolder(folder, createWorld()), refused(/permission denied/));
 });
 
+test('agent: a full disk does not keep an agent from starting that has started before', async () => {
+  const folder = temporaryFolder();
+  const world = createWorld();
+  const full = { ...world, files: { ...world.files, replace: async () => {
+    throw Object.assign(new Error('no space left'), { code: 'ENOSPC' });
+  } } };
+  await assert.rejects(openDataFolder(folder, full), refused(/the disk is full/));
+  const { agentId, release } = await openDataFolder(folder, world);
+  release();
+  const again = await openDataFolder(folder, full);
+  again.release();
+  assert.equal(again.agentId, agentId);
+});
+
 test('agent: when a component cannot start nothing is left', () => withoutLeaks(async () => {
   const other = createServer();
   await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve));
