@@ -1,19 +1,24 @@
 // How fast the queue takes batches, with a sync before every answer, and how fast it hands them
-// out. Beside it a yardstick on the same disk in the same run: the same bytes appended to a file,
-// in groups as large as the queue's, with a sync after each. Variants take turns in one process;
-// the figure is the median of the rounds. Wall time counts, since the disk is what is waited for.
+// out; beside it, in the same run, the same queue on a disk whose syncs do nothing, the same queue
+// encrypted, and a yardstick: the same bytes appended to a file, in groups as large as the queue's,
+// with a sync after each. Variants take turns in one process; the figure is the median of the
+// rounds. Wall time counts, since the disk is what is waited for. Last, how long a queue of --start
+// MiB takes to open, and for how long at most the event loop stood still meanwhile.
 //
-//   npx tsx test/bench/queue.ts [--rounds N] [--mib N]
+//   npx tsx test/bench/queue.ts [--rounds N] [--mib N] [--start N]
 
+import { setMaxListeners } from 'node:events';
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import { crc32c } from '../../agent/queue/crc32c.ts';
-import { createQueue } from '../../agent/queue/queue.ts';
+import { createQueue, type Queue } from '../../agent/queue/queue.ts';
 import { limits } from '../../agent/queue/writer.ts';
 import { Batch } from '../../proto/contract/batch.ts';
 import { createCounters } from '../../runtime/counters.ts';
+import type { Files } from '../../runtime/files.ts';
 import { SILENT_LOG } from '../../runtime/log.ts';
 import { createWorld } from '../../runtime/world.ts';
 import { batchOfKeys, NEVER } from '../contract/fakes.ts';
@@ -22,56 +27,128 @@ const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     mib: { type: 'string', default: '64' },
+    start: { type: 'string', default: '1024' },
   },
 });
 const totalBytes = Number(values.mib) * 1024 * 1024;
+const { files } = createWorld();
+// Every sender of a queue listens to it.
+setMaxListeners(0, NEVER);
+
+interface Variant {
+  readonly files: Files;
+  readonly keys: readonly Uint8Array[];
+}
+
+const VARIANTS = {
+  synced: { files, keys: [] },
+  unsynced: { files: withoutSync(files), keys: [] },
+  encrypted: { files, keys: [Buffer.alloc(32, 7)] },
+  'encrypted, unsynced': { files: withoutSync(files), keys: [Buffer.alloc(32, 7)] },
+} as const satisfies Record<string, Variant>;
+type VariantName = keyof typeof VARIANTS;
+const NAMES = Object.keys(VARIANTS) as VariantName[];
 
 for (const [name, batchBytes, senders] of [
   ['8 KiB, 1 sender', 8192, 1], ['8 KiB, 64 senders', 8192, 64],
   ['256 KiB, 1 sender', 262_144, 1], ['256 KiB, 16 senders', 262_144, 16],
 ] as const) {
-  const batch = Batch.fromBytes('logs', batchOfKeys('logs', ['x'.repeat(batchBytes)]).bytes);
+  const batch = batchOfBytes(batchBytes);
   // A single sender waits for each sync: fewer bytes tell as much.
   const count = Math.floor(totalBytes / batchBytes / (senders === 1 ? 8 : 1));
   const groupBytes = Math.min(limits.groupBytesMax, senders * batchBytes);
-  const rounds: { put: number; take: number; plain: number }[] = [];
+  const rounds: (Record<VariantName, { put: number; take: number }> & { plain: number })[] = [];
   for (let round = 0; round < Number(values.rounds); round++) {
     const plain = plainAppend(batch.bytes, count, groupBytes);
-    rounds.push({ plain, ...await throughQueue(batch, count, senders) });
+    const times = { plain } as (typeof rounds)[number];
+    for (const variant of round % 2 === 0 ? NAMES : NAMES.toReversed()) {
+      times[variant] = await throughQueue(batch, count, senders, VARIANTS[variant]);
+    }
+    rounds.push(times);
   }
-  const rate = (of: (one: (typeof rounds)[number]) => number) => median(rounds.map(of));
-  const mb = (seconds: number) => (count * batch.bytes.length / 1e6 / seconds).toFixed(0);
-  const put = rate((one) => one.put);
-  console.log(`${name.padEnd(20)} put ${mb(put).padStart(4)} MB/s `
-    + `${(count / put).toFixed(0).padStart(6)} batches/s  `
-    + `${(rate((one) => one.plain) / put).toFixed(2)}x of plain append  `
-    + `take ${mb(rate((one) => one.take))} MB/s`);
+  const put = (variant: VariantName) => median(rounds.map((one) => one[variant].put));
+  const take = median(rounds.map((one) => one.synced.take));
+  const mb = (seconds: number) => `${(count * batch.bytes.length / 1e6 / seconds).toFixed(0)} MB/s`;
+  const times = (variant: VariantName, base: VariantName) =>
+    `${(put(base) / put(variant)).toFixed(2)}x`;
+  const plain = median(rounds.map((one) => one.plain));
+  console.log(`${name}: put ${mb(put('synced'))}, ${(count / put('synced')).toFixed(0)} batches/s; `
+    + `fsync off ${mb(put('unsynced'))}, fsync on is ${times('synced', 'unsynced')} of it; `
+    + `encrypted ${times('encrypted', 'synced')} of plain, `
+    + `${times('encrypted, unsynced', 'unsynced')} with fsync off; `
+    + `${(plain / put('synced')).toFixed(2)}x of plain append; take ${mb(take)}`);
 }
 const sample = Buffer.alloc(64 * 1024 * 1024, 7);
 const startMs = performance.now();
 crc32c(sample);
 console.log(`crc32c ${(sample.length / 1000 / (performance.now() - startMs)).toFixed(0)} MB/s`);
+for (const bytes of [8192, 262_144, 8 * 1024 * 1024]) await measureStart(bytes);
 
-async function throughQueue(batch: Batch, count: number, senders: number) {
-  const folder = mkdtempSync(join(tmpdir(), 'binnacle-bench-'));
-  const queue = await createQueue({
-    folder, agentId: '11111111-2222-4333-8444-555555555555', id: 'bench', world: createWorld(), log: SILENT_LOG,
+function withoutSync(real: Files): Files {
+  return {
+    ...real,
+    syncFolder: async () => {},
+    open: async (path, mode) => {
+      const file = await real.open(path, mode);
+      return file === null ? null : { ...file, sync: async () => {} };
+    },
+  };
+}
+
+function batchOfBytes(bytes: number): Batch {
+  return Batch.fromBytes('logs', batchOfKeys('logs', ['x'.repeat(bytes)]).bytes);
+}
+
+function open(folder: string, variant: Variant): Promise<Queue> {
+  return createQueue({
+    folder, agentId: '11111111-2222-4333-8444-555555555555', id: 'bench', log: SILENT_LOG,
+    world: { ...createWorld(), files: variant.files }, keys: variant.keys,
     counters: createCounters(), whenFull: 'refuse',
     size: { bytesMax: 1e12, itemsMax: Infinity, batchesMax: Infinity, diskShareMax: 1 },
   });
-  const started = performance.now();
+}
+
+async function fill(queue: Queue, batch: Batch, count: number, senders: number): Promise<void> {
   await Promise.all(Array.from({ length: senders }, async (_, sender) => {
     for (let index = sender; index < count; index += senders) {
       const { status } = await queue.put(batch, NEVER);
       if (status !== 'accepted') throw new Error(status);
     }
   }));
+}
+
+async function throughQueue(batch: Batch, count: number, senders: number, variant: Variant) {
+  const folder = mkdtempSync(join(tmpdir(), 'binnacle-bench-'));
+  const queue = await open(folder, variant);
+  const started = performance.now();
+  await fill(queue, batch, count, senders);
   const filled = performance.now();
   for (let index = 0; index < count; index++) (await queue.take(NEVER))!.done();
   const emptied = performance.now();
   await queue.stop();
   rmSync(folder, { recursive: true });
   return { put: (filled - started) / 1000, take: (emptied - filled) / 1000 };
+}
+
+/** Opens a queue that is full of batches of this size. */
+async function measureStart(batchBytes: number): Promise<void> {
+  const mib = Number(values.start);
+  const folder = mkdtempSync(join(tmpdir(), 'binnacle-bench-'));
+  const first = await open(folder, VARIANTS.unsynced);
+  await fill(first, batchOfBytes(batchBytes), Math.floor(mib * 1024 * 1024 / batchBytes), 8);
+  await first.stop();
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
+  const rss = process.memoryUsage().rss;
+  const started = performance.now();
+  const queue = await open(folder, VARIANTS.synced);
+  const seconds = (performance.now() - started) / 1000;
+  delay.disable();
+  console.log(`start with ${mib} MiB in batches of ${batchBytes / 1024} KiB: ${queue.batches()} in `
+    + `${seconds.toFixed(2)} s, the event loop stood still for ${(delay.max / 1e6).toFixed(0)} ms `
+    + `at most, ${((process.memoryUsage().rss - rss) / 1024 / 1024).toFixed(0)} MiB more memory`);
+  await queue.stop();
+  rmSync(folder, { recursive: true });
 }
 
 /** Seconds that the same bytes take without a queue. */
