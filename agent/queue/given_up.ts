@@ -1,8 +1,9 @@
 // Which batches left a queue without having been delivered, by their sequences, so that a ledger
 // elsewhere can tell a batch that was given up from one that was lost without a word.
 //
-// Kept in memory and shown as gauges of their own; whoever stores these has them for ever. Ranges
-// that touch and have one reason are one.
+// What a full queue dropped, and what its disk has damaged, is counted. The ranges are kept in
+// memory and shown as gauges; whoever stores these has them for ever. Ranges that touch and have
+// one reason are one.
 
 import type { Counters } from '../../runtime/counters.ts';
 
@@ -28,8 +29,17 @@ export function createGivenUp(counters: Counters, exporter: string): GivenUp {
     'Items in batches that left the queue undelivered, by their sequences; 0 when unknown.',
     () => ranges.map(({ from, to, reason, items }) =>
       [{ exporter, reason, from: String(from), to: String(to) }, items] as const));
+  const count = (name: string, help: string, labels = {}) =>
+    counters.counter(name, help, { exporter, ...labels });
   return {
     add: (from, to, reason, items) => {
+      if (reason === 'overflow') {
+        count('binnacle_queue_dropped_items_total', 'Items that the queue gave up.', { reason })
+          .add(items);
+      } else if (reason === 'missing') {
+        count('binnacle_queue_missing_batches_total', 'Batches that the queue had and cannot read.')
+          .add(to - from + 1);
+      }
       const newest = ranges.at(-1);
       if (newest !== undefined && newest.reason === reason && newest.to + 1 === from
         && newest.items > 0 === items > 0) {

@@ -176,7 +176,7 @@ class Core implements Queue {
     this.#saved = found.done;
     this.#batches = found.records;
     this.#items = found.items;
-    for (const range of found.missing) this.#countMissing(range);
+    for (const { from, to } of found.missing) this.#givenUp.add(from, to, 'missing', 0);
     showGauges(options, {
       batches: () => this.#batches, items: () => this.#items, bytes: () => this.bytes(),
       bytesMax: () => bytesMax, first: () => this.#earlier + 1,
@@ -284,7 +284,7 @@ class Core implements Queue {
   miss(range: SequenceRange): void {
     this.#options.log.error('the queue has lost records',
       { records: range.to - range.from + 1, ...range });
-    this.#countMissing(range);
+    this.#givenUp.add(range.from, range.to, 'missing', 0);
   }
 
   #isFull({ bytes, itemCount }: Batch): boolean {
@@ -336,7 +336,6 @@ class Core implements Queue {
     segment.waitingRecords = 0;
     segment.waitingItems = 0;
     this.#done = Math.max(this.#done, last);
-    this.#dropped('overflow').add(items);
     this.#givenUp.add(first, last, 'overflow', items);
     this.#options.log.error('the queue is full: its oldest records were dropped',
       { records, items, from: first, to: last });
@@ -387,17 +386,5 @@ class Core implements Queue {
       this.segments.splice(this.segments.indexOf(segment), 1);
     }
     await this.#cursor.keepReserve();
-  }
-
-  #dropped(reason: string) {
-    return this.#options.counters.counter('binnacle_queue_dropped_items_total',
-      'Items that the queue gave up.', { exporter: this.#options.id, reason });
-  }
-
-  #countMissing({ from, to }: SequenceRange): void {
-    this.#options.counters.counter('binnacle_queue_missing_batches_total',
-      'Batches that the queue had and cannot read.', { exporter: this.#options.id })
-      .add(to - from + 1);
-    this.#givenUp.add(from, to, 'missing', 0);
   }
 }
