@@ -21,7 +21,7 @@ export interface Ledger {
   /** ISO 8601; `to` is not inside. */
   readonly from: string;
   readonly to: string;
-  /** `0 of 41,203,118 records lost`. */
+  /** `0 of 1,000 records lost`. */
   readonly statement: string;
   readonly lost: {
     /** As far as it is known. */
