@@ -102,6 +102,7 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const sum = (of: (segment: Segment) => number) =>
     segments.reduce((total, segment) => total + of(segment), 0);
   reportMissing(missing, options.log);
+  await syncNewest(segments.at(-1), options);
   return {
     segments, missing,
     done: Math.max(cursor ?? 0, (segments[0]?.first ?? 1) - 1),
@@ -110,6 +111,28 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
     records: sum(({ waitingRecords }) => waitingRecords),
     items: sum(({ waitingItems }) => waitingItems),
   };
+}
+
+/**
+ * A process that was killed may have written more than it had synced. From now on this counts as
+ * there, so it must outlast a loss of power. Earlier segments were synced before the newest began.
+ */
+async function syncNewest(
+  newest: Segment | undefined,
+  { folder, files, log }: RecoveryOptions,
+): Promise<void> {
+  if (newest === undefined) return;
+  try {
+    const file = await files.open(newest.path, 'write');
+    try {
+      await file?.sync();
+    } finally {
+      await file?.close();
+    }
+    await files.syncFolder(folder);
+  } catch (error) {
+    log.warn(`cannot sync the segment ${newest.name}: ${errorMessage(error)}`);
+  }
 }
 
 export function reportMissing(missing: readonly SequenceRange[], log: Log): void {
