@@ -13,6 +13,7 @@ import type { Files, OpenFile } from '../../runtime/files.ts';
 import { createSeededRandom } from '../../runtime/random.ts';
 
 export interface FaultyFiles {
+  /** As the process of now sees it: after a crash or a kill, what it asks for never comes back. */
   readonly files: Files;
   /** Operations so far. */
   operations(): number;
@@ -208,7 +209,9 @@ export function createFaultyFiles(
     },
   };
   return {
-    files,
+    get files() {
+      return boundTo(files, () => life);
+    },
     operations: () => operations,
     failAt: (number, code) => {
       failing = { number, code };
@@ -225,6 +228,7 @@ export function createFaultyFiles(
     crashed: () => operations > crashing,
     kill: () => {
       life += 1;
+      crashing = Number.POSITIVE_INFINITY;
     },
     crash: () => {
       life += 1;
@@ -251,6 +255,14 @@ export function createFaultyFiles(
     paths: () => [...entries.keys()].sort(),
     content: (path) => entries.get(path)?.content ?? null,
   };
+}
+
+/** What a process asks for after its end never comes back. */
+function boundTo(files: Files, life: () => number): Files {
+  const born = life();
+  const bound = Object.entries(files).map(([name, call]: [string, (...args: never[]) => unknown]) =>
+    [name, (...args: never[]) => (born === life() ? call(...args) : new Promise(() => {}))]);
+  return Object.fromEntries(bound) as Files;
 }
 
 const failure = (code: string) => Object.assign(new Error(`injected ${code}`), { code });

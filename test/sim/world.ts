@@ -61,10 +61,10 @@ export function createSimulation(seed: number, linesMax: number): World {
     if (!chance(diskRandom, faults.diskError)) return;
     throw Object.assign(new Error('EIO'), { code: 'EIO' });
   });
-  const files = { ...disk.files, space: async () => ({
+  const space = async () => ({
     totalBytes: DISK_BYTES, freeBytes: DISK_BYTES, availableBytes: DISK_BYTES,
     inodes: 1000, inodesFree: 900,
-  }) };
+  });
   const ownRandom = { agent: stream(4), backend: stream(5) };
   const connectionRandom = stream(6);
   const backend: Host<Backend> = new Host<Backend>({
@@ -89,7 +89,7 @@ export function createSimulation(seed: number, linesMax: number): World {
     start: (life) => {
       writing = life;
       return startAgent({
-        time, life, files, journal, ownRandom: ownRandom.agent, settings: settings.agent,
+        time, life, journal, files: { ...disk.files, space }, ownRandom: ownRandom.agent, settings: settings.agent,
         sender: createSender(network, life), jumpMs: () => agent.jumpMs(),
       });
     },
