@@ -1,5 +1,5 @@
-// A folder for the queues of exporters that name it in `sending_queue.storage`, with the keys of the
-// Collector's extension; and the keys to encrypt what lies there.
+// A folder for the queues of exporters that name it in `sending_queue.storage`, set up as the
+// Collector's extension of this name; and the keys to encrypt what lies there.
 //
 // - Without it a queue lies in the data folder of its exporter, as durable: this only says where,
 //   and whether it is encrypted.

@@ -1,6 +1,6 @@
 // Batches that the destination refused for good: `rejected/<sequence>.<signal>.otlp`, the OTLP
 // request as it was sent. Nothing reads them again; a person may, and may remove them. Where the
-// queue is encrypted they are `<sequence>.<signal>.sealed`: a segment of that one record, format.ts.
+// queue is encrypted they are `<sequence>.<signal>.sealed`: a segment of that one record.
 
 import { join } from 'node:path';
 import { errorMessage } from '../../runtime/errors.ts';

@@ -135,7 +135,8 @@ export function createWriter(options: WriterOptions): Writer {
   };
   const commit = async (group: readonly Entry[]): Promise<Outcome> => {
     const sealed = options.key !== null;
-    const bytes = group.reduce((sum, { batch }) => sum + recordBytes(batch.bytes.length, sealed), 0);
+    const bytes = group.reduce((sum, { batch }) =>
+      sum + recordBytes(batch.bytes.length, sealed), 0);
     for (let again = false; ; again = true) {
       try {
         await write(group, bytes);

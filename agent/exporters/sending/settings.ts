@@ -4,7 +4,8 @@
 // - retry_on_failure.max_elapsed_time is 0: a batch is tried for as long as somebody wants it
 //   delivered. The Collector drops it after 300 s.
 // - sending_queue is on disk, synced before anybody is answered, and full at 1 GiB or a tenth of
-//   the disk; it then blocks its sources. `storage` says where, not whether. Without it an exporter answers when the peer has.
+//   the disk; it then blocks its sources. `storage` says where, not whether. Without a queue an
+//   exporter answers when the peer has.
 // - Keys for what is not built are refused by name, with what to do instead.
 
 import { z } from 'zod';

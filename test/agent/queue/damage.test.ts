@@ -1,5 +1,5 @@
-// Proves the formats, and that damage is read over, kept in quarantine and named with its sequences,
-// also when it comes while the queue runs. Any bytes whatsoever: fuzz.test.ts.
+// Proves the formats, and that damage is read over, kept in quarantine and named with its
+// sequences, also when it comes while the queue runs. Any bytes whatsoever: fuzz.test.ts.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
