@@ -89,7 +89,8 @@ export function createSimulation(seed: number, linesMax: number): World {
     start: (life) => {
       writing = life;
       return startAgent({
-        time, life, journal, files: { ...disk.files, space }, ownRandom: ownRandom.agent, settings: settings.agent,
+        time, life, journal, files: { ...disk.files, space },
+        ownRandom: ownRandom.agent, settings: settings.agent,
         sender: createSender(network, life), jumpMs: () => agent.jumpMs(),
       });
     },
