@@ -18,7 +18,7 @@ import { fits, MARK_BYTES, Position, type Point } from './position.ts';
 import {
   readPiece, restart, type Place, type ReaderOptions, type ReaderParts,
 } from './pieces.ts';
-import type { Tail } from './tails.ts';
+import type { Tail } from './tail.ts';
 
 export const limits = {
   /** Archives that are being unpacked. Each holds a few times what is read at one time. */
@@ -66,6 +66,7 @@ export function createArchives(options: ArchiveOptions, parts: ReaderParts): Arc
   return {
     turn: async (tail, file, buffer) => {
       const { seen: look } = tail;
+      tail.archive = true;
       const { sizeBytes } = await file.stat();
       if (tail.position?.packedBytes === sizeBytes) {
         tail.done = look;

@@ -65,8 +65,8 @@ const records = {
   force_flush_period: duration({ max: '1h' })
     .describe('A last line without line end is taken after so long without growth; 0: never.')
     .prefault('500ms'),
-  compression: z.enum(['', 'gzip', 'auto']).describe('gzip, auto: packed files are read, too; empty:'
-    + ' only what was not read of a file before it was packed.').default(''),
+  compression: z.enum(['', 'gzip', 'auto']).describe('gzip, auto: packed files are read, too; '
+    + 'empty: only what was not read of a file before it was packed.').default(''),
   preserve_leading_whitespaces: flag('Keep white space in front of a record.', true),
   preserve_trailing_whitespaces: flag('Keep white space behind a record.', true),
 };

@@ -3,7 +3,7 @@
 // still has a name is closed.
 
 import type { Files, OpenFile } from '../../../runtime/files.ts';
-import type { Tail } from './tails.ts';
+import type { Tail } from './tail.ts';
 
 export interface Handles {
   /** The open file; null when its name stands for another file now, or when all are in use. */

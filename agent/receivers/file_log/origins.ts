@@ -7,9 +7,12 @@
 // have the same bytes.
 
 import type { OpenFile } from '../../../runtime/files.ts';
-import { isContent, reaches, toPosition, type ArchiveProbe } from './content.ts';
+import {
+  beginsAlike, isBeginning, isContent, reaches, toPosition, type ArchiveProbe,
+} from './content.ts';
 import { fits, Position, type Point } from './position.ts';
-import { keyOf, limits as tailLimits, type Orphan, type Saved, type Tail } from './tails.ts';
+import { isTruncated, keyOf, type Tail } from './tail.ts';
+import { limits as tailLimits, type Orphan, type Saved } from './tails.ts';
 
 export const limits = {
   /** The content is compared with so many positions at most, the furthest ones. */
@@ -26,6 +29,8 @@ export interface Known {
 
 /** Where to read on; or the followed file that will read what the archive holds, until then. */
 export type Origin =
+  /** It has no verdict yet: ask again. */
+  | { readonly kind: 'later' }
   | { readonly kind: 'position'; readonly position: Position }
   | { readonly kind: 'followed'; readonly key: string; readonly untilMs: number };
 
@@ -33,6 +38,14 @@ export type Origin =
 export async function findOrigin(
   known: Known, tail: Tail, probe: ArchiveProbe,
 ): Promise<Origin | null> {
+  const others = [...known.followed.values()];
+  // A copy that was packed in the meantime, and is still read by its handle.
+  if (known.orphans.length > 0 && others.some(isUndecided)) return { kind: 'later' };
+  if (others.some((other) => isTruncated(other) && fits(other.position!.fingerprint, probe.head))) {
+    return { kind: 'later' };
+  }
+  const left = await takeLeft(known, tail, probe);
+  if (left !== null) return left;
   const all = candidates(known, tail, probe);
   all.sort((a, b) => b.point.offset - a.point.offset);
   for (const candidate of all.slice(0, limits.comparedMax)) {
@@ -40,6 +53,30 @@ export async function findOrigin(
     if (origin !== null) return origin;
   }
   return null;
+}
+
+/** It may take over the position of a file that was truncated. */
+const isUndecided = ({ archive, position, held, ignored }: Tail): boolean =>
+  !archive && !ignored && position === null && held !== null;
+
+/**
+ * What is left of the followed file that the archive was equal to as far as it goes: that may have
+ * been written, and read, beyond where the archive ends.
+ */
+async function takeLeft(
+  known: Known, { twin }: Tail, probe: ArchiveProbe,
+): Promise<Origin | null> {
+  if (twin === null || known.followed.get(twin.key)?.position === twin.position) return null;
+  const orphan = known.orphans.find(({ position }) => position === twin.position);
+  const saved = known.saved.get(twin.key);
+  const offset = orphan?.position.read.offset ?? saved?.point.offset ?? 0;
+  const end = await probe.end();
+  const holder = orphan?.position ?? saved;
+  if (holder === undefined || offset < end.offset) return null;
+  if (!fits(holder.fingerprint, probe.head)) return null;
+  if ((orphan?.position.open ?? 0) > 0) return { kind: 'later' };
+  const taken = orphan === undefined ? known.saved.delete(twin.key) : known.takeOrphan(orphan);
+  return taken ? { kind: 'position', position: new Position(end) } : null;
 }
 
 interface Candidate {
@@ -60,7 +97,10 @@ function candidates(known: Known, tail: Tail, probe: ArchiveProbe): Candidate[] 
   };
   for (const orphan of known.orphans) {
     const { position } = orphan;
-    addFree(position, position.read, () => known.takeOrphan(orphan));
+    const take = () => known.takeOrphan(orphan);
+    addFree(position, position.read, take);
+    const compare = () => compareBeginning(position, probe, take);
+    found.push({ point: position.read, compare });
   }
   for (const [key, other] of known.followed) {
     const { position } = other;
@@ -89,6 +129,17 @@ const waitUntil = ({ held }: Tail, nowMs: number): number =>
 
 async function isInside(position: Position, point: Point, probe: ArchiveProbe): Promise<boolean> {
   return await isContent(point, position, probe) && await reaches(point, probe.readAt);
+}
+
+/** What was copied before the file was truncated, and that was read beyond the copy's end. */
+async function compareBeginning(
+  position: Position, probe: ArchiveProbe, take: () => boolean,
+): Promise<Origin | null> {
+  if (!beginsAlike(position.head, probe.head)) return null;
+  const end = await probe.end();
+  if (!await isBeginning(position, probe, end.offset)) return null;
+  if (position.open > 0) return { kind: 'later' };
+  return take() ? { kind: 'position', position: new Position(end) } : null;
 }
 
 /** When the file has been read as far as the archive goes, that is where the archive is, too. */

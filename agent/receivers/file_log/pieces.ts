@@ -1,5 +1,5 @@
-// Reads one piece of a file, from its position on: splits it into records and hands them on. Nothing
-// is kept but the position: a record that is not complete is read again when there is more of it.
+// Reads one piece of a file, from its position on: splits it into records and hands them on.
+// Nothing is kept but the position: a record that is not complete is read again when there is more.
 
 import type { Clock } from '../../../runtime/clock.ts';
 import type { OpenFile } from '../../../runtime/files.ts';
@@ -10,7 +10,8 @@ import type { Handles } from './handles.ts';
 import { MARK_BYTES, type Position } from './position.ts';
 import type { Build, FileFacts } from './records.ts';
 import { afterLineEnd, trimSpans, type Spans, type Split } from './split.ts';
-import type { Tails, Tail } from './tails.ts';
+import type { Tail } from './tail.ts';
+import type { Tails } from './tails.ts';
 
 export const limits = {
   /** Batches of one file without a verdict; then it waits for one. */
@@ -159,6 +160,7 @@ async function handOnBatch(
     flushed: flush,
     mark: Buffer.from(bytes.subarray(Math.max(0, end - MARK_BYTES), end)),
   });
+  position.remember(bytes, fileOffset, spans.ends);
   void parts.delivery.deliver(batch, size).then((final) => {
     if (final) position.settle(ticket);
     else position.release();
@@ -184,7 +186,9 @@ function skipBeginning(
 }
 
 /** The content is not the one of the position: it is read from its beginning. */
-export function restart({ tails, count, log, moved }: ReaderParts, tail: Tail, nowMs: number): void {
+export function restart(
+  { tails, count, log, moved }: ReaderParts, tail: Tail, nowMs: number,
+): void {
   log.info(`file ${tail.path} was truncated or rewritten: it is read from its beginning`);
   count.truncated();
   tails.restart(tail, nowMs);

@@ -12,6 +12,8 @@
 //   old one may be taken over by the copy that was made before (copy-truncate).
 // - Content is recognised by its first bytes (a CRC of up to `fingerprint_size`, which grows with
 //   the file) and by the bytes right before the position (`mark`).
+// - A beginning of it, shorter than what was read, is recognised by its `trail`: bytes at some
+//   places of what was read last. It is not in checkpoints.
 
 import assert from 'node:assert/strict';
 import { crc32 } from 'node:zlib';
@@ -32,11 +34,23 @@ export interface Point {
   readonly mark: Buffer;
 }
 
+export const limits = {
+  /** Places that are remembered of what was read; the oldest go first. */
+  trailMax: 128,
+  /** Places of one batch. */
+  trailOfBatch: 8,
+} as const;
+
 export const MARK_BYTES = 64;
 export const BEGINNING: Point = {
   offset: 0, records: 0, flushed: false, mark: Buffer.alloc(0),
 };
 const NO_FINGERPRINT: Fingerprint = { bytes: 0, crc: 0 };
+
+/** Up to `MARK_BYTES` before `offset`, which is a place in what was read. */
+export interface Trace extends Fingerprint {
+  readonly offset: number;
+}
 
 /** One batch that was handed on and has no final verdict yet. */
 export interface Ticket {
@@ -52,6 +66,7 @@ export class Position {
   accepted: Point;
   /** The size of the archive whose content was read to its end; 0: it was not, or is no archive. */
   packedBytes = 0;
+  private readonly trail: Trace[] = [];
   private readonly pending: Ticket[] = [];
   private readonly waiting: (() => void)[] = [];
 
@@ -76,6 +91,25 @@ export class Position {
     this.pending.push(ticket);
     this.read = point;
     return ticket;
+  }
+
+  /**
+   * Remembers places in what was read: `bytes` stand at `fileOffset`, records end at `ends`.
+   */
+  remember(bytes: Buffer, fileOffset: number, ends: readonly number[]): void {
+    const step = Math.max(1, Math.floor(ends.length / limits.trailOfBatch));
+    for (let index = step - 1; index < ends.length; index += step) {
+      const end = ends[index]!;
+      const before = bytes.subarray(Math.max(0, end - MARK_BYTES), end);
+      this.trail.push({ offset: fileOffset + end, bytes: before.length, crc: crc32(before) });
+    }
+    if (this.trail.length <= limits.trailMax) return;
+    this.trail.splice(0, this.trail.length - limits.trailMax);
+  }
+
+  /** The last place that is remembered at `offset` or before it. */
+  traceBefore(offset: number): Trace | null {
+    return this.trail.findLast((trace) => trace.offset <= offset) ?? null;
   }
 
   settle(ticket: Ticket): void {

@@ -9,7 +9,7 @@ import { systemCause } from '../../../runtime/errors.ts';
 import type { Archives } from './archives.ts';
 import { readPiece, restart, type ReaderOptions, type ReaderParts } from './pieces.ts';
 import { fits } from './position.ts';
-import type { Tail } from './tails.ts';
+import type { Tail } from './tail.ts';
 
 export const limits = {
   /** Pieces read in one turn of a file. */

@@ -38,7 +38,8 @@ import { isFlushDue, type ReaderCounters } from './pieces.ts';
 import { createTurn } from './reader.ts';
 import { createPlainBuild, type Build, type FileFacts } from './records.ts';
 import { createSplit } from './split.ts';
-import { Tails, type Tail } from './tails.ts';
+import type { Tail } from './tail.ts';
+import { Tails } from './tails.ts';
 import { createTurns, type Turns } from './turns.ts';
 
 export const limits = {

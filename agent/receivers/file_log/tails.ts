@@ -11,7 +11,8 @@
 //                       the old position becomes an orphan
 // - copied              a new file that begins like one that is followed waits up to
 //                       `limits.heldMs`: when the other one is truncated (copy-truncate), the copy
-//                       takes over the orphan; when it is not, it is a file of its own
+//                       takes over the orphan; when it is not, it is a file of its own. A copy
+//                       that is shorter than what was read of the original was read, all of it
 // - inode used again    another birth or other first bytes: read from its beginning
 // - moved to another device (or the device is numbered anew) while the agent was away: it takes
 //                       over the position of a file that is gone when at least a whole fingerprint
@@ -23,15 +24,14 @@
 //
 // Positions of files that are gone are kept for `limits.savedMs`, since a folder may come back.
 
-import type { OpenFile } from '../../../runtime/files.ts';
 import type { SavedFile } from './checkpoints.ts';
 import {
-  beginsAlike, isContent, toPosition, type ArchiveProbe, type Probe,
+  goesOnAlike, isBeginning, isContent, toPosition, type ArchiveProbe, type Probe,
 } from './content.ts';
 import type { FoundFile } from './glob.ts';
 import { findOrigin } from './origins.ts';
-import { fits, Position, type Point } from './position.ts';
-import type { FileFacts } from './records.ts';
+import { fits, MARK_BYTES, Position, type Point } from './position.ts';
+import { isTruncated, keyOf, mayBeCopyOf, type Tail } from './tail.ts';
 
 export const limits = {
   /** A file without a name that has not grown for so long is closed. */
@@ -45,51 +45,6 @@ export const limits = {
   /** The oldest saved positions are dropped beyond this number. */
   savedMax: 100_000,
 } as const;
-
-export interface Look {
-  readonly sizeBytes: number;
-  readonly modifiedMs: number;
-}
-
-export interface Tail {
-  readonly device: number;
-  readonly inode: number;
-  createdMs: number;
-  /** The name it was seen under last. */
-  path: string;
-  /** The last look at it, and the one that its content was read for completely. */
-  seen: Look;
-  done: Look | null;
-  /** Null until its content was recognised, or found to be new. */
-  position: Position | null;
-  file: OpenFile | null;
-  /** The record at the end that is not complete: where, how long, since when. */
-  leftover: { readonly offset: number; readonly bytes: number; readonly sinceMs: number } | null;
-  /** Since when no glob names it. */
-  lostSinceMs: number | null;
-  /** Since when it has not grown while it may be a copy, or is an archive. */
-  held: { readonly sizeBytes: number; readonly sinceMs: number } | null;
-  /** The followed file that this archive was packed from, with its position when that was seen. */
-  twin: Twin | null;
-  /** After a failure it is not tried before. */
-  notBeforeMs: number;
-  /** Its content is not lines of text; it is left alone. */
-  ignored: boolean;
-  /** It was there when the agent started. */
-  readonly early: boolean;
-  /** It waits for a turn or has one. */
-  busy: boolean;
-  /** It has a turn. */
-  reading: boolean;
-  facts: FileFacts | null;
-}
-
-interface Twin {
-  readonly key: string;
-  readonly position: Position | null;
-  readonly offset: number;
-  readonly untilMs: number;
-}
 
 export interface TailsOptions {
   /** Null at the very first start. */
@@ -161,6 +116,7 @@ export class Tails {
   async identify(tail: Tail, probe: Probe): Promise<boolean> {
     const key = keyOf(tail);
     const own = this.saved.get(key);
+    tail.peek = probe.head;
     if (own !== undefined) {
       const position = new Position(own.point, own.fingerprint);
       const same = this.sameBirth(own, tail);
@@ -172,9 +128,11 @@ export class Tails {
       }
       this.orphan(position, probe.nowMs, !same);
     }
-    tail.position = await this.adopt(tail, probe);
+    const found = await this.adopt(tail, probe) ?? await this.adoptBeginning(probe);
+    if (found === 'later') return false;
+    tail.position = found;
     if (tail.position !== null) return true;
-    if (probe.head.length === 0 || this.isHeld(tail, probe)) return false;
+    if (probe.head.length === 0 || await this.isHeld(tail, probe)) return false;
     tail.position = new Position();
     return true;
   }
@@ -205,6 +163,7 @@ export class Tails {
       takeOrphan: (orphan) => this.takeOrphan(orphan),
     }, tail, probe);
     if (origin === null) return 'unknown';
+    if (origin.kind === 'later') return 'wait';
     if (origin.kind === 'position') {
       tail.position = origin.position;
       return 'found';
@@ -256,7 +215,8 @@ export class Tails {
       position: veryFirst && this.options.startAtEnd ? new Position(end) : fresh,
       early: this.firstLook,
       file: null, leftover: null, lostSinceMs: null, held: null, notBeforeMs: 0,
-      twin: null, ignored: false, busy: false, reading: false, facts: null,
+      twin: null, peek: null, archive: false, ignored: false,
+      busy: false, reading: false, facts: null,
     };
   }
 
@@ -333,6 +293,26 @@ export class Tails {
     return null;
   }
 
+  /**
+   * The same for a copy that ends before the position: what was written after it was made was read
+   * in the original, before that was truncated. All of the copy was read.
+   */
+  private async adoptBeginning(probe: Probe): Promise<Position | 'later' | null> {
+    const { sizeBytes, readAt } = probe;
+    for (const orphan of this.orphans) {
+      const { position, gone } = orphan;
+      if (gone || !await isBeginning(position, probe, sizeBytes)) continue;
+      // Else a checkpoint would pass what has no verdict.
+      if (position.open > 0) return 'later';
+      const bytes = Math.min(sizeBytes, MARK_BYTES);
+      const mark = Buffer.from(await readAt(sizeBytes - bytes, bytes));
+      if (!this.takeOrphan(orphan)) continue;
+      const { records } = position.read;
+      return new Position({ offset: sizeBytes, records, flushed: false, mark });
+    }
+    return null;
+  }
+
   private takeOrphan(orphan: Orphan): boolean {
     const before = this.orphans.length;
     this.orphans = this.orphans.filter((one) => one !== orphan);
@@ -346,27 +326,29 @@ export class Tails {
       && saved.createdMs === tail.createdMs && tail.createdMs !== 0;
   }
 
-  private isHeld(tail: Tail, { head, sizeBytes, nowMs }: Probe): boolean {
-    if (!this.mayBeCopy(tail, head)) return false;
+  private async isHeld(tail: Tail, probe: Probe): Promise<boolean> {
+    const { sizeBytes, nowMs } = probe;
+    const originals = await this.originalsOf(tail, probe);
+    if (originals.length === 0) return false;
+    // It is not known yet that the original was truncated.
+    if (originals.some(isTruncated)) return true;
     if (tail.held?.sizeBytes !== sizeBytes) tail.held = { sizeBytes, sinceMs: nowMs };
     return nowMs - tail.held.sinceMs < limits.heldMs;
   }
 
-  private mayBeCopy(tail: Tail, head: Buffer): boolean {
-    for (const [key, other] of this.all) {
-      if (other === tail) continue;
+  /** Followed files that it may be a copy of. */
+  private async originalsOf(tail: Tail, probe: Probe): Promise<Tail[]> {
+    const { head } = probe;
+    const alike = [...this.all].filter(([key, other]) => {
+      if (mayBeCopyOf(other, tail, head)) return true;
+      const saved = other.position === null ? this.saved.get(key) : undefined;
+      return other !== tail && saved !== undefined && fits(saved.fingerprint, head);
+    }).map(([, other]) => other);
+    const originals: Tail[] = [];
+    for (const other of alike) {
       const { position } = other;
-      if (position === null) {
-        const saved = this.saved.get(key);
-        if (saved !== undefined && fits(saved.fingerprint, head)) return true;
-      } else if (position.read.offset > 0 && beginsAlike(position.head, head)) {
-        return true;
-      }
+      if (position === null || await goesOnAlike(position, probe)) originals.push(other);
     }
-    return false;
+    return originals;
   }
-}
-
-export function keyOf({ device, inode }: { device: number; inode: number }): string {
-  return `${device}:${inode}`;
 }

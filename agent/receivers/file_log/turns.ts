@@ -2,7 +2,7 @@
 // after the other, each for one turn; a file with more to read goes to the end of the queue.
 
 import type { Turn } from './reader.ts';
-import type { Tail } from './tails.ts';
+import type { Tail } from './tail.ts';
 
 export const limits = {
   /** Files read at the same time. Each has a buffer of its own. */

@@ -15,7 +15,9 @@ import { temporaryFolder } from '../../../contract/fakes.ts';
 import { asLines, follow, numbered, type Config, type Following } from './following.ts';
 
 /** Less and more than a whole fingerprint. */
-const SIZES = [['small', numbered(10)], ['large', numbered(500, 0, 'a line that is long')]] as const;
+const SIZES = [
+  ['small', numbered(10)], ['large', numbered(500, 0, 'a line that is long')],
+] as const;
 const BROKEN = 'binnacle_file_log_broken_archives_total';
 
 async function followAll(config: Config = {}, folders = {
@@ -43,7 +45,7 @@ for (const [size, lines] of SIZES) {
   for (const compression of ['', 'auto']) {
     const name = `${size}, compression: ${compression === '' ? 'none' : compression}`;
 
-    test(`file_log: packed after it was read: not read again (contrib #40523): ${name}`, async () => {
+    test(`file_log: packed after it was read: not again (contrib #40523): ${name}`, async () => {
       const following = await followAll({ compression });
       following.write('app.log', asLines(lines));
       await following.poll();
@@ -206,7 +208,7 @@ test('file_log: an archive that is being written is read when it is whole', asyn
   await following.stop();
 });
 
-test('file_log: a broken archive: what is good arrives, counted once, never tried again', async () => {
+test('file_log: a broken archive: what is good arrives, counted, never tried again', async () => {
   const lines = Array.from({ length: 5000 }, (_, line) => `line ${line} ${(line * 7919) % 10_007}`);
   const packed = gzipSync(asLines(lines));
   const middle = packed.length >> 1;

@@ -179,7 +179,9 @@ test('file_log: reading stops when the next part is slow', async () => {
   const following = await follow();
   following.sink.answer(createGate().answer);
   const line = `${'x'.repeat(1000)}\n`;
-  for (let file = 0; file < 30; file++) following.write(`${file}.log`, line.repeat(8000));
+  for (let file = 0; file < 30; file++) {
+    following.write(`${file}.log`, `file ${file}\n${line.repeat(8000)}`);
+  }
   void following.poll();
   await until(() => following.sink.waiting() >= 25, 'batches are under way');
   await new Promise((resolve) => setTimeout(resolve, 100));

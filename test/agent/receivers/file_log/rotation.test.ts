@@ -9,7 +9,7 @@ import {
 } from 'node:fs';
 import { test } from 'node:test';
 import { createSeededRandom } from '../../../../runtime/random.ts';
-import { temporaryFolder } from '../../../contract/fakes.ts';
+import { temporaryFolder, until } from '../../../contract/fakes.ts';
 import { asLines, attribute, follow, numbered, type Following } from './following.ts';
 
 /** More than a whole fingerprint. */
@@ -162,6 +162,64 @@ for (const [size, lines] of [['small', numbered(10)], ['large', LONG]] as const)
     await second.stop();
   });
 }
+
+test('file_log: copy-truncate: what was written after the copy was made, and read', async () => {
+  const folder = temporaryFolder();
+  const following = await follow({ include: [`${folder}/app.log*`] });
+  const path = (name: string) => `${folder}/${name}`;
+  for (let part = 0; part < 5; part++) {
+    writeFileSync(path('app.log'), asLines(numbered(100, part * 100)), { flag: 'a' });
+    await following.poll();
+  }
+  copyFileSync(path('app.log'), path('app.log.1'));
+  // Lost by whoever rotates, unless it is read now.
+  writeFileSync(path('app.log'), asLines(numbered(100, 500)), { flag: 'a' });
+  await following.poll();
+  truncateSync(path('app.log'));
+  writeFileSync(path('app.log'), 'after\n', { flag: 'a' });
+  await following.poll();
+  await following.clock.advance(3000);
+  await following.poll();
+  assert.deepEqual(following.bodies(), [...numbered(600), 'after']);
+  await following.stop();
+});
+
+test('file_log: copy-truncate of a file that is new itself', async () => {
+  const folder = temporaryFolder();
+  const following = await follow({ include: [`${folder}/*.log*`] });
+  const path = (name: string) => `${folder}/${name}`;
+  writeFileSync(path('z.log'), asLines(LONG));
+  // The clock of the file system has coarse steps.
+  await until(() => {
+    rmSync(path('a.log.1'), { force: true });
+    copyFileSync(path('z.log'), path('a.log.1'));
+    return statSync(path('a.log.1')).birthtimeMs > statSync(path('z.log')).birthtimeMs;
+  }, 'the copy is younger');
+  await following.poll();
+  assert.deepEqual(following.bodies(), LONG);
+  truncateSync(path('z.log'));
+  await following.poll();
+  await following.clock.advance(3000);
+  await following.poll();
+  assert.deepEqual(following.bodies(), LONG);
+  await following.stop();
+});
+
+test('file_log: files that begin alike, go on otherwise and never stop growing', async () => {
+  const following = await follow();
+  const banner = asLines(LONG);
+  following.write('a.log', `${banner}a\n`);
+  following.write('b.log', `${banner}b\n`);
+  for (let step = 0; step < 3; step++) {
+    await following.poll();
+    await following.clock.advance(500);
+    following.append('a.log', `a ${step}\n`);
+    following.append('b.log', `b ${step}\n`);
+  }
+  await following.poll();
+  assert.equal(following.bodies().filter((line) => line.startsWith('b ')).length, 3);
+  await following.stop();
+});
 
 function renameIfThere(source: string, target: string): void {
   if (statSync(source, { throwIfNoEntry: false }) !== undefined) renameSync(source, target);
