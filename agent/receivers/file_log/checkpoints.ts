@@ -11,15 +11,17 @@
 //                  "packedBytes" } … ] }              position.ts; absent when 0
 //
 // The document exists after the first look at the files, so that a first start is told from all
-// later ones. A version that is not known is refused: the positions in it would be lost.
+// later ones. One that cannot be used, also because its version is not known, is kept beside as
+// checkpoints.json.unusable, and counted; it keeps nothing from starting.
 
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Timer } from '../../../runtime/clock.ts';
-import { errorMessage, OperatorError, systemCause } from '../../../runtime/errors.ts';
+import { systemCause } from '../../../runtime/errors.ts';
+import type { Files } from '../../../runtime/files.ts';
 import type { Log } from '../../../runtime/log.ts';
 import type { World } from '../../../runtime/world.ts';
-import type { Fingerprint, Point } from './position.ts';
+import { MARK_BYTES, type Fingerprint, type Point } from './position.ts';
 
 export interface SavedFile {
   readonly device: number;
@@ -33,50 +35,73 @@ export interface SavedFile {
 
 const VERSION = 1;
 const FILE_NAME = 'checkpoints.json';
+const KEPT_SUFFIX = '.unusable';
 const SAVE_INTERVAL_MS = 1000;
+
+export const limits = {
+  /** A larger document is no document of ours. */
+  bytesMax: 256 * 1024 * 1024,
+  /** As much as `fingerprint_size` may be. */
+  headBytesMax: 64 * 1024,
+} as const;
 
 const whole = z.number().int().min(0);
 const documentSchema = z.object({
   version: z.literal(VERSION),
   files: z.array(z.object({
     device: z.number(), inode: z.number(), createdMs: z.number(), path: z.string(),
-    headBytes: whole, headCrc: whole,
+    headBytes: whole.max(limits.headBytesMax), headCrc: whole,
     offset: whole, records: whole, flushed: z.boolean(), mark: z.string(),
     packedBytes: whole.default(0),
-  })),
+  }).refine(({ mark, offset }) =>
+    Buffer.byteLength(mark, 'base64') <= Math.min(offset, MARK_BYTES))),
 });
 
-/**
- * Null when there is no document yet. One that cannot be understood counts as one without files:
- * everything is then read from its beginning rather than skipped.
- */
-export async function loadCheckpoints(
-  { files }: World,
-  folder: string,
-  log: Log,
-): Promise<SavedFile[] | null> {
-  const path = join(folder, FILE_NAME);
-  const text = await files.readText(path);
-  if (text === null) return null;
-  try {
-    const document: unknown = JSON.parse(text);
-    refuseOtherVersion(document, path);
-    return documentSchema.parse(document).files.map(fromRow);
-  } catch (error) {
-    if (error instanceof OperatorError) throw error;
-    log.error(`cannot read checkpoints ${path}: ${errorMessage(error)}; `
-      + 'all files are read from their beginning');
-    return [];
-  }
+export interface CheckpointSource {
+  readonly files: Files;
+  readonly folder: string;
+  readonly log: Log;
+  /** Called when there is a document that cannot be used. */
+  readonly quarantined: () => void;
 }
 
-function refuseOtherVersion(document: unknown, path: string): void {
-  const version = (document as { version?: unknown } | null)?.version;
-  if (typeof version !== 'number' || version === VERSION) return;
-  throw new OperatorError(
-    `cannot use checkpoints ${path}: they are of version ${version}, this program knows ${VERSION}`,
-    'run the newer version of the program, or move the file away to read all logs again',
-  );
+/**
+ * Null when there is no document yet. One that cannot be used, whatever bytes it is of, is kept
+ * under another name and counts as one without files: everything is then read from its beginning
+ * rather than skipped.
+ */
+export async function loadCheckpoints(
+  { files, folder, log, quarantined }: CheckpointSource,
+): Promise<SavedFile[] | null> {
+  const path = join(folder, FILE_NAME);
+  const size = (await files.stat(path))?.sizeBytes ?? 0;
+  const bytes = size > limits.bytesMax ? Buffer.alloc(0) : await files.read(path);
+  if (bytes === null) return null;
+  const read = parseDocument(bytes);
+  if (typeof read !== 'string') return read;
+  quarantined();
+  log.error(`cannot use checkpoints ${path}: ${read}; all files are read from their beginning`,
+    { keptAs: path + KEPT_SUFFIX });
+  // A copy: without a document this would be a first start, which may begin at the end of files.
+  await files.replace(path + KEPT_SUFFIX, bytes).catch((error: unknown) =>
+    log.warn(`cannot keep checkpoints ${path}${KEPT_SUFFIX}: ${systemCause(error)}`));
+  return [];
+}
+
+/** Answers why not when they cannot be used. */
+function parseDocument(bytes: Buffer): SavedFile[] | string {
+  let document: unknown;
+  try {
+    document = JSON.parse(bytes.toString('utf8'));
+  } catch {
+    return 'they are torn or damaged';
+  }
+  const { version } = (document ?? {}) as { version?: unknown };
+  if (typeof version === 'number' && version !== VERSION) {
+    return `they are of version ${version}, this program knows ${VERSION}`;
+  }
+  const parsed = documentSchema.safeParse(document);
+  return parsed.success ? parsed.data.files.map(fromRow) : 'they are damaged';
 }
 
 type Row = z.output<typeof documentSchema>['files'][number];

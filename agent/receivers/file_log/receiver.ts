@@ -151,7 +151,12 @@ interface Looking {
 async function startLooking(parts: Parts): Promise<Looking> {
   const { config, context, walk, handles } = parts;
   const { clock } = context.world;
-  const saved = await loadCheckpoints(context.world, context.folder, context.log);
+  const { world: { files }, folder, log: ownLog, counters, id } = context;
+  const unusable = counters.counter('binnacle_file_log_unusable_checkpoints_total',
+    'Starts that found checkpoints they could not use.', { receiver: id });
+  const saved = await loadCheckpoints({
+    files, folder, log: ownLog, quarantined: () => unusable.add(1),
+  });
   const tails = new Tails({
     saved,
     startAtEnd: config.start_at === 'end',

@@ -9,7 +9,6 @@ import { test } from 'node:test';
 import { fileLogSchema } from '../../../../agent/receivers/file_log/config.ts';
 import { fileLogReceiver } from '../../../../agent/receivers/file_log/receiver.ts';
 import { ACCEPTED, rejected, retryable } from '../../../../proto/contract/outcome.ts';
-import { OperatorError } from '../../../../runtime/errors.ts';
 import { createGate, inOrder, NOW, temporaryFolder, until } from '../../../contract/fakes.ts';
 import { checkReceiver } from '../../../contract/check_receiver.ts';
 import { asLines, attribute, follow, numbered } from './following.ts';
@@ -188,23 +187,6 @@ test('file_log: reading stops when the next part is slow', async () => {
   const held = following.sink.received.reduce((sum, batch) => sum + batch.bytes.length, 0);
   assert.ok(held < 42e6, `${held} bytes of 240e6 were read`);
   await following.receiver.stop(NOW);
-});
-
-test('file_log: a newer version of the checkpoints is refused', async () => {
-  const stateFolder = temporaryFolder();
-  writeFileSync(join(stateFolder, 'checkpoints.json'), '{"version": 9, "files": []}');
-  await assert.rejects(follow({}, { folder: temporaryFolder(), stateFolder }), OperatorError);
-});
-
-test('file_log: checkpoints that cannot be understood: everything from the beginning', async () => {
-  const folders = { folder: temporaryFolder(), stateFolder: temporaryFolder() };
-  writeFileSync(join(folders.stateFolder, 'checkpoints.json'), '{"version": 1, "fil');
-  const following = await follow({ start_at: 'end' }, folders, ({ path }) =>
-    writeFileSync(path('a.log'), 'one\n'));
-  await following.poll();
-  assert.deepEqual(following.bodies(), ['one']);
-  assert.equal(following.log.lines.filter(({ level }) => level === 'error').length, 1);
-  await following.stop();
 });
 
 test('file_log: a wrong configuration is refused', () => {
