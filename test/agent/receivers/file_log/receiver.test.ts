@@ -105,7 +105,7 @@ test('file_log: start_at end is on disk before anything is read', async () => {
   await first.stop();
 });
 
-test('file_log: a checkpoint never passes what is not accepted', async () => {
+test('file_log: a checkpoint waits for what is not accepted (contrib #31074, #20552)', async () => {
   const following = await follow();
   const gate = createGate();
   following.sink.answer(gate.answer);
@@ -123,7 +123,7 @@ test('file_log: a checkpoint never passes what is not accepted', async () => {
   await following.stop();
 });
 
-test('file_log: what was not accepted at the stop comes again, what was does not', async () => {
+test('file_log: what was not accepted at a stop comes again, once (collector #7460)', async () => {
   const first = await follow();
   first.write('a.log', asLines(numbered(3)));
   await first.poll();

@@ -72,7 +72,7 @@ test('file_log: renamed many times in a row under a random writer', async () => 
   await following.stop();
 });
 
-test('file_log: truncated: read from the beginning, counted', async () => {
+test('file_log: truncated to a smaller size: read from the beginning, counted', async () => {
   const following = await follow();
   following.write('app.log', asLines(numbered(10)));
   await following.poll();
@@ -312,7 +312,65 @@ test('file_log: renamed while away is known by what it is', async () => {
   await second.stop();
 });
 
-test('file_log: links and second names of a file are one file', async () => {
+test('file_log: rotated several times while away, by name and by copy', async () => {
+  const folders = { folder: temporaryFolder(), stateFolder: temporaryFolder() };
+  const config = { include: [`${folders.folder}/*.log*`] };
+  const path = (name: string) => `${folders.folder}/${name}`;
+  const first = await follow(config, folders);
+  const names = ['name.log', 'copy.log'];
+  for (const name of names) writeFileSync(path(name), asLines(numbered(50, 0, name)));
+  await first.poll();
+  await first.stop();
+  for (let generation = 1; generation <= 4; generation++) {
+    for (const name of names) {
+      const more = asLines(numbered(10, 40 + 10 * generation, name));
+      writeFileSync(path(name), more, { flag: 'a' });
+      for (let old = 3; old > 0; old--) {
+        renameIfThere(path(`${name}.${old}`), path(`${name}.${old + 1}`));
+      }
+      if (name === 'name.log') {
+        renameSync(path(name), path(`${name}.1`));
+      } else {
+        copyFileSync(path(name), path(`${name}.1`));
+        truncateSync(path(name));
+      }
+    }
+  }
+  for (const name of names) writeFileSync(path(name), `${name} 90\n`, { flag: 'a' });
+  const second = await follow(config, folders);
+  for (let look = 0; look < 4; look++) {
+    await second.poll();
+    await second.clock.advance(1000);
+  }
+  for (const name of names) {
+    const own = second.bodies().filter((line) => line.startsWith(name));
+    assert.deepEqual(own.sort(), numbered(41, 50, name).sort(), name);
+  }
+  await second.stop();
+});
+
+test('file_log: a partial last line at the rotation and at the stop is one line', async () => {
+  const folder = temporaryFolder();
+  const first = await follow({ include: [`${folder}/app.log*`] });
+  const append = (name: string, text: string) =>
+    writeFileSync(`${folder}/${name}`, text, { flag: 'a' });
+  append('app.log', 'one\ntw');
+  await first.poll();
+  renameSync(`${folder}/app.log`, `${folder}/app.log.1`);
+  append('app.log', 'thr');
+  await first.poll();
+  append('app.log.1', 'o\n');
+  await first.poll();
+  assert.deepEqual(first.bodies(), ['one', 'two']);
+  await first.stop();
+  append('app.log', 'ee\n');
+  const second = await follow({ include: [`${folder}/app.log*`] }, first);
+  await second.poll();
+  assert.deepEqual(second.bodies(), ['three']);
+  await second.stop();
+});
+
+test('file_log: links and second names are one file; a link that changes its target', async () => {
   const folder = temporaryFolder();
   mkdirSync(`${folder}/pods/a`, { recursive: true });
   mkdirSync(`${folder}/links`);
@@ -338,7 +396,7 @@ test('file_log: links and second names of a file are one file', async () => {
   await following.stop();
 });
 
-test('file_log: thousands of small files, more than may be open', async () => {
+test('file_log: thousands of small files at once, more than may be open', async () => {
   const following = await follow({ max_concurrent_files: 100, include_file_record_number: true });
   const files = 2000;
   for (let file = 0; file < files; file++) {
