@@ -1,10 +1,12 @@
-// What a queue remembers besides its records: up to which sequence all was delivered.
+// What a queue remembers besides its records: up to which sequence all was delivered, and beyond
+// which none was ever handed out.
 //
-//     cursor   { "version": 1, "done": <sequence> }\n<CRC-32C of that line, 8 hex digits>\n
+//     cursor   { "version": 2, "done": <sequence>, "handed": <sequence> }\n
+//              <CRC-32C of that line, 8 hex digits>\n
 //     reserve  bytes that mean nothing; they are given up to write the cursor on a full disk
 //
-// Invariants: `done` never goes back; a cursor that was saved is durable before `save` returns; the
-// file holds the old or the new content after a crash, never a mixture. Any bytes can be read.
+// Invariants: neither number goes back; a cursor that was saved is durable before `save` returns;
+// the file holds the old or the new content after a crash, never a mixture. Any bytes can be read.
 
 import { join } from 'node:path';
 import { errorCode, errorMessage } from '../../runtime/errors.ts';
@@ -22,9 +24,16 @@ export const limits = {
 export const CURSOR = 'cursor';
 const RESERVE = 'reserve';
 
+export interface Cursor {
+  /** Everything up to here is delivered, or given up. */
+  readonly done: number;
+  /** Nothing beyond it was handed out before the next cursor is durable. */
+  readonly handed: number;
+}
+
 export interface CursorFile {
   /** Writes it durably. Throws the system's error when even the reserve does not help. */
-  save(done: number): Promise<void>;
+  save(cursor: Cursor): Promise<void>;
   /** Makes the reserve when it is not there. False when there is no room for it. */
   keepReserve(): Promise<boolean>;
 }
@@ -34,14 +43,14 @@ export function createCursorFile(folder: string, { files, random }: World): Curs
   const reserve = join(folder, RESERVE);
   let reserved = false;
   return {
-    save: async (done) => {
+    save: async (cursor) => {
       try {
-        await files.replace(path, encodeCursor(done));
+        await files.replace(path, encodeCursor(cursor));
       } catch (error) {
         if (errorCode(error) !== 'ENOSPC') throw error;
         await files.remove(reserve);
         reserved = false;
-        await files.replace(path, encodeCursor(done));
+        await files.replace(path, encodeCursor(cursor));
       }
     },
     keepReserve: async () => {
@@ -61,28 +70,28 @@ export function createCursorFile(folder: string, { files, random }: World): Curs
   };
 }
 
-export function encodeCursor(done: number): string {
-  const line = JSON.stringify({ version: 1, done });
+export function encodeCursor({ done, handed }: Cursor): string {
+  const line = JSON.stringify({ version: 2, done, handed });
   return `${line}\n${checkOf(line)}\n`;
 }
 
-/** The `done` of a cursor, or why it cannot be read. */
-export function decodeCursor(bytes: Uint8Array): number | { readonly why: string } {
+/** What the file says, or why it cannot be read. */
+export function decodeCursor(bytes: Uint8Array): Cursor | { readonly why: string } {
   if (bytes.length > limits.cursorBytesMax) return { why: 'it is too long' };
   const [line = '', check] = Buffer.from(bytes).toString('latin1').split('\n');
   if (check !== checkOf(line)) return { why: 'its check does not match' };
   try {
-    const { version, done } = JSON.parse(line) as { version?: unknown; done?: unknown };
-    if (version !== 1) return { why: 'it is of another version' };
-    if (isSequence(done)) return done;
-    return { why: 'it holds no sequence' };
+    const { version, done, handed } = JSON.parse(line) as Record<string, unknown>;
+    if (version !== 2) return { why: 'it is of another version' };
+    if (isSequence(done) && isSequence(handed)) return { done, handed };
+    return { why: 'it holds no sequences' };
   } catch (error) {
     return { why: errorMessage(error) };
   }
 }
 
-const isSequence = (done: unknown): done is number =>
-  Number.isSafeInteger(done) && Number(done) >= 0 && Number(done) <= formatLimits.sequenceMax;
+const isSequence = (value: unknown): value is number =>
+  Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= formatLimits.sequenceMax;
 
 const checkOf = (line: string): string =>
   crc32c(Buffer.from(line, 'latin1')).toString(16).padStart(8, '0');

@@ -10,23 +10,22 @@
 //   epoch is new each time the queue is opened, so that no id can ever name two contents.
 // - Batches may be acknowledged in any order; the cursor moves over those that are without a gap. A
 //   segment is removed only after a cursor behind its last record is durable.
-// - Batches that were there when the queue was opened may have been sent before: their `attempt` is
-//   1. That of all others is 0.
+// - Batches that an earlier process may have handed out have `attempt` 1, all others 0: how far it
+//   handed out is durable before it does (`handed` of the cursor), some batches ahead.
 // - A full queue answers `retryable`, or drops its oldest segment when told to, and counts it.
 // - What a queue lost to damage is counted, with its first and last sequence in the log.
 
 import type { Batch } from '../../proto/contract/batch.ts';
 import { rejected, retryable, type Outcome } from '../../proto/contract/outcome.ts';
-import type { Timer } from '../../runtime/clock.ts';
 import type { Counters } from '../../runtime/counters.ts';
-import { systemCause } from '../../runtime/errors.ts';
 import { rateLimited, type Log } from '../../runtime/log.ts';
 import type { World } from '../../runtime/world.ts';
 import { createKeyRing } from './cipher.ts';
-import { createCursorFile, type CursorFile } from './cursor.ts';
+import { createCursorFile } from './cursor.ts';
 import { limits as formatLimits, recordBytes } from './format.ts';
 import { showGauges } from './gauges.ts';
 import { createGivenUp, type GivenUp, type GivenUpReason } from './given_up.ts';
+import { Progress } from './progress.ts';
 import { createQuarantine } from './quarantine.ts';
 import { createReader, type Reader } from './reader.ts';
 import { recover, type Recovered } from './recovery.ts';
@@ -38,10 +37,6 @@ export const limits = {
   waitingBytesMax: 64 * 1024 * 1024,
   /** Puts that wait for the disk. */
   waitingPutsMax: 10_000,
-  /** The cursor is saved so long after it moved; so much is sent again after a crash. */
-  cursorDelayMs: 200,
-  /** Wait before a cursor that could not be saved is tried again. */
-  cursorRetryMs: 1000,
   segmentBytesMin: 64 * 1024,
   /** A queue has at least so many segments when it is full, so that room comes in small steps. */
   segmentsMin: 8,
@@ -121,7 +116,11 @@ export async function createQueue(options: QueueOptions): Promise<Queue> {
     Math.max(limits.segmentBytesMin, Math.floor(bytesMax / limits.segmentsMin)));
   const cursor = createCursorFile(folder, world);
   await cursor.keepReserve();
-  const core = new Core({ ...options, log, epoch }, found, cursor, bytesMax);
+  const core = new Core({ ...options, log, epoch }, found, bytesMax);
+  core.progress = new Progress({
+    world, log, cursor, done: found.done, handed: found.handed,
+    remove: (done) => core.removeUpTo(done),
+  });
   core.reader = createReader({
     folder, world, log, quarantine,
     segments: core.segments, resumeAt: found.resumeAt, done: found.done,
@@ -143,11 +142,13 @@ class Core implements Queue {
   readonly segments: Segment[];
   reader!: Reader;
   writer!: Writer;
+  progress!: Progress;
   readonly #options: CoreOptions;
-  readonly #cursor: CursorFile;
   readonly #bytesMax: number;
   /** Sequences that an earlier process wrote. */
   readonly #earlier: number;
+  /** Of these, what may have been handed out. */
+  readonly #handedEarlier: number;
   readonly #givenUp: GivenUp;
   /** Handed out, in order. */
   readonly #taken = new Map<number, { acknowledged: boolean; items: number }>();
@@ -156,31 +157,24 @@ class Core implements Queue {
   #waitingItems = 0;
   /** The last sequence that is durable. */
   #sealed: number;
-  /** Everything up to here is acknowledged; `#saved` of it is durable. */
-  #done: number;
-  #saved: number;
-  #timer: Timer | null = null;
-  #saving: Promise<void> | null = null;
   #stopped: Promise<void> | null = null;
   #dropping: Promise<void> | null = null;
 
-  constructor(options: CoreOptions, found: Recovered, cursor: CursorFile, bytesMax: number) {
+  constructor(options: CoreOptions, found: Recovered, bytesMax: number) {
     this.#options = options;
-    this.#cursor = cursor;
     this.#bytesMax = bytesMax;
     this.segments = found.segments;
     this.#earlier = found.next - 1;
     this.#sealed = found.next - 1;
     this.#givenUp = createGivenUp(options.counters, options.id);
-    this.#done = found.done;
-    this.#saved = found.done;
+    this.#handedEarlier = Math.min(found.handed ?? Infinity, this.#earlier);
     this.#batches = found.records;
     this.#items = found.items;
     for (const { from, to } of found.missing) this.#givenUp.add(from, to, 'missing', 0);
     showGauges(options, {
       batches: () => this.#batches, items: () => this.#items, bytes: () => this.bytes(),
       bytesMax: () => bytesMax, first: () => this.#earlier + 1,
-      sealed: () => this.#sealed, done: () => this.#done,
+      sealed: () => this.#sealed, done: () => this.progress.done,
     });
   }
 
@@ -220,16 +214,19 @@ class Core implements Queue {
   async take(abort: AbortSignal): Promise<Taken | null> {
     let found = await this.reader.next(abort);
     // It may have been dropped on its way here.
-    while (found !== null && found.sequence <= this.#done) found = await this.reader.next(abort);
+    while (found !== null && found.sequence <= this.progress.done) {
+      found = await this.reader.next(abort);
+    }
     if (found === null) return null;
     const { sequence, batch, enqueuedMs, segment } = found;
     segment.waitingRecords -= 1;
     segment.waitingItems -= batch.itemCount;
     const state = { acknowledged: false, items: batch.itemCount };
     this.#taken.set(sequence, state);
+    if (!(await this.progress.mayHandOut(sequence, abort))) return null;
     return {
       batch, sequence, enqueuedMs,
-      attempt: sequence <= this.#earlier ? 1 : 0,
+      attempt: sequence <= this.#handedEarlier ? 1 : 0,
       done: (reason) => {
         if (state.acknowledged) return;
         state.acknowledged = true;
@@ -263,10 +260,7 @@ class Core implements Queue {
     await this.writer.stop();
     await this.reader.stop();
     await this.#dropping;
-    this.#timer?.cancel();
-    await this.#saving;
-    if (this.#done > this.#saved) await this.#save();
-    this.#timer?.cancel();
+    await this.progress.stop();
   }
 
   /** New records at the end of `segment` are durable. */
@@ -300,10 +294,11 @@ class Core implements Queue {
   /** False when there is nothing that may be removed. */
   async #makeRoom(): Promise<boolean> {
     const before = this.segments.length;
+    const { done } = this.progress;
     const newest = this.segments.at(-1);
-    if (newest !== undefined && newest.last <= this.#done) this.writer.roll();
-    if (this.#done > this.#saved || newest !== undefined && newest.last <= this.#done) {
-      await this.#save();
+    if (newest !== undefined && newest.last <= done) this.writer.roll();
+    if (!this.progress.isSaved || newest !== undefined && newest.last <= done) {
+      await this.progress.save();
     }
     if (this.segments.length < before) return true;
     if (this.#options.whenFull === 'refuse' || before === 0) return false;
@@ -335,56 +330,29 @@ class Core implements Queue {
     this.#items -= items;
     segment.waitingRecords = 0;
     segment.waitingItems = 0;
-    this.#done = Math.max(this.#done, last);
+    this.progress.advance(last);
     this.#givenUp.add(first, last, 'overflow', items);
     this.#options.log.error('the queue is full: its oldest records were dropped',
       { records, items, from: first, to: last });
-    await this.#save();
+    await this.progress.save();
   }
 
-  #advance(): void {
-    for (const [sequence, { acknowledged }] of this.#taken) {
-      if (!acknowledged) break;
-      this.#done = sequence;
-      this.#taken.delete(sequence);
-    }
-    if (this.#done > this.#saved) this.#saveAfter(limits.cursorDelayMs);
-  }
-
-  #saveAfter(delayMs: number): void {
-    if (this.#timer !== null || this.#saving !== null || this.#stopped !== null) return;
-    this.#timer = this.#options.world.clock.after(delayMs, () => {
-      this.#timer = null;
-      void this.#save();
-    });
-  }
-
-  /** Saves the cursor and removes what is behind it. Never throws. */
-  async #save(): Promise<void> {
-    while (this.#saving !== null) await this.#saving;
-    this.#timer?.cancel();
-    this.#timer = null;
-    const attempt = this.#saveOnce().then(() => false, (error: unknown) => {
-      this.#options.log.error(`cannot save the cursor of the queue: ${systemCause(error)}`);
-      return true;
-    });
-    // Who waits for it is told nothing of its failure.
-    this.#saving = attempt.then(() => {});
-    const failed = await attempt;
-    this.#saving = null;
-    if (failed) this.#saveAfter(limits.cursorRetryMs);
-    else if (this.#done > this.#saved) this.#saveAfter(limits.cursorDelayMs);
-  }
-
-  async #saveOnce(): Promise<void> {
-    const done = this.#done;
-    if (done > this.#saved) await this.#cursor.save(done);
-    this.#saved = done;
+  /** Removes the segments that end there; to be called when a cursor behind them is durable. */
+  async removeUpTo(done: number): Promise<void> {
     for (const segment of [...this.segments]) {
       if (segment.last > done || this.writer.writes(segment)) continue;
       await this.#options.world.files.remove(segment.path);
       this.segments.splice(this.segments.indexOf(segment), 1);
     }
-    await this.#cursor.keepReserve();
+  }
+
+  #advance(): void {
+    let { done } = this.progress;
+    for (const [sequence, { acknowledged }] of this.#taken) {
+      if (!acknowledged) break;
+      done = sequence;
+      this.#taken.delete(sequence);
+    }
+    this.progress.advance(done);
   }
 }

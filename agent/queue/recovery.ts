@@ -42,6 +42,8 @@ export interface Recovered {
   readonly segments: Segment[];
   /** Everything up to here was delivered, or is missing from the beginning. */
   readonly done: number;
+  /** Nothing beyond it was handed out; null when that is not known. */
+  readonly handed: number | null;
   /** The sequence of the next record. */
   readonly next: number;
   /** Where the first record that was not delivered begins, in `segments[0]`. */
@@ -69,10 +71,11 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   await makePrivate(options);
   const names = ((await files.list(folder)) ?? [])
     .filter(({ kind }) => kind === 'file').map(({ name }) => name);
-  const cursor = names.includes(CURSOR) ? await readCursor(options) : null;
+  const read = names.includes(CURSOR) ? await readCursor(options) : null;
+  const cursor = read?.done ?? null;
   const segments: Segment[] = [];
   const missing: SequenceRange[] = [];
-  let last = cursor ?? null;
+  let last = cursor;
   let floor = 0;
   let resumeAt: number | undefined;
   for (const place of placesOf(folder, names)) {
@@ -106,6 +109,7 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   return {
     segments, missing,
     done: Math.max(cursor ?? 0, (segments[0]?.first ?? 1) - 1),
+    handed: read?.handed ?? null,
     next: Math.max(last ?? 0, floor) + 1,
     resumeAt: resumeAt ?? 0,
     records: sum(({ waitingRecords }) => waitingRecords),
@@ -146,9 +150,9 @@ async function readCursor({ folder, files, log, quarantine }: RecoveryOptions) {
   const path = join(folder, CURSOR);
   try {
     const bytes = await files.read(path);
-    const done = bytes === null ? { why: 'it is gone' } : decodeCursor(bytes);
-    if (typeof done === 'number') return done;
-    log.warn(`cannot read the cursor of the queue: ${done.why}; what is there is sent again`);
+    const cursor = bytes === null ? { why: 'it is gone' } : decodeCursor(bytes);
+    if (!('why' in cursor)) return cursor;
+    log.warn(`cannot read the cursor of the queue: ${cursor.why}; what is there is sent again`);
   } catch (error) {
     log.warn(`cannot read the cursor of the queue: ${errorMessage(error)}`);
   }

@@ -116,7 +116,7 @@ test('agent: a data folder without permission is told', {
   await assert.rejects(openDataFolder(folder, createWorld()), refused(/permission denied/));
 });
 
-test('agent: a full disk does not keep an agent from starting that has started before', async () => {
+test('agent: on a full disk an agent starts that has started before', async () => {
   const folder = temporaryFolder();
   const world = createWorld();
   const full = { ...world, files: { ...world.files, replace: async () => {

@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { limits as progressLimits } from '../../../agent/queue/progress.ts';
 import { segmentName } from '../../../agent/queue/format.ts';
 import { makeBatch, NEVER, NOW, settle } from '../../contract/fakes.ts';
 import {
@@ -68,6 +69,44 @@ test('queue: what is not acknowledged comes again after a restart, as attempt 1,
     assert.ok(again.ids[5]!.endsWith('/7'), again.ids[5]);
     await second.queue.stop();
   });
+
+test('queue: what was never handed out is a first attempt, also after a crash', async () => {
+  const disk = faultyDisk();
+  const first = await openOn(disk);
+  const handed = progressLimits.handedAhead + 1;
+  await Promise.all(namesOf(handed + 5).map((name) => first.queue.put(batchOf(name), NEVER)));
+  assert.equal((await takeSoon(first.queue))!.attempt, 0);
+  disk.crash();
+  const second = await openOn(disk);
+  const { attempts } = await drain(second.queue);
+  assert.deepEqual([...new Set(attempts.slice(0, handed))], [1], 'all that may have been sent');
+  assert.deepEqual(attempts.slice(handed), [0, 0, 0, 0, 0]);
+  await second.queue.stop();
+});
+
+test('queue: nothing is handed out before it is durable that it may be', async () => {
+  const disk = faultyDisk();
+  let release = (): void => {};
+  const gate = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const replace = async (path: string, content: string | Uint8Array) => {
+    if (path.endsWith('cursor')) await gate;
+    await disk.files.replace(path, content);
+  };
+  const { queue } = await openOn({ files: { ...disk.files, replace } });
+  await queue.put(batchOf('a'), NEVER);
+  let handed = false;
+  const taking = queue.take(NEVER).then((taken) => {
+    handed = true;
+    return taken;
+  });
+  await settle();
+  assert.equal(handed, false);
+  release();
+  assert.equal((await taking)!.sequence, 1);
+  await queue.stop();
+});
 
 test('queue: segments go once a cursor behind them is durable', async () => {
   const disk = faultyDisk();
