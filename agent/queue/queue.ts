@@ -107,7 +107,8 @@ export async function createQueue(options: QueueOptions): Promise<Queue> {
   const epoch = world.random.uuid();
   // Not limited: each missing range is said.
   const found = await recover({
-    folder, files: world.files, log: options.log, quarantine, agentId, epoch, keys,
+    folder, files: world.files, clock: world.clock, log: options.log, quarantine, agentId, epoch,
+    keys,
   });
   const space = await world.files.space(folder).catch(() => null);
   const share = (space?.totalBytes ?? Infinity) * options.size.diskShareMax;

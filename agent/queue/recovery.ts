@@ -15,6 +15,7 @@
 
 import { join } from 'node:path';
 import { errorCode, errorMessage, OperatorError } from '../../runtime/errors.ts';
+import type { Clock } from '../../runtime/clock.ts';
 import type { Files, OpenFile } from '../../runtime/files.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { KeyRing } from './cipher.ts';
@@ -29,6 +30,7 @@ import {
 export interface RecoveryOptions {
   readonly folder: string;
   readonly files: Files;
+  readonly clock: Clock;
   readonly log: Log;
   readonly quarantine: Quarantine;
   /** For records of a segment both of whose headers are damaged. */
@@ -214,7 +216,10 @@ async function openSegment(
       return await settleFound(place, { file, sizeBytes, scan }, options);
     } catch (error) {
       if (error instanceof OperatorError) throw error;
-      if (failures < limits.readFailuresMax) continue;
+      if (failures < limits.readFailuresMax) {
+        await options.clock.sleep(limits.readRetryMs);
+        continue;
+      }
       log.error(`cannot read the segment ${name}: ${errorMessage(error)}`);
       await quarantine.move(path, name);
       return null;

@@ -16,6 +16,8 @@ export const limits = {
   fileBytesMax: 64 * 1024 * 1024 + formatLimits.payloadBytesMax + 8 * 1024 * 1024,
   /** So often the reading of a segment is tried again when the queue is opened. */
   readFailuresMax: 3,
+  /** Wait before that. */
+  readRetryMs: 100,
 } as const;
 
 export interface Segment {
