@@ -124,7 +124,7 @@ async function untilStored(keys: readonly string[]): Promise<string[]> {
 function enginePid(): number {
   const found = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).find((id) => {
     const commandLine = readText(`/proc/${id}/cmdline`);
-    return commandLine.includes('storage/engine/main.ts')
+    return commandLine.includes('binnacle.mjs\0engine')
       && commandLine.includes(stack.folder);
   });
   assert.ok(found !== undefined, 'the engine runs');

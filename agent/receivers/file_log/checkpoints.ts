@@ -13,7 +13,7 @@
 // later ones. A version that is not known is refused: the positions in it would be lost.
 
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Timer } from '../../../runtime/clock.ts';
 import { errorMessage, OperatorError, systemCause } from '../../../runtime/errors.ts';
 import type { Log } from '../../../runtime/log.ts';

@@ -8,7 +8,7 @@
 //   sent again, and `max_elapsed_time` defaults to 0, for ever.
 // - Keys for what is not built are refused by name with what to do instead.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { pattern } from '../../../config/pattern.ts';
 import {
   byteSize, count, duration, fault, optionalSection, refusedKey, section, strictObject,
