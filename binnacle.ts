@@ -1,22 +1,22 @@
 // The one command. Each subcommand reads its flags and calls one room, which is loaded only then:
 // an agent never carries the backend.
 
-import { readFileSync } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { text } from 'node:stream/consumers';
 import { Command, InvalidArgumentError } from 'commander';
-import { createChild, type Child } from './runtime/child.ts';
+import type { EngineProcessOptions } from './backend/storage/engine/main.ts';
+import packageFile from './package.json' with { type: 'json' };
+import { createChild, LAUNCHER, type Child } from './runtime/child.ts';
 import { createClock } from './runtime/clock.ts';
 import { EXIT, OperatorError } from './runtime/errors.ts';
 import { reportFailure, runProcess, type Running } from './runtime/lifecycle.ts';
 import { createLog } from './runtime/log.ts';
 
 const HERE = import.meta.dirname;
-const LAUNCHER = `${HERE}/binnacle.mjs`;
-const VERSION = (JSON.parse(readFileSync(`${HERE}/package.json`, 'utf8')) as { version: string })
-  .version;
+const VERSION = packageFile.version;
 const AGENT_CONFIG = `${HERE}/config/agent.yaml`;
 const BACKEND_CONFIG = `${HERE}/config/backend.yaml`;
+const ENGINE_MEMORY_BYTES = 2 * 1024 * 1024 * 1024;
 const BACKEND_URL = 'http://localhost:8080';
 
 /** An orderly stop may take so long; after that a process is killed. */
@@ -63,6 +63,17 @@ program.command('backend')
     const files = config.length === 0 ? [BACKEND_CONFIG] : config;
     await runProcess((abort) => startBackend({ files, env: process.env, version: VERSION, abort }),
       BACKEND_STOP_MS);
+  });
+
+program.command('engine')
+  .description('run the embedded ClickHouse engine alone; a backend without a URL starts it itself')
+  .requiredOption('--path <folder>', 'where its data is kept')
+  .option('--host <address>', 'where it listens', '127.0.0.1')
+  .option('--port <number>', '0 takes any that is free', wholeNumber, 0)
+  .option('--memory-bytes <number>', 'what it may take', wholeNumber, ENGINE_MEMORY_BYTES)
+  .action(async (options: EngineProcessOptions) => {
+    const { runEngine } = await import('./backend/storage/engine/main.ts');
+    await runEngine(options);
   });
 
 program.command('query')
@@ -213,6 +224,11 @@ async function validate({ config, backend }: { config: string[]; backend: boolea
     await readAgentConfig({ files: config.length === 0 ? [AGENT_CONFIG] : config, env });
   }
   process.stdout.write('the configuration is valid\n');
+}
+
+function wholeNumber(value: string): number {
+  if (/^\d{1,15}$/.test(value)) return Number(value);
+  throw new InvalidArgumentError('write a whole number.');
 }
 
 function params(value: string, earlier: Record<string, string>): Record<string, string> {

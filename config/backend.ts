@@ -1,7 +1,7 @@
 // The configuration of a backend: all keys, their defaults, and what must hold between them. The
 // parsed form has the keys of the YAML; durations are milliseconds, sizes bytes (see schema.ts).
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { formatEndpoint, isLoopback, type Endpoint } from '../runtime/net.ts';
 import { type ConfigProblem } from './errors.ts';
 import { loadTree, throwProblems, type LoadOptions } from './loader.ts';

@@ -4,7 +4,7 @@
 // Values may also be written as `${env:NAME}`; an editor must not call that wrong, so what is not
 // text allows it as an alternative.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { backendSchema } from './backend.ts';
 import { SECTIONS, type ComponentSchema, type SectionName } from './components.ts';
 import { agentSchema } from './pipelines.ts';

@@ -8,7 +8,7 @@
 // whose names it does not know. JavaScript backtracks where RE2 does not, so whoever scans text
 // that others write limits its length.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { fault } from './schema.ts';
 
 /** A regular expression in RE2's syntax; `flags` are added to those it names itself. */

@@ -4,7 +4,7 @@
 // What comes out names each component by the id under which it is defined, also where a pipeline
 // spelt its type the other way, so that a plain look-up finds it.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseEndpoint, type Endpoint } from '../runtime/net.ts';
 import { backendSchema } from './backend.ts';
 import {

@@ -23,7 +23,7 @@
 // - In a section an unknown key is an error, and `null` (a key with nothing behind it) means {}.
 // - A message says why, without the value; the position is added by config/parse.ts.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseEndpoint, type Endpoint } from '../runtime/net.ts';
 
 export interface TextRange {

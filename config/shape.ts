@@ -2,7 +2,7 @@
 // defaults are as a person would write them. Wrappers (defaults, options, pipes) are looked
 // through; of a union all alternatives count.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ConfigPath } from './errors.ts';
 
 /** The keys that `schema` knows at `path`; empty where any key goes, and where none does. */

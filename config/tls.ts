@@ -1,6 +1,6 @@
 // TLS as the Collector's users write it, for those who listen. Without the section there is none.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { optionalSection } from './schema.ts';
 
 const serverTlsShape = {

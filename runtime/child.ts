@@ -5,10 +5,14 @@
 // alone, which can then stop its children in the right order.
 
 import { spawn, type ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
 import type { Clock } from './clock.ts';
 import { EXIT, OperatorError } from './errors.ts';
 import type { ChildMessage } from './lifecycle.ts';
 import type { Log } from './log.ts';
+
+/** Our command as a file: what is started as a process of its own is a subcommand of it. */
+export const LAUNCHER = join(import.meta.dirname, '../binnacle.mjs');
 
 export interface ChildOptions {
   /** What people call it: `agent`. */

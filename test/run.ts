@@ -29,6 +29,8 @@ const files = readdirSync(join(ROOT, 'test'), { recursive: true, encoding: 'utf8
   .sort();
 if (files.length === 0) fail(`no test file's path contains ${words.join(' or ')}`);
 
+spawnSync(process.execPath, ['build.mjs'], { cwd: ROOT, stdio: 'inherit' });
+
 const folder = mkdtempSync(join(tmpdir(), 'binnacle-test-'));
 const mark = `BINNACLE_TEST_RUN=${folder}`;
 const memoryBefore = new Set(listed(SHARED_MEMORY));
@@ -53,7 +55,7 @@ function run(): Promise<number> {
       ...process.env,
       TMPDIR: folder,
       BINNACLE_TEST_RUN: folder,
-      ...(coverage ? { NODE_V8_COVERAGE: RAW_COVERAGE } : {}),
+      ...(coverage ? { NODE_V8_COVERAGE: RAW_COVERAGE, NODE_OPTIONS: '--import tsx' } : {}),
     },
   });
   return new Promise((resolve) => child.on('exit', (exit) => resolve(exit ?? 1)));
@@ -74,7 +76,7 @@ function leftProcesses(): string[] {
 function leftFiles(): string[] {
   const temporary = listed(folder).filter((name) => !CACHES.test(name));
   const others = processes().some((id) =>
-    read(`/proc/${id}/cmdline`).includes('backend/storage/engine/main.ts'));
+    read(`/proc/${id}/cmdline`).includes('binnacle.mjs\0engine'));
   if (others) console.log(`an engine of somebody else runs; ${SHARED_MEMORY} is not looked at`);
   const memory = others ? [] : listed(SHARED_MEMORY)
     .filter((name) => name.includes('binnacle') && !memoryBefore.has(name));

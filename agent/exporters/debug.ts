@@ -2,7 +2,7 @@
 // field of every record (`detailed`). It accepts everything. What it shows is what users sent, so
 // it is for finding out, not for keeping.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { count, section } from '../../config/schema.ts';
 import type { Batch } from '../../proto/contract/batch.ts';
 import type {

@@ -2,7 +2,7 @@
 // sending/settings.ts for what differs. Delivery, retries and what becomes of batches that are too
 // large are in sending/delivery.ts.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   duration, fault, ignoredKey, optionalSection, refusedKey, strictObject,
 } from '../../config/schema.ts';

@@ -2,14 +2,13 @@
 // sending/settings.ts for what differs. Delivery, retries and what becomes of batches that are too
 // large are in sending/delivery.ts.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   count, duration, fault, ignoredKey, refusedKey, section,
 } from '../../config/schema.ts';
 import type {
   ComponentContext, Exporter, ExporterFactory,
 } from '../../proto/contract/component.ts';
-import { createOtlpHttpClient } from '../../proto/http/client.ts';
 import { SIGNALS, type Signal } from '../../proto/otlp/model.ts';
 import { createQueuedExporter } from '../queue/exporter.ts';
 import { createSendingExporter } from './sending/delivery.ts';
@@ -76,20 +75,24 @@ function createOtlpHttpExporter(
   context: ComponentContext,
 ): Exporter {
   const { id, world, log, counters } = context;
-  const open = async () => createOtlpHttpClient({
-    urls: {
-      traces: urlOf(config, 'traces'),
-      metrics: urlOf(config, 'metrics'),
-      logs: urlOf(config, 'logs'),
-    },
-    clock: world.clock,
-    tls: await readClientTls(config.tls, world.files, `exporters.${id}.tls`),
-    encoding: config.encoding,
-    compression: config.compression === 'gzip' ? 'gzip' : 'none',
-    headers: config.headers,
-    timeoutMs: config.timeout,
-    ...(config.max_conns_per_host === 0 ? {} : { connectionsMax: config.max_conns_per_host }),
-  });
+  const open = async () => {
+    // Loaded by those who use it: it is the heaviest part of an agent.
+    const { createOtlpHttpClient } = await import('../../proto/http/client.ts');
+    return createOtlpHttpClient({
+      urls: {
+        traces: urlOf(config, 'traces'),
+        metrics: urlOf(config, 'metrics'),
+        logs: urlOf(config, 'logs'),
+      },
+      clock: world.clock,
+      tls: await readClientTls(config.tls, world.files, `exporters.${id}.tls`),
+      encoding: config.encoding,
+      compression: config.compression === 'gzip' ? 'gzip' : 'none',
+      headers: config.headers,
+      timeoutMs: config.timeout,
+      ...(config.max_conns_per_host === 0 ? {} : { connectionsMax: config.max_conns_per_host }),
+    });
+  };
   const delivery = {
     id, world, log, counters,
     retry: retryOptions(config.retry_on_failure),

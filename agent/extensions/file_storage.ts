@@ -7,7 +7,7 @@
 // - A key that cannot be used refuses the start: nothing is ever written in plain instead.
 // - One agent at a time uses a directory.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   fault, ignoredKey, optionalSection, secret, section,
 } from '../../config/schema.ts';

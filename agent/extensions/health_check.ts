@@ -1,7 +1,7 @@
 // Answers over HTTP whether the agent is ready, as the Collector's extension of this name does:
 // 200 from the moment when all components have started until a stop begins, 503 otherwise.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { endpoint, optionalSection, section } from '../../config/schema.ts';
 import type { ExtensionFactory } from '../../proto/contract/component.ts';
 import { formatEndpoint } from '../../runtime/net.ts';

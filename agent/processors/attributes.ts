@@ -5,7 +5,7 @@
 // A batch in which nothing changes is handed on as it came. Otherwise new objects are built around
 // what stayed, down to the changed lists; the batch that came in is not touched.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { section } from '../../config/schema.ts';
 import { Batch } from '../../proto/contract/batch.ts';
 import type { ProcessorFactory } from '../../proto/contract/component.ts';

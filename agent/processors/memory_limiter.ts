@@ -11,7 +11,7 @@
 // between `limit_mib` and what the container or unit may take, for code and stacks.
 
 import { totalmem } from 'node:os';
-import { z } from 'zod';
+import * as z from 'zod';
 import { count, duration, fault, percentage, section } from '../../config/schema.ts';
 import type {
   ComponentContext, Consumer, Processor, ProcessorFactory,

@@ -1,7 +1,7 @@
 // Changes the attributes of resources by a list of actions (see edit/actions.ts). The new
 // resource is spliced into the bytes of the batch; records are never decoded.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { section } from '../../config/schema.ts';
 import type { ProcessorFactory } from '../../proto/contract/component.ts';
 import { rejected } from '../../proto/contract/outcome.ts';

@@ -5,7 +5,7 @@
 // A request is answered OK only after the pipeline has accepted it; what the pipeline cannot take
 // now is answered so that the sender comes again. Both protocols share one bound on memory.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   byteSize, count, duration, endpoint, fault, ignoredKey, optionalSection, refusedKey, section,
 } from '../../config/schema.ts';

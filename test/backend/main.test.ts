@@ -79,7 +79,7 @@ async function metric(series: string): Promise<number> {
 function enginePids(): number[] {
   return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).filter((id) => {
     const command = readCommand(id);
-    return command.includes('storage/engine/main.ts') && command.includes(folder);
+    return command.includes('binnacle.mjs\0engine') && command.includes(folder);
   }).map(Number);
 }
 

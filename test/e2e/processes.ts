@@ -82,7 +82,7 @@ export function enginePids(folder: string): number[] {
   if (noEngineProcesses !== false) return [];
   return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).filter((id) => {
     const commandLine = readText(`/proc/${id}/cmdline`);
-    return commandLine.includes('storage/engine/main.ts') && commandLine.includes(folder);
+    return commandLine.includes('binnacle.mjs\0engine') && commandLine.includes(folder);
   }).map(Number);
 }
 

@@ -8,7 +8,7 @@
 //   exporter answers when the peer has.
 // - Keys for what is not built are refused by name, with what to do instead.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   byteSize, count, duration, fault, percentage, refusedKey, secret, section,
 } from '../../../config/schema.ts';

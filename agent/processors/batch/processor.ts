@@ -17,7 +17,7 @@
 // Merging joins bytes (proto/otlp/merge.ts); nothing is decoded. With `send_batch_max_size` merged
 // batches are at most that large, not exactly: whole requests are put together as long as they fit.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { count, duration, fault, section } from '../../../config/schema.ts';
 import type {
   ComponentContext, Consumer, Processor, ProcessorFactory,

@@ -6,7 +6,7 @@
 // new one otherwise. The order of keys is kept; new keys come last.
 
 import { createHash } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { pattern } from '../../../config/pattern.ts';
 import { fault, strictObject } from '../../../config/schema.ts';
 import type { AnyValue, Attributes, KeyValue } from '../../../proto/otlp/model.ts';

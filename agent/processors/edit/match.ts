@@ -3,7 +3,7 @@
 // `attributes`, `resources` and `libraries` all. A property that a record does not have (the name
 // of a span, asked of a log) does not match.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { NO_PATTERN, parsePattern } from '../../../config/pattern.ts';
 import { fault, optionalSection, strictObject } from '../../../config/schema.ts';
 import type {

@@ -10,7 +10,7 @@
 // host.name is the system's own name unless told otherwise. The Collector asks DNS first, which
 // gives one host two names when DNS fails at times.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { duration, section } from '../../../config/schema.ts';
 import type {
   ComponentContext, Consumer, Processor, ProcessorFactory,

@@ -15,7 +15,7 @@
 // checkpoints.json.unusable, and counted; it keeps nothing from starting.
 
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Timer } from '../../../runtime/clock.ts';
 import { systemCause } from '../../../runtime/errors.ts';
 import type { Files } from '../../../runtime/files.ts';

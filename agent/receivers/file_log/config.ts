@@ -10,7 +10,7 @@
 //   packed files are no text, and are read only as far as they go on what was read before.
 // - Keys for what is not built are refused by name with what to do instead.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { pattern } from '../../../config/pattern.ts';
 import {
   byteSize, count, duration, fault, optionalSection, refusedKey, section, strictObject,

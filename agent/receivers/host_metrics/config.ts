@@ -11,7 +11,7 @@
 //
 // A scraper runs when its key is there, with or without something behind it.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { NO_PATTERN, parsePattern } from '../../../config/pattern.ts';
 import {
   duration, fault, optionalSection, section, strictObject,

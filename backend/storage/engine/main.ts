@@ -1,5 +1,5 @@
 /**
- * The engine process: `node --import tsx backend/storage/engine/main.ts --path DIR`.
+ * The engine process: `binnacle engine --path DIR`.
  *
  * Promises to whoever starts it: exactly one line on stdout, a JSON object
  * `{"event":"listening","url","version"}`, when queries are answered, or `{"event":"failed",
@@ -9,7 +9,6 @@
  * it before any of our code runs.
  */
 import { fstatSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import type { Server } from 'node:http';
 import { EXIT, OperatorError, errorMessage, systemCause } from '../../../runtime/errors.ts';
 import type { Identity } from './answer.ts';
@@ -32,21 +31,33 @@ const limits = {
   sendMs: 2_000,
 } as const;
 
-const MEMORY_BYTES_DEFAULT = 2 * 1024 * 1024 * 1024;
+export interface EngineProcessOptions {
+  /** The folder of the data; made when it is not there. */
+  readonly path: string;
+  readonly host: string;
+  /** 0 asks the system for a free port. */
+  readonly port: number;
+  /** What the engine may take. */
+  readonly memoryBytes: number;
+}
 
-await main().catch((error: unknown) => {
-  if (error instanceof OperatorError) {
-    const { message, hint } = error;
-    tell({ event: 'failed', message, hint });
-    process.stderr.write(`${message}; ${hint}\n`);
-    process.exit(EXIT.usage);
+/** Runs until it is told to stop; ends the process when it cannot start. */
+export async function runEngine(options: EngineProcessOptions): Promise<void> {
+  try {
+    await start(options);
+  } catch (error) {
+    if (error instanceof OperatorError) {
+      const { message, hint } = error;
+      tell({ event: 'failed', message, hint });
+      process.stderr.write(`${message}; ${hint}\n`);
+      process.exit(EXIT.usage);
+    }
+    process.stderr.write(`${errorMessage(error)}\n`);
+    process.exit(EXIT.failed);
   }
-  process.stderr.write(`${errorMessage(error)}\n`);
-  process.exit(EXIT.failed);
-});
+}
 
-async function main(): Promise<void> {
-  const options = readOptions();
+async function start(options: EngineProcessOptions): Promise<void> {
   const folder = prepareFolder(options.path, options.memoryBytes);
   const native = loadNative();
   const keeper = openFolder(native, folder);
@@ -66,26 +77,6 @@ async function main(): Promise<void> {
 
 function tell(line: EngineMessage): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
-}
-
-function readOptions(): { path: string; host: string; port: number; memoryBytes: number } {
-  const { values } = parseArgs({
-    options: {
-      path: { type: 'string' },
-      host: { type: 'string', default: '127.0.0.1' },
-      port: { type: 'string', default: '0' },
-      'memory-bytes': { type: 'string', default: String(MEMORY_BYTES_DEFAULT) },
-    },
-  });
-  const port = Number(values.port);
-  const memoryBytes = Number(values['memory-bytes']);
-  if (values.path === undefined || !Number.isInteger(port) || !Number.isInteger(memoryBytes)) {
-    throw new OperatorError(
-      'cannot start the engine: wrong arguments',
-      'use --path DIR [--host 127.0.0.1] [--port 0] [--memory-bytes N]',
-    );
-  }
-  return { path: values.path, host: values.host, port, memoryBytes };
 }
 
 async function identityOf(sessions: Sessions): Promise<Identity> {

@@ -7,7 +7,7 @@
  * failures are retried with growing pauses, and given up (`failed`) when they do not end.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { LAUNCHER } from '../../../runtime/child.ts';
 import { OperatorError, errorMessage } from '../../../runtime/errors.ts';
 import type { Log } from '../../../runtime/log.ts';
 import type { EngineMessage } from './main.ts';
@@ -174,9 +174,8 @@ class Supervisor implements Engine {
 
 /** Its own process group: a Ctrl-C at the terminal reaches us, and we end the engine last. */
 function spawnEngine(options: EngineOptions, port: number): ChildProcess {
-  const args = ['--import', import.meta.resolve('tsx')];
-  args.push(fileURLToPath(new URL('./main.ts', import.meta.url)));
-  args.push('--path', options.path, '--host', options.host ?? '127.0.0.1', '--port', String(port));
+  const args = [LAUNCHER, 'engine', '--path', options.path];
+  args.push('--host', options.host ?? '127.0.0.1', '--port', String(port));
   if (options.memoryBytes !== undefined) {
     args.push('--memory-bytes', String(options.memoryBytes));
   }

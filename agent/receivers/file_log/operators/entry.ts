@@ -6,7 +6,7 @@
 // came from parsing has a prototype that assignment could reach (the prototype of `attributes` and
 // `resource` is empty, and values are only read by own keys).
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { fault } from '../../../../config/schema.ts';
 import type { Writer } from '../../../../proto/protobuf/writer.ts';
 

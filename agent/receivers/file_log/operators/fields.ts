@@ -1,6 +1,6 @@
 // Operators that carry values from field to field: add, copy, move, remove.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { fault, strictObject } from '../../../../config/schema.ts';
 import { field, getField, removeField, setField, type Value } from './entry.ts';
 import { operatorKeys, type Step } from './step.ts';

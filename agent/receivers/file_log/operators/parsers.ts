@@ -1,7 +1,7 @@
 // Operators that make several values of one: json_parser and regex_parser, with the blocks that
 // both may hold (`timestamp`, `severity`, `body`), done after the parsing as in the Collector.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { pattern } from '../../../../config/pattern.ts';
 import { count, strictObject } from '../../../../config/schema.ts';
 import type { Clock } from '../../../../runtime/clock.ts';

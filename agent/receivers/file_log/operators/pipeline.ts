@@ -4,7 +4,7 @@
 // A failure is counted and logged (rate-limited, without the text); `on_error` decides whether the
 // entry goes on to the next operator as it is (`send`) or is dropped, counted too.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { knownHint } from '../../../../config/errors.ts';
 import { fault, strictObject } from '../../../../config/schema.ts';
 import type { Clock } from '../../../../runtime/clock.ts';

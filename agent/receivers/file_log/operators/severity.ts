@@ -2,7 +2,7 @@
 // those of the Collector's presets: `default` (trace…fatal4, 1…24, warning, err), `otel` (without
 // the aliases), `none`. `mapping` adds to them: a level, a list of levels, a range, or 2xx…5xx.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { fault, strictObject } from '../../../../config/schema.ts';
 import { field, getField, type Entry, type Field, type Value } from './entry.ts';
 

@@ -1,6 +1,6 @@
 // What all operators have in common: the keys, and the function that one becomes.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Entry } from './entry.ts';
 
 /**

@@ -2,7 +2,7 @@
 // number (`epoch`). A time without a year is of the current year, or of the last one if it would
 // be more than 7 days ahead, as in the Collector; February 29th goes back to a leap year.
 
-import { z } from 'zod';
+import * as z from 'zod';
 import { fault, strictObject } from '../../../../config/schema.ts';
 import type { Clock } from '../../../../runtime/clock.ts';
 import { field, getField, type Entry, type Value } from './entry.ts';

@@ -17,8 +17,8 @@ import { createEngine } from '../../../../backend/storage/engine/supervisor.ts';
 import { OperatorError } from '../../../../runtime/errors.ts';
 
 let folder: string;
-const main = fileURLToPath(new URL('../../../../backend/storage/engine/main.ts', import.meta.url));
-const nodeArgs = ['--import', import.meta.resolve('tsx'), main];
+const launcher = fileURLToPath(new URL('../../../../binnacle.mjs', import.meta.url));
+const nodeArgs = [launcher, 'engine'];
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'binnacle-supervisor-'));
@@ -145,7 +145,6 @@ test('main: what cannot start ends with code 2 and one sentence', async () => {
     assert.equal(ended.stderr.trimEnd().split('\n').length, 1, ended.stderr);
     assert.equal((JSON.parse(ended.stdout) as { event: string }).event, 'failed');
   };
-  check([], /^cannot start the engine: wrong arguments; use --path/);
   const inFile = ['--path', join(file, 'x')];
   check(inFile, /^cannot open data folder .*: a part of the path is not a folder; /);
   check(['--path', '/proc/nosuch'], /^cannot open data folder \/proc\/nosuch: /);
