@@ -3,13 +3,8 @@
 // An id is `type` or `type/name`. A type has one canonical spelling (`file_log`) and may have older
 // ones that the Collector accepts (`filelog`); `filelog/x` and `file_log/x` are the same component.
 
-<<<<<<< HEAD
 import * as z from 'zod';
 import { closestWord, knownHint, type ConfigPath, type ConfigProblem } from './errors.ts';
-=======
-import * as z from 'zod';
-import { closestWord, knownHint, type ConfigProblem } from './errors.ts';
->>>>>>> bundle
 import { parseWith, problemAt } from './parse.ts';
 import type { ConfigTree } from './tree.ts';
 
