@@ -69,7 +69,7 @@ export function report(figure: Figure): void {
 export function options<T extends Record<string, number>>(defaults: T): Record<keyof T, number> {
   const { values } = parseArgs({
     options: Object.fromEntries(
-      [...Object.keys(defaults), 'json'].map((name) => [name, { type: 'string' as const }]),
+      [...Object.keys(defaults), 'json'].map((name) => [name, { type: 'string' }]),
     ),
   });
   jsonPath = values.json as string | undefined;

@@ -1,6 +1,6 @@
 // What the engine spends on inserting spans into our tables: CPU of the engine process and of ours
-// per row, and the time to the commit, with and without fsync; and what of it is the view that keeps
-// the books of batches (binnacle_batches): the same inserts with it and without.
+// per row, and the time to the commit, with and without fsync; and what of it is the view that
+// keeps the books of batches (binnacle_batches): the same inserts with it and without.
 //
 //   npm run bench -- insert [--rows N per insert] [--rounds N]
 //
@@ -22,7 +22,7 @@ import { generateServiceSpans } from './data.ts';
 import { cpuUsOf, inTurns, median, options, ownCpuUs, report } from './figures.ts';
 
 const { rows, rounds } = options({ rows: 20_000, rounds: 3 });
-const ROWS_PER_FIGURE = 200_000;
+const ROWS_PER_FIGURE = 100_000;
 const INSERTS_MAX = 60;
 const TABLES = ['otel_traces', 'otel_traces_trace_id_ts', 'binnacle_batches'];
 

@@ -85,7 +85,8 @@ async function runAll(): Promise<Results> {
 
 /** Files that say in their top comment how they are run. */
 function benches(): string[] {
-  return readdirSync(HERE).filter((file) => file.endsWith('.ts')).map((file) => basename(file, '.ts'))
+  return readdirSync(HERE).filter((file) => file.endsWith('.ts'))
+    .map((file) => basename(file, '.ts'))
     .filter((name) => name !== 'run' && topCommentOf(name).includes(`npm run bench -- ${name}`))
     .sort();
 }
@@ -133,8 +134,9 @@ function sumOf(numbers: readonly (number | undefined)[]): number {
 }
 
 function machine(): string {
+  const kernel = /^\d+\.\d+/.exec(release())?.[0] ?? release();
   return `${availableParallelism()} cores of ${cpus()[0]?.model.trim() ?? 'an unknown kind'}, `
-    + `${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release().match(/^\d+\.\d+/)?.[0]}, Node ${process.versions.node}`;
+    + `${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${kernel}, Node ${process.versions.node}`;
 }
 
 function printSummary({ benches: all, machine: text }: Results): void {
