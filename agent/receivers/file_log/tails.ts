@@ -37,7 +37,7 @@ export const limits = {
   /** A file without a name that has not grown for so long is closed. */
   lostMs: 10_000,
   /** A file that may be a copy is held back for so long after its last growth. */
-  heldMs: 2000,
+  heldMs: 10_000,
   /** After so long without an heir an orphan is dropped. */
   orphanMs: 60_000,
   /** So long the position of a file that is gone is kept, counted while the agent runs. */
