@@ -3,17 +3,16 @@
 // Shape: 20 services on 40 hosts; each line is one of eight kinds of text as servers write them,
 // about 100 bytes, and most hold something that no or few other lines have: an address, a size, a
 // number of a request or block, as lines of real servers do. 1 of 100 is an error; half of them
-// belong to a trace. A line in a million holds RARE_WORD. Times lie in regular distances over the
+// belong to a trace. Twenty lines hold RARE_WORD. Times lie in regular distances over the
 // day. Every value is a hash of the line's number, so that the same count makes the same lines.
 
 import { access, writeFile } from 'node:fs/promises';
 import type { StorageFixture } from '../backend/storage/clickhouse/storage_fixture.ts';
 import { DAY_MS, DAY_START_MS } from './store.ts';
 
-/** In lines number 500,000, 1,500,003, … */
+/** In RARE_LINES lines, in regular distances. */
 export const RARE_WORD = 'quokka';
-const RARE_EVERY = 1_000_003;
-const RARE_FIRST = 500_000;
+export const RARE_LINES = 20;
 const INSERT_ROWS = 200_000;
 
 /** Fills `otel_logs`, unless the file `whole` says that this was done before. */
@@ -32,7 +31,8 @@ export async function keepLogLines(
         min_insert_block_size_rows = ${size}, min_insert_block_size_bytes = 0`);
   }
   await writeFile(whole, '');
-  console.log(`${count} log lines: built in ${((performance.now() - startMs) / 1000).toFixed(0)} s`);
+  const seconds = (performance.now() - startMs) / 1000;
+  console.log(`${count} log lines: built in ${seconds.toFixed(0)} s`);
 }
 
 const COLUMNS = `Timestamp, TraceId, SpanId, TraceFlags, SeverityText, SeverityNumber, ServiceName,
@@ -47,7 +47,7 @@ function linesSql(first: number, size: number, count: number): string {
       ${hash('a')} AS a, ${hash('b')} AS b, ${hash('c')} AS c,
       concat('service-', leftPad(toString(a % 20), 2, '0')) AS service,
       b % 100 = 0 AS failed, a % 2 = 0 AS traced,
-      number % ${RARE_EVERY} = ${RARE_FIRST} AS rare
+      number % ${Math.ceil(count / RARE_LINES)} = 1 AS rare
     SELECT
       fromUnixTimestamp64Nano(toInt64(${DAY_START_MS}000000 + toInt64(number) * ${stepNs})),
       if(traced, lower(hex(sipHash128(number))), ''),

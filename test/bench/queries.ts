@@ -7,22 +7,27 @@
 // made at the start and removed at the end, unless the environment's BINNACLE_BENCH_STORE names a
 // folder where to keep it. Queries are those of docs/tables.md, each round with another id or
 // service, asked through the storage as the API does. The time is that until the whole answer is
-// here; rows read are the engine's own count. The yardstick is the same question without indexes:
-// all rows of the time range are read.
+// here; rows read are the engine's own count. The yardstick is the same question without indexes.
+// The goal for rows read is one for 20 million rows (--rows 20000000, a quarter of an hour).
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { queryText } from '../backend/storage/clickhouse/storage_fixture.ts';
 import { atMost, inTurns, median, options, report } from './figures.ts';
-import { keepLogLines, RARE_WORD } from './log_lines.ts';
+import { keepLogLines, RARE_LINES, RARE_WORD } from './log_lines.ts';
 import { openStore } from './store.ts';
 
 const { rows: size, rounds } = options({ rows: 3_000_000, rounds: 7 });
 const MS_MAX = 100;
-const PERCENT_MAX = 1;
+const ROWS_READ_SHARE_MAX = 0.01;
+/** In fewer, a few granules are more than that share, and errors lie further apart. */
+const ROWS_OF_GOAL = 20_000_000;
+// The engine remembers what earlier questions found out; none here may profit from another.
+const FORGETFUL = 'use_query_condition_cache = 0';
 const UNINDEXED = 'use_skip_indexes = 0, optimize_use_projections = 0';
-const SCAN = `SETTINGS ${UNINDEXED}`;
+const SCAN = `SETTINGS ${FORGETFUL}, ${UNINDEXED}`;
+const CAREFUL = `SETTINGS ${FORGETFUL}`;
 
 interface Question {
   readonly name: string;
@@ -56,7 +61,11 @@ const errorsOf = (table: string, columns: string, failed: string) => (round: num
   `SELECT Timestamp, ${columns} FROM ${table}
     WHERE ServiceName = ${serviceOf(round)} AND ${failed}
     ORDER BY toStartOfFiveMinutes(Timestamp) DESC, Timestamp DESC LIMIT 100
-    SETTINGS read_in_order_use_buffering = 0`;
+    SETTINGS ${FORGETFUL}, read_in_order_use_buffering = 0`;
+const tenMinutes = (round: number) => `SELECT Timestamp, ServiceName, SpanName, Duration
+  FROM otel_traces WHERE Timestamp >= toDateTime('2026-01-05 ${10 + round % 10}:05:00')
+    AND Timestamp <= toDateTime('2026-01-05 ${10 + round % 10}:15:00') AND StatusCode = 'Error'
+  ORDER BY Timestamp DESC LIMIT 100`;
 const spanErrors = errorsOf('otel_traces', 'SpanName, TraceId, StatusMessage',
   "StatusCode = 'Error'");
 const lineErrors = errorsOf('otel_logs', 'TraceId, Body', 'SeverityNumber >= 17');
@@ -65,20 +74,21 @@ const QUESTIONS: readonly Question[] = [
   {
     name: 'trace by id',
     sql: (round) => `
-      WITH (SELECT min(Start) FROM otel_traces_trace_id_ts WHERE TraceId = ${traceOf(round)}) AS first,
+      WITH
+        (SELECT min(Start) FROM otel_traces_trace_id_ts WHERE TraceId = ${traceOf(round)}) AS first,
         (SELECT max(End) FROM otel_traces_trace_id_ts WHERE TraceId = ${traceOf(round)}) AS last
       SELECT ${traceColumns} FROM otel_traces
       WHERE TraceId = ${traceOf(round)} AND Timestamp >= first AND Timestamp <= last + 1
-      ORDER BY Timestamp`,
+      ORDER BY Timestamp ${CAREFUL}`,
     scan: (round) => `SELECT ${traceColumns} FROM otel_traces WHERE TraceId = ${traceOf(round)}
       ORDER BY Timestamp ${SCAN}`,
     found: 5,
   },
   {
     name: 'rare word in log lines',
-    sql: () => wordSql,
+    sql: () => `${wordSql} ${CAREFUL}`,
     scan: () => `${wordSql} ${SCAN}`,
-    found: Math.ceil((size - 500_000) / 1_000_003),
+    found: RARE_LINES,
   },
   {
     name: 'last 100 errors of a service, spans', sql: spanErrors,
@@ -87,6 +97,11 @@ const QUESTIONS: readonly Question[] = [
   {
     name: 'last 100 errors of a service, log lines', sql: lineErrors,
     scan: (round) => `${lineErrors(round)}, ${UNINDEXED}, optimize_read_in_order = 0`,
+  },
+  {
+    name: 'errors of ten minutes, spans',
+    sql: (round) => `${tenMinutes(round)} ${CAREFUL}`,
+    scan: (round) => `${tenMinutes(round)} ${SCAN}`,
   },
 ];
 
@@ -108,18 +123,18 @@ async function measure({ name, sql, scan, found }: Question): Promise<void> {
   const ours = answers.ours as Answer[];
   const wrong = ours.find(({ rows }) => found !== undefined && rows !== found);
   if (wrong !== undefined) throw new Error(`${name}: ${wrong.rows} rows instead of ${found}`);
-  const percent = (one: Answer) => one.rowsRead / size * 100;
+  const among = `among ${size / 1e6} million`;
   report({
-    id: 'B11', name: `${name}, among ${size / 1e6} million`, unit: 'ms',
+    id: 'B11', name: `${name}, ${among}`, unit: 'ms',
     value: median(ours.map(({ ms }) => ms)),
-    yardstick: { name: 'reading all', value: median(scans.map(({ ms }) => ms)) },
+    yardstick: { name: 'without indexes', value: median(scans.map(({ ms }) => ms)) },
     rounds: ours.map(({ ms }) => ms), goal: atMost(MS_MAX),
   });
   report({
-    id: 'B11', name: `${name}, rows read of ${size / 1e6} million`, unit: '%',
-    value: median(ours.map(percent)),
-    yardstick: { name: 'reading all', value: median(scans.map(percent)) },
-    goal: atMost(PERCENT_MAX),
+    id: 'B11', name: `${name}, rows read ${among}`, unit: 'rows',
+    value: median(ours.map(({ rowsRead }) => rowsRead)),
+    yardstick: { name: 'without indexes', value: median(scans.map(({ rowsRead }) => rowsRead)) },
+    ...(size < ROWS_OF_GOAL ? {} : { goal: atMost(size * ROWS_READ_SHARE_MAX) }),
   });
 }
 
