@@ -134,6 +134,8 @@ function settingsOf(limits: QueryLimits): Record<string, string | number> {
     max_execution_time: Math.ceil(limits.executionMsMax / 1000),
     max_result_rows: limits.resultRowsMax,
     result_overflow_mode: 'throw',
+    // What is read ahead for an ORDER BY along the table's order would be thrown away by a LIMIT.
+    read_in_order_use_buffering: 0,
     ...(limits.threadsMax === undefined ? {} : { max_threads: limits.threadsMax }),
   };
 }
