@@ -18,7 +18,7 @@ import { atMost, inTurns, median, options, report } from './figures.ts';
 import { keepLogLines, RARE_LINES, RARE_WORD } from './log_lines.ts';
 import { openStore } from './store.ts';
 
-const { rows: size, rounds } = options({ rows: 3_000_000, rounds: 7 });
+const { rows: size, rounds } = options({ rows: 5_000_000, rounds: 7 });
 const MS_MAX = 100;
 const ROWS_READ_SHARE_MAX = 0.01;
 /** In fewer, a few granules are more than that share, and errors lie further apart. */

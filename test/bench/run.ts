@@ -3,9 +3,13 @@
 //
 //   npm run bench                         all, in under ten minutes
 //   npm run bench -- NAME… [options]      these only; other options are handed to them
-//   npm run bench -- --json FILE          also writes all figures, and what machine it was
+//   npm run bench -- --json FILE          also writes all figures, and what machine it was; those
+//                                         of other benches that FILE holds are kept
 //   npm run bench -- --docs               also puts the figures into docs/performance.md
 //   npm run bench -- --from FILE --docs   puts figures there that were written to FILE before
+//
+// Benches that ask a large store share one: it is made by the first of them, in the folder that the
+// environment's BINNACLE_BENCH_STORE names, where it stays, or else in one that is removed.
 //
 // A bench is a file of this folder whose top comment holds `npm run bench -- NAME`, its own name.
 // A figure that misses its goal is no failure; a bench that breaks is one, and the exit code says
@@ -41,8 +45,10 @@ interface Results {
 
 const { names, json, docs, from, passed } = readArguments(process.argv.slice(2));
 const results = from === undefined ? await runAll() : readResults(from);
-if (json !== undefined) writeFileSync(json, `${JSON.stringify(results, null, 2)}\n`);
-if (docs) writeDocument(results);
+const collected = json !== undefined && from === undefined && existsSync(json)
+  ? joined(readResults(json), results) : results;
+if (json !== undefined) writeFileSync(json, `${JSON.stringify(collected, null, 2)}\n`);
+if (docs) writeDocument(collected);
 printSummary(results);
 process.exit(results.benches.some(({ failed }) => failed) ? 1 : 0);
 
@@ -64,6 +70,13 @@ function readArguments(args: string[]) {
 
 function readResults(file: string): Results {
   return JSON.parse(readFileSync(file, 'utf8')) as Results;
+}
+
+/** The later figures of each bench. */
+function joined(earlier: Results, later: Results): Results {
+  const again = new Set(later.benches.map(({ bench }) => bench));
+  const kept = earlier.benches.filter(({ bench }) => !again.has(bench));
+  return { ...later, benches: [...kept, ...later.benches] };
 }
 
 async function runAll(): Promise<Results> {
@@ -104,7 +117,9 @@ async function runOne(bench: string, folder: string): Promise<Measured> {
   const child = spawn(
     process.execPath,
     ['--import', 'tsx', join(HERE, `${bench}.ts`), '--json', file, ...passed],
-    { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, TMPDIR: folder } },
+    { cwd: ROOT, stdio: ['ignore', 'inherit', 'inherit'], env: {
+      BINNACLE_BENCH_STORE: join(folder, 'store'), ...process.env, TMPDIR: folder,
+    } },
   );
   const code = await new Promise<number>((resolve) =>
     child.on('exit', (exit) => resolve(exit ?? 1)));
