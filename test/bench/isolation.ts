@@ -2,30 +2,23 @@
 // its commit, without and with four heavy queries at a time through /api/query, over a store of
 // millions of spans that is built by SQL; phases interleaved (A B B A …), fresh for every run.
 //
-//   npx tsx test/bench/isolation.ts [--rows N] [--rounds N] [--seconds N] [--json FILE]
+//   npm run bench -- isolation [--rows N] [--rounds N] [--seconds N a phase]
 //
-// Prints a line for each phase, what became of the queries, and at its end
-// `B12 commit latency with queries ÷ without: value (goal ≤ 2)`. No timed test: it never fails.
+// Prints a line for each phase, and what became of the queries.
 
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { createEngine } from '../../backend/storage/engine/supervisor.ts';
 import { Batch } from '../../proto/contract/batch.ts';
 import { LIMITS, startApi } from '../backend/api/api_fixture.ts';
 import { NEVER, startStorage } from '../backend/storage/clickhouse/storage_fixture.ts';
 import { seededRandom } from '../proto/generate.ts';
 import { generateServiceSpans } from './data.ts';
+import { atMost, median, options, ratioAtMost, report } from './figures.ts';
 
-const { values: flags } = parseArgs({ options: {
-  rows: { type: 'string', default: '5000000' },
-  rounds: { type: 'string', default: '3' },
-  seconds: { type: 'string', default: '12' },
-  json: { type: 'string' },
-} });
-const rows = Number(flags.rows);
-const phaseMs = Number(flags.seconds) * 1000;
+const { rows, rounds, seconds } = options({ rows: 2_000_000, rounds: 2, seconds: 8 });
+const phaseMs = seconds * 1000;
 const SPANS = 200;
 const EVERY_MS = 20;
 const ANALYSTS = 4;
@@ -62,20 +55,21 @@ const requests = Array.from({ length: 32 }, (_, index) =>
 const phases: Phase[] = [];
 await phase(false);
 phases.length = 0;
-for (let round = 0; round < Number(flags.rounds); round++) {
+for (let round = 0; round < rounds; round++) {
   const order = round % 2 === 0 ? [false, true] : [true, false];
   for (const loaded of order) phases.push(await phase(loaded));
 }
 const of = (loaded: boolean) => phases.filter((one) => one.loaded === loaded);
-const ratio = median(of(true).map(({ p99 }) => p99)) / median(of(false).map(({ p99 }) => p99));
-const ratios = of(true).map(({ p99 }, index) => p99 / of(false)[index]!.p99);
-console.log(`refused requests: ${phases.reduce((sum, { refused }) => sum + refused, 0)}`);
-console.log(`B12 p99 of commit latency with ${ANALYSTS} heavy queries / without: `
-  + `${ratio.toFixed(2)} (goal <= 2) rounds: ${ratios.map((one) => one.toFixed(2)).join(' ')}`);
-if (flags.json !== undefined) {
-  const found = { id: 'B12', value: ratio, goal: 2, phases };
-  await writeFile(flags.json, `${JSON.stringify(found, null, 1)}\n`);
-}
+const p99 = (loaded: boolean) => of(loaded).map((one) => one.p99);
+report({
+  id: 'B12', name: `p99 of commit latency with ${ANALYSTS} heavy queries`, unit: 'ms',
+  value: median(p99(true)), yardstick: { name: 'without', value: median(p99(false)) },
+  rounds: p99(true), goal: ratioAtMost(2),
+});
+report({
+  id: 'B12', name: 'requests refused because of queries', unit: 'requests',
+  value: phases.reduce((sum, { refused }) => sum + refused, 0), goal: atMost(0),
+});
 await api.stop();
 await store.stop();
 await engine.stop(AbortSignal.timeout(10_000));
@@ -163,9 +157,4 @@ async function ask(
       await new Promise((resolve) => setTimeout(resolve, 500));
     }
   }
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1] ?? NaN;
 }
