@@ -410,3 +410,67 @@ AS SELECT
 FROM otel_metrics_summary
 WHERE BatchId != ''
 GROUP BY BatchId, Day;
+
+-- 006_rollups.sql
+
+ALTER TABLE otel_traces
+ADD COLUMN IF NOT EXISTS SampleWeight Float64 ALIAS if(empty(TraceState), 1,
+    72057594037927936 / (72057594037927936 - reinterpretAsUInt64(reverse(unhex(rightPad(
+    extract(TraceState, '(?:^|,)\\s*ot=(?:[^,]*;)?th:([0-9a-f]{1,14})'), 14, '0'))))));
+
+ALTER TABLE otel_traces
+ADD PROJECTION IF NOT EXISTS latency_by_minute
+(
+    SELECT
+        toStartOfMinute(Timestamp), ServiceName, SpanName, SpanKind, StatusCode, SampleWeight,
+        count(), countIf(StatusCode = 'Error'),
+        sum(Duration), min(Duration), max(Duration), argMax(TraceId, Duration),
+        quantilesDDState(0.01, 0.5, 0.95, 0.99)(Duration)
+    GROUP BY
+        toStartOfMinute(Timestamp), ServiceName, SpanName, SpanKind, StatusCode, SampleWeight
+);
+
+ALTER TABLE otel_traces
+ADD PROJECTION IF NOT EXISTS latency_by_hour
+(
+    SELECT
+        toStartOfHour(Timestamp, 'UTC'), ServiceName, SpanName, SpanKind, StatusCode, SampleWeight,
+        count(), countIf(StatusCode = 'Error'),
+        sum(Duration), min(Duration), max(Duration), argMax(TraceId, Duration),
+        quantilesDDState(0.01, 0.5, 0.95, 0.99)(Duration)
+    GROUP BY
+        toStartOfHour(Timestamp, 'UTC'), ServiceName, SpanName, SpanKind, StatusCode, SampleWeight
+);
+
+ALTER TABLE otel_traces
+ADD PROJECTION IF NOT EXISTS latency_by_day
+(
+    SELECT
+        toStartOfDay(Timestamp, 'UTC'), ServiceName, SpanName, SpanKind, StatusCode, SampleWeight,
+        count(), countIf(StatusCode = 'Error'),
+        sum(Duration), min(Duration), max(Duration), argMax(TraceId, Duration),
+        quantilesDDState(0.01, 0.5, 0.95, 0.99)(Duration)
+    GROUP BY
+        toStartOfDay(Timestamp, 'UTC'), ServiceName, SpanName, SpanKind, StatusCode, SampleWeight
+);
+
+ALTER TABLE otel_logs
+ADD PROJECTION IF NOT EXISTS records_by_minute
+(
+    SELECT toStartOfMinute(Timestamp), ServiceName, SeverityText, SeverityNumber, count()
+    GROUP BY toStartOfMinute(Timestamp), ServiceName, SeverityText, SeverityNumber
+);
+
+ALTER TABLE otel_traces
+MODIFY SETTING lightweight_mutation_projection_mode = 'rebuild';
+
+ALTER TABLE otel_logs
+MODIFY SETTING lightweight_mutation_projection_mode = 'rebuild';
+
+ALTER TABLE otel_traces MATERIALIZE PROJECTION latency_by_minute;
+
+ALTER TABLE otel_traces MATERIALIZE PROJECTION latency_by_hour;
+
+ALTER TABLE otel_traces MATERIALIZE PROJECTION latency_by_day;
+
+ALTER TABLE otel_logs MATERIALIZE PROJECTION records_by_minute;
