@@ -109,14 +109,16 @@ const UNITS: Readonly<Record<string, number>> = {
 function durationOf(value: string): number {
   const [, count, unit] = /^(\d{1,7})([smhd])$/.exec(value) ?? [];
   const ms = Number(count) * (UNITS[unit ?? ''] ?? 0);
-  if (!(ms > 0)) throw invalid('step must be whole seconds, minutes, hours or days, such as 30s or 5m');
+  if (!(ms > 0)) {
+    throw invalid('step must be whole seconds, minutes, hours or days, such as 30s or 5m');
+  }
   return ms;
 }
 
 function keysOf(value: string): Key[] {
   const names = value.split(',');
   for (const [index, name] of names.entries()) {
-    if (!(name in KEYS) || names.indexOf(name) !== index) {
+    if (!Object.hasOwn(KEYS, name) || names.indexOf(name) !== index) {
       throw invalid(`group_by is a list of some of ${Object.keys(KEYS).join(', ')}`);
     }
   }

@@ -75,11 +75,12 @@ export async function readLatency(
     : planSegments(request, stepMs);
   const chosen = (Object.keys(only) as Key[]).filter((key) => only[key] !== undefined);
   const { rowsMax } = options;
-  const question = { segments, stepMs, groupBy, chosen, quantiles, exact, weighted: false, rowsMax };
-  const first = await ask(options, question, only, abort);
+  const question = { segments, stepMs, groupBy, chosen, quantiles, exact, rowsMax };
+  const first = await ask(options, { ...question, weighted: false }, only, abort);
   if (first.length > rowsMax) return null;
   const isWeighted = first.some(({ weightMin, weightMax }) => weightMin !== 1 || weightMax !== 1);
-  const rows = isWeighted ? await ask(options, { ...question, weighted: true }, only, abort) : first;
+  const rows = isWeighted
+    ? await ask(options, { ...question, weighted: true }, only, abort) : first;
   return {
     from: iso(fromMs), to: iso(toMs), step: stepMs === null ? null : stepMs / 1000, exact,
     sources: segments.map(({ rollup, ...part }) =>

@@ -1,5 +1,5 @@
-// Which rollup answers which part of a period. Rollups are by whole minutes, hours and days of UTC, so
-// the ragged ends of a period are answered by finer ones, and at last from the spans themselves:
+// Which rollup answers which part of a period. Rollups are by whole minutes, hours and days of UTC,
+// so the ragged ends of a period are answered by finer ones, and at last from the spans themselves:
 //
 //   from                                                                 to
 //    |raw|minute …|hour  hour …|day        day        day …|hour …|minute …|raw|

@@ -13,7 +13,8 @@ import { access, mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createEngine, type Engine } from '../../backend/storage/engine/supervisor.ts';
-import { startStorage, type StorageFixture } from '../backend/storage/clickhouse/storage_fixture.ts';
+import { startStorage, type StorageFixture }
+  from '../backend/storage/clickhouse/storage_fixture.ts';
 
 const SEED = 7;
 export const DAY_START_MS = Date.UTC(2026, 0, 5);

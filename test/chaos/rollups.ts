@@ -1,6 +1,6 @@
 // What views and projections have made of raw rows, compared with these rows. Every materialized
-// view's target and every projection has an entry in `ROLLUPS`: one without is reported as wrong, so
-// that none is forgotten.
+// view's target and every projection has an entry in `ROLLUPS`: one without is reported as wrong,
+// so that none is forgotten.
 
 import type { Rows } from './check.ts';
 

@@ -1,6 +1,7 @@
 // Rollups, spans and an independent computation agree: on one million random spans whose durations
 // this file makes and keeps, in parts of which some are older than the rollups; before and after
-// merges, materialization and deletions; and for batches that were committed in part and come again.
+// merges, materialization and deletions; and for batches that were committed in part and come
+// again.
 
 import assert from 'node:assert/strict';
 import { Readable } from 'node:stream';
@@ -140,7 +141,8 @@ function computed(changes: Partial<LatencyRequest>): Map<string, Expected> {
     const label = labels[key % labels.length]!;
     const sorted = Float64Array.from(values).sort();
     const mean = sorted.reduce((sum, value) => sum + value, 0) / sorted.length;
-    return [label === '' ? from : `${label} ${from}`, { errors, count: sorted.length, mean, sorted }];
+    const count = sorted.length;
+    return [label === '' ? from : `${label} ${from}`, { errors, count, mean, sorted }];
   }));
 }
 
@@ -185,15 +187,14 @@ async function checkAll(): Promise<void> {
   await check({ stepMs: 30_000, fromMs, toMs: fromMs + 3_600_000 }, ['raw']);
 }
 
-const projections = (sql: string) => store.rows<{ explain: string }>(`EXPLAIN projections = 1 ${sql}`)
-  .then((lines) => lines.map(({ explain }) => /ReadFromMergeTree \(([\w.]+)\)/.exec(explain)?.[1])
-    .filter((name) => name !== undefined));
-
 async function usedProjections(): Promise<string[]> {
   const period = { fromMs: FIRST_MS + 60_000, toMs: FIRST_MS + PERIOD_MS - 60_000 };
-  return projections(latencySql({ segments: planSegments(period, null), stepMs: null,
+  const sql = latencySql({ segments: planSegments(period, null), stepMs: null,
     groupBy: ['service'], chosen: [], quantiles: [0.5], exact: false, weighted: false,
-    rowsMax: 10 }));
+    rowsMax: 10 });
+  const lines = await store.rows<{ explain: string }>(`EXPLAIN projections = 1 ${sql}`);
+  return lines.map(({ explain }) => /ReadFromMergeTree \(([\w.]+)\)/.exec(explain)?.[1])
+    .filter((name) => name !== undefined);
 }
 
 const NAMES = ['latency_by_minute', 'latency_by_hour', 'latency_by_day'];
