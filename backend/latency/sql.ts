@@ -107,10 +107,16 @@ function within({ rollup, fromMs, toMs }: Segment): string {
   return `${expression} BETWEEN toDateTime(${fromMs / 1000}) AND toDateTime(${(toMs - ms) / 1000})`;
 }
 
-/** With weights in sixteenths, a value counts as often as its weight says. */
+/**
+ * The duration of rank `floor(q * (n - 1))`, which is the one that the sketch is near to. With
+ * weights, a duration counts as many sixteenths as its weight has.
+ */
 function exactQuantiles({ quantiles, weighted }: LatencyQuestion): string {
   const list = quantiles.join(', ');
-  if (!weighted) return `quantilesExactInclusiveArray(${list})(durations)`;
+  if (!weighted) {
+    return `arrayMap(level -> arraySort(groupArrayArray(durations))[
+      toUInt64(floor(level * (spans - 1))) + 1], [${list}])`;
+  }
   return `quantilesExactWeightedArray(${list})(durations,
     arrayWithConstant(length(durations), ${SIXTEENTHS}))`;
 }
