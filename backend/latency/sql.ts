@@ -1,7 +1,7 @@
 // The statements behind `GET /api/metrics/latency`.
 //
 // Each segment of the plan is a question whose shape ClickHouse answers from the projection of its
-// rollup (schema/006_rollups.sql): the bucket, the keys and the aggregates are written exactly as
+// rollup (schema/007_rollups.sql): the bucket, the keys and the aggregates are written exactly as
 // there, and conditions are on keys only. Parts that do not have the projection yet are computed
 // from their rows by the same question. What the segments answer is merged.
 //
