@@ -316,3 +316,25 @@ test('latency: spans count as many as their sampling says', async () => {
   const { series: [half] } = await ask({ quantiles: [0.5] });
   assert.ok(half!.points[0]!.quantiles['0.5']! > 8_000_000);
 });
+
+test('latency: rollups follow rows of a service that expire before their day', async () => {
+  const own = await startStorage(engine.url, { database: 'latency_expiry' });
+  const insert = () => own.rows(`INSERT INTO otel_traces
+      (Timestamp, ServiceName, SpanName, Duration, SpanId)
+    SELECT now64(9) - number % 100 - 10, if(number % 3 = 0, 'gone', 'kept'), 'o', number,
+      toString(number) FROM numbers(30000)`);
+  await insert();
+  await own.rows('ALTER TABLE otel_traces MODIFY SETTING ttl_only_drop_parts = 0');
+  await own.rows(`ALTER TABLE otel_traces MODIFY TTL toDateTime(Timestamp)
+    + toIntervalSecond(if(ServiceName = 'gone', 1, 30000000)) SETTINGS mutations_sync = 1`);
+  await insert();
+  await own.rows('ALTER TABLE otel_traces MATERIALIZE TTL SETTINGS mutations_sync = 1');
+  await own.rows('OPTIMIZE TABLE otel_traces FINAL');
+  const services = await own.rows(`SELECT ServiceName, count() AS spans FROM otel_traces
+    GROUP BY ServiceName`);
+  assert.deepEqual(services, [{ ServiceName: 'kept', spans: 40_000 }]);
+  const found = (await checkRollups(own.rows)).filter(({ name }) => name.includes('.'));
+  assert.deepEqual(found.flatMap(({ wrong }) => wrong), []);
+  assert.ok(found.length >= NAMES.length);
+  await own.stop();
+});
