@@ -15,6 +15,7 @@ import { formatEndpoint, type Endpoint } from '../../runtime/net.ts';
 import { handleErrors, known } from './errors.ts';
 import { registerHealth, type HealthRouteOptions } from './health.ts';
 import { registerIndex } from './index_page.ts';
+import { registerLatency, type LatencyRouteOptions } from './latency.ts';
 import { registerLedger, type LedgerRouteOptions } from './ledger.ts';
 import { openApiOptions } from './openapi.ts';
 import { registerQuery, type QueryRouteOptions } from './query.ts';
@@ -33,7 +34,7 @@ export const limits = {
 } as const;
 
 export interface ApiOptions extends HealthRouteOptions, QueryRouteOptions,
-  LedgerRouteOptions {
+  LedgerRouteOptions, LatencyRouteOptions {
   readonly version: string;
   readonly endpoint: Endpoint;
   /** The configuration path that `endpoint` and `tls` belong to, for error messages. */
@@ -116,6 +117,7 @@ async function createApp(options: ApiOptions): Promise<FastifyInstance> {
   });
   await app.register(async (scope) => registerQuery(scope, options));
   await app.register(async (scope) => registerLedger(scope, options));
+  await app.register(async (scope) => registerLatency(scope, options));
   return app;
 }
 

@@ -1,6 +1,6 @@
 // What the engine spends on inserting spans into our tables: CPU of the engine process and of ours
 // per row, and the time to the commit, with and without fsync; and what of it is the view that
-// keeps the books of batches (binnacle_batches): the same inserts with it and without.
+// keeps the books of batches (binnacle_batches), and what the rollups: the same inserts without.
 //
 //   npm run bench -- insert [--rows N per insert] [--rounds N]
 //
@@ -12,9 +12,11 @@ import { join } from 'node:path';
 import { Connection } from '../../backend/storage/clickhouse/client.ts';
 import { insertTable } from '../../backend/storage/clickhouse/insert.ts';
 import { rowNames } from '../../backend/storage/clickhouse/transcode/names.ts';
+import { readSchemaFiles, renderStatements } from '../../backend/storage/clickhouse/schema.ts';
 import { Transcoder } from '../../backend/storage/clickhouse/transcode/transcoder.ts';
 import { createEngine } from '../../backend/storage/engine/supervisor.ts';
 import { Batch } from '../../proto/contract/batch.ts';
+import { createFiles } from '../../runtime/files.ts';
 import { NEVER, startStorage } from '../backend/storage/clickhouse/storage_fixture.ts';
 import { storageOptions } from '../backend/storage/clickhouse/storage_fixture.ts';
 import { seededRandom } from '../proto/generate.ts';
@@ -24,6 +26,7 @@ import { cpuUsOf, inTurns, median, options, ownCpuUs, report } from './figures.t
 const { rows, rounds } = options({ rows: 20_000, rounds: 3 });
 const ROWS_PER_FIGURE = 100_000;
 const INSERTS_MAX = 60;
+const ROLLUPS = ['latency_by_minute', 'latency_by_hour', 'latency_by_day'];
 const TABLES = ['otel_traces', 'otel_traces_trace_id_ts', 'binnacle_batches'];
 
 const path = await mkdtemp(join(tmpdir(), 'binnacle-bench-'));
@@ -47,6 +50,12 @@ const measured = await inTurns(rounds, {
     await fixture.rows('ATTACH TABLE binnacle_batches_traces_mv');
     return figures;
   },
+  'no rollups': async () => {
+    await dropRollups();
+    const figures = await measure();
+    await addRollups();
+    return figures;
+  },
 });
 say('engine', 'µs/span', (one) => one.engineUs);
 say('sending', 'µs/span', (one) => one.ownUs);
@@ -64,7 +73,7 @@ interface Measured {
 
 function say(what: string, unit: string, of: (one: Measured) => number): void {
   const rate = (name: keyof typeof measured) => median(measured[name].map(of));
-  for (const other of ['no fsync', 'no books'] as const) {
+  for (const other of ['no fsync', 'no books', 'no rollups'] as const) {
     report({
       name: `insert of ${rows} spans, ${what} beside ${other}`,
       value: rate('ordinary'),
@@ -93,9 +102,25 @@ async function setSync(on: 0 | 1): Promise<void> {
   }
 }
 
+async function dropRollups(): Promise<void> {
+  for (const name of ROLLUPS) {
+    await fixture.rows(`ALTER TABLE otel_traces DROP PROJECTION ${name}
+      SETTINGS mutations_sync = 1`);
+  }
+}
+
+async function addRollups(): Promise<void> {
+  await fixture.rows('TRUNCATE TABLE otel_traces');
+  const file = (await readSchemaFiles(createFiles())).find(({ name }) => name.includes('rollups'))!;
+  const statements = renderStatements(file.text, { cluster: null });
+  for (const sql of statements.filter((one) => /ADD PROJECTION/.test(one))) await fixture.rows(sql);
+}
+
 async function measure(): Promise<Measured> {
   const inserts = Math.max(4, Math.min(INSERTS_MAX, Math.round(ROWS_PER_FIGURE / rows)));
   const total = inserts * rows;
+  // Every variant begins with as little to merge.
+  for (const table of TABLES) await fixture.rows(`TRUNCATE TABLE ${table}`);
   const engineBefore = cpuUsOf(engine.pid!);
   const ownBefore = ownCpuUs();
   const startMs = performance.now();

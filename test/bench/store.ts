@@ -1,5 +1,6 @@
 // The standing test bed of benches that ask questions: spans of one day, made by SQL inside of the
-// engine (an insert of 200,000 takes about a second; sending would take ten times as long).
+// engine, which takes minutes where sending would take longer. It is kept in the folder that
+// BINNACLE_BENCH_STORE names, else in the temporary folder of the run.
 //
 // Shape: a trace is five spans over two services: a server span, its client span, the server span
 // of the other service below that, and two client spans below this. 20 services; an operation is a
@@ -9,9 +10,11 @@
 // store of the same size has the same contents.
 
 import { access, mkdir, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createEngine, type Engine } from '../../backend/storage/engine/supervisor.ts';
-import { startStorage, type StorageFixture } from '../backend/storage/clickhouse/storage_fixture.ts';
+import { startStorage, type StorageFixture }
+  from '../backend/storage/clickhouse/storage_fixture.ts';
 
 const SEED = 7;
 export const DAY_START_MS = Date.UTC(2026, 0, 5);
@@ -26,6 +29,10 @@ export interface BenchStore {
   /** Ends the engine; the folder stays. */
   stop(): Promise<void>;
 }
+
+/** Where stores are kept; see above. */
+export const storeFolder = (): string =>
+  process.env['BINNACLE_BENCH_STORE'] ?? join(tmpdir(), 'binnacle-bench-store');
 
 /** Opens the store of `spans` spans in `path`; makes it when it is not there, or not whole. */
 export async function openStore(path: string, spans: number): Promise<BenchStore> {

@@ -1,10 +1,11 @@
-// What views have made of raw rows, compared with these rows. Every materialized view's target has
-// an entry in `ROLLUPS`: one without is reported as wrong, so that none is forgotten.
+// What views and projections have made of raw rows, compared with these rows. Every materialized
+// view's target and every projection has an entry in `ROLLUPS`: one without is reported as wrong,
+// so that none is forgotten.
 
 import type { Rows } from './check.ts';
 
 interface Rollup {
-  /** The table that a view, or several, fill. */
+  /** The table that a view, or several, fill; `table.projection`. */
   readonly name: string;
   /** SQL for what differs, each row with a text `what`. */
   readonly differences: string;
@@ -26,6 +27,33 @@ const COUNTED = [
   ['otel_metrics_exponential_histogram', 'TimeUnix'],
   ['otel_metrics_summary', 'TimeUnix'],
 ] as const;
+
+const SPAN_KEYS = 'ServiceName, SpanName, SpanKind, StatusCode';
+
+/** Projections, the table behind each, its keys, and the column of their sum. */
+const PROJECTIONS = [
+  ['otel_traces.latency_by_minute', `toStartOfMinute(Timestamp), ${SPAN_KEYS}`, 'Duration'],
+  ['otel_traces.latency_by_hour', `toStartOfHour(Timestamp, 'UTC'), ${SPAN_KEYS}`, 'Duration'],
+  ['otel_traces.latency_by_day', `toStartOfDay(Timestamp, 'UTC'), ${SPAN_KEYS}`, 'Duration'],
+  ['otel_logs.records_by_minute', 'toStartOfMinute(Timestamp), ServiceName, SeverityText', null],
+] as const;
+
+/** The first question is one that the projection answers, the second one that it cannot answer. */
+function projectionRollup([name, keys, column]: (typeof PROJECTIONS)[number]): Rollup {
+  const [table] = name.split('.');
+  const sum = column === null ? '0' : `sum(${column})`;
+  return {
+    name,
+    differences: `SELECT concat(toString(key), ': ', toString(found), ' rows that last ',
+        toString(lasting), ', in the projection ', toString(rolled), ' and ', toString(total))
+        AS what
+      FROM (SELECT (${keys}) AS key, countIf(SpanId != '-') AS found, ${sum} AS lasting
+        FROM ${table} GROUP BY ${keys}) AS raw
+      FULL JOIN (SELECT (${keys}) AS key, count() AS rolled, ${sum} AS total
+        FROM ${table} GROUP BY ${keys}) AS rollup USING key
+      WHERE found != rolled OR lasting != total`,
+  };
+}
 
 const ROLLUPS: readonly Rollup[] = [
   {
@@ -50,11 +78,14 @@ const ROLLUPS: readonly Rollup[] = [
         GROUP BY BatchId, Name, Day) AS view USING (BatchId, Name, Day)
       WHERE found != least OR found != most`,
   },
+  ...PROJECTIONS.map(projectionRollup),
 ];
 
-const TARGETS = `SELECT DISTINCT
-    extract(create_table_query, ' TO (?:[A-Za-z0-9_]+[.])?([A-Za-z0-9_]+)') AS target
-  FROM system.tables WHERE database = currentDatabase() AND engine = 'MaterializedView'
+const TARGETS = `SELECT DISTINCT target FROM (
+    SELECT extract(create_table_query, ' TO (?:[A-Za-z0-9_]+[.])?([A-Za-z0-9_]+)') AS target
+    FROM system.tables WHERE database = currentDatabase() AND engine = 'MaterializedView'
+    UNION ALL SELECT concat(table, '.', name) FROM system.projections
+    WHERE database = currentDatabase())
   ORDER BY target`;
 
 export async function checkRollups(rows: Rows): Promise<RollupFindings[]> {

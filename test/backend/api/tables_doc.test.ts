@@ -132,6 +132,16 @@ test('tables.md: every column of every table, with its type', async () => {
     columns.map(({ table, name, type }) => `${table} ${name} ${type}`).sort());
 });
 
+test('tables.md: every projection, and its query is answered from one', async () => {
+  const names = await store.rows<{ name: string }>(
+    `SELECT name FROM system.projections WHERE database = '${DATABASE}' ORDER BY name`);
+  const rollups = DOC.split(/^## /m).find((section) => section.startsWith('Rollups'))!;
+  assert.deepEqual([...rollups.matchAll(/^\| `(\w+)`/gm)].map(([, name]) => name!).sort(),
+    names.map(({ name }) => name));
+  const plan = await run(`EXPLAIN projections = 1 ${find('p50_p90_p999_ns')}`);
+  assert.match(JSON.stringify(plan), /latency_by_minute/);
+});
+
 const QUERIES = [...DOC.matchAll(/^```sql\n(.*?)^```$/gms)].map(([, sql]) => sql!);
 
 async function run(sql: string): Promise<Record<string, unknown>[]> {

@@ -425,3 +425,67 @@ CREATE TABLE IF NOT EXISTS binnacle_evictions
 ENGINE = ReplacingMergeTree(At)
 ORDER BY (TableName, Day, Began)
 SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+
+-- 007_rollups.sql
+
+ALTER TABLE otel_traces
+ADD COLUMN IF NOT EXISTS SampleWeight Float64 ALIAS if(empty(TraceState), 1,
+    72057594037927936 / (72057594037927936 - reinterpretAsUInt64(reverse(unhex(rightPad(
+    extract(TraceState, '(?:^|,)\\s*ot=(?:[^,]*;)?th:([0-9a-f]{1,14})'), 14, '0'))))));
+
+ALTER TABLE otel_traces
+ADD PROJECTION IF NOT EXISTS latency_by_minute
+(
+    SELECT
+        toStartOfMinute(Timestamp), ServiceName, SpanName, SpanKind, StatusCode, SampleWeight,
+        count(), countIf(StatusCode = 'Error'),
+        sum(Duration), min(Duration), max(Duration), argMax(TraceId, Duration),
+        quantilesDDState(0.01, 0.5, 0.95, 0.99)(Duration)
+    GROUP BY
+        toStartOfMinute(Timestamp), ServiceName, SpanName, SpanKind, StatusCode, SampleWeight
+);
+
+ALTER TABLE otel_traces
+ADD PROJECTION IF NOT EXISTS latency_by_hour
+(
+    SELECT
+        toStartOfHour(Timestamp, 'UTC'), ServiceName, SpanName, SpanKind, StatusCode, SampleWeight,
+        count(), countIf(StatusCode = 'Error'),
+        sum(Duration), min(Duration), max(Duration), argMax(TraceId, Duration),
+        quantilesDDState(0.01, 0.5, 0.95, 0.99)(Duration)
+    GROUP BY
+        toStartOfHour(Timestamp, 'UTC'), ServiceName, SpanName, SpanKind, StatusCode, SampleWeight
+);
+
+ALTER TABLE otel_traces
+ADD PROJECTION IF NOT EXISTS latency_by_day
+(
+    SELECT
+        toStartOfDay(Timestamp, 'UTC'), ServiceName, SpanName, SpanKind, StatusCode, SampleWeight,
+        count(), countIf(StatusCode = 'Error'),
+        sum(Duration), min(Duration), max(Duration), argMax(TraceId, Duration),
+        quantilesDDState(0.01, 0.5, 0.95, 0.99)(Duration)
+    GROUP BY
+        toStartOfDay(Timestamp, 'UTC'), ServiceName, SpanName, SpanKind, StatusCode, SampleWeight
+);
+
+ALTER TABLE otel_logs
+ADD PROJECTION IF NOT EXISTS records_by_minute
+(
+    SELECT toStartOfMinute(Timestamp), ServiceName, SeverityText, SeverityNumber, count()
+    GROUP BY toStartOfMinute(Timestamp), ServiceName, SeverityText, SeverityNumber
+);
+
+ALTER TABLE otel_traces
+MODIFY SETTING lightweight_mutation_projection_mode = 'rebuild';
+
+ALTER TABLE otel_logs
+MODIFY SETTING lightweight_mutation_projection_mode = 'rebuild';
+
+ALTER TABLE otel_traces MATERIALIZE PROJECTION latency_by_minute;
+
+ALTER TABLE otel_traces MATERIALIZE PROJECTION latency_by_hour;
+
+ALTER TABLE otel_traces MATERIALIZE PROJECTION latency_by_day;
+
+ALTER TABLE otel_logs MATERIALIZE PROJECTION records_by_minute;

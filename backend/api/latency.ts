@@ -1,0 +1,188 @@
+// `GET /api/metrics/latency`: counts, errors and quantiles of spans over time. See docs/api.md.
+
+import type { FastifyInstance } from 'fastify';
+import type { World } from '../../runtime/world.ts';
+import { readLatency, type LatencyRequest } from '../latency/latency.ts';
+import { MINUTE_MS } from '../latency/plan.ts';
+import { KEYS, type Key } from '../latency/sql.ts';
+import type { Storage } from '../storage/contract.ts';
+import { ApiError, ERROR_SCHEMA } from './errors.ts';
+import { refuseForeignPages, type QueryLimits } from './query.ts';
+
+export const limits = {
+  /** Questions at the same time; more are answered 429. */
+  concurrentMax: 4,
+  /** A longer period is refused. */
+  periodMsMax: 400 * 86_400_000,
+  /** Steps of a period; more are refused. */
+  stepsMax: 11_000,
+  /** Points of an answer; more are refused. */
+  pointsMax: 50_000,
+  /** Quantiles of a question; more are refused. */
+  quantilesMax: 20,
+  /** Characters of a value to choose by; a longer one is refused. */
+  valueCharactersMax: 1000,
+} as const;
+
+export interface LatencyRouteOptions {
+  readonly storage: Storage;
+  readonly limits: QueryLimits;
+  readonly world: World;
+}
+
+const PERIOD_MS = 3_600_000;
+const QUANTILES = [0.5, 0.95, 0.99];
+
+export function registerLatency(app: FastifyInstance, options: LatencyRouteOptions): void {
+  const { storage, world: { clock } } = options;
+  const settings = {
+    readonly: 1,
+    max_execution_time: Math.ceil(options.limits.executionMsMax / 1000),
+    max_memory_usage: options.limits.memoryBytesMax,
+  };
+  let running = 0;
+  app.addHook('onRequest', refuseForeignPages);
+  app.get('/api/metrics/latency', { schema: DOCS }, async (request, reply) => {
+    const asked = requestOf(request.query as Asked, clock.nowMs());
+    if (running >= limits.concurrentMax) {
+      throw new ApiError('TOO_MANY_SIMULTANEOUS_QUERIES', `${running} such questions are answered`);
+    }
+    const left = new AbortController();
+    reply.raw.once('close', () => left.abort());
+    running += 1;
+    try {
+      const reader = { storage, settings, rowsMax: limits.pointsMax };
+      const latency = await readLatency(reader, asked, left.signal);
+      if (latency === null) {
+        throw invalid(`the answer has more than ${limits.pointsMax} points; ask for a longer step, `
+          + 'a shorter period or fewer groups');
+      }
+      return await reply.header('cache-control', 'no-store').send(latency);
+    } finally {
+      running -= 1;
+    }
+  });
+}
+
+type Asked = Readonly<Partial<Record<
+  Key | 'quantiles' | 'from' | 'to' | 'step' | 'group_by' | 'exact', string>>>;
+
+const invalid = (message: string): ApiError => new ApiError('INVALID_REQUEST', message);
+
+/** Reads what the schema has let through. */
+function requestOf(asked: Asked, nowMs: number): LatencyRequest {
+  // The present minute is not over: with the last whole one the answer comes from rollups.
+  const toMs = asked.to === undefined ? Math.floor(nowMs / MINUTE_MS) * MINUTE_MS
+    : instantOf('to', asked.to);
+  const fromMs = asked.from === undefined ? toMs - PERIOD_MS : instantOf('from', asked.from);
+  if (fromMs >= toMs) throw invalid('from must be before to');
+  if (toMs - fromMs > limits.periodMsMax) throw invalid('the period is longer than 400 days');
+  const stepMs = asked.step === undefined ? null : durationOf(asked.step);
+  if (stepMs !== null && (toMs - fromMs) / stepMs > limits.stepsMax) {
+    throw invalid(`the period has more than ${limits.stepsMax} steps; ask for a longer step`);
+  }
+  const names = Object.keys(KEYS) as Key[];
+  return {
+    fromMs, toMs, stepMs,
+    groupBy: asked.group_by === undefined ? [] : keysOf(asked.group_by),
+    only: Object.fromEntries(names.filter((name) => asked[name] !== undefined)
+      .map((name) => [name, asked[name]!])),
+    quantiles: asked.quantiles === undefined ? QUANTILES : levelsOf(asked.quantiles),
+    exact: asked.exact === 'true',
+  };
+}
+
+const ISO = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d))?$/;
+
+function instantOf(name: string, value: string): number {
+  const ms = ISO.test(value) ? Date.parse(value) : Number.NaN;
+  if (Number.isNaN(ms) || ms < 0) {
+    throw invalid(`${name} must be a time like 2026-01-02T03:04:05Z, to the millisecond at most`);
+  }
+  return ms;
+}
+
+const UNITS: Readonly<Record<string, number>> = {
+  s: 1000, m: MINUTE_MS, h: 3_600_000, d: 86_400_000,
+};
+
+function durationOf(value: string): number {
+  const [, count, unit] = /^(\d{1,7})([smhd])$/.exec(value) ?? [];
+  const ms = Number(count) * (UNITS[unit ?? ''] ?? 0);
+  if (!(ms > 0)) {
+    throw invalid('step must be whole seconds, minutes, hours or days, such as 30s or 5m');
+  }
+  return ms;
+}
+
+function keysOf(value: string): Key[] {
+  const names = value.split(',');
+  for (const [index, name] of names.entries()) {
+    if (!Object.hasOwn(KEYS, name) || names.indexOf(name) !== index) {
+      throw invalid(`group_by is a list of some of ${Object.keys(KEYS).join(', ')}`);
+    }
+  }
+  return names as Key[];
+}
+
+function levelsOf(value: string): number[] {
+  const texts = value.split(',');
+  const levels = texts.map(Number);
+  const isRight = texts.every((text) => /^[01]?(?:\.\d{1,9})?$/.test(text) && text !== '')
+    && levels.every((level) => level <= 1) && new Set(levels).size === levels.length;
+  if (!isRight || levels.length > limits.quantilesMax) {
+    throw invalid(`quantiles is a list of at most ${limits.quantilesMax} different numbers from 0 `
+      + 'to 1, such as 0.5,0.95,0.99');
+  }
+  return levels;
+}
+
+const text = (description: string, more: object = {}) =>
+  ({ type: 'string', maxLength: limits.valueCharactersMax, description, ...more });
+const problems = (description: string) => ({
+  description, content: { 'application/json': { schema: ERROR_SCHEMA } },
+});
+
+const DOCS = {
+  operationId: 'latency',
+  summary: 'Counts, errors and quantiles of spans over time',
+  description: 'From rollups by minute, hour and day where they answer exactly what is asked, else '
+    + 'from the spans; `sources` says which. Quantiles from rollups are within 1 %. Durations are '
+    + 'nanoseconds, times ISO 8601 with Z or an offset, or a date.',
+  tags: ['query'],
+  querystring: {
+    type: 'object',
+    additionalProperties: false,
+    properties: {
+      service: text('Only spans of this service.'),
+      operation: text('Only spans with this name.'),
+      kind: text('Only spans of this kind.', {
+        enum: ['Unspecified', 'Internal', 'Server', 'Client', 'Producer', 'Consumer'],
+      }),
+      status: text('Only spans with this status.', { enum: ['Unset', 'Ok', 'Error'] }),
+      quantiles: text('Levels from 0 to 1; 0.5,0.95,0.99 unless given.'),
+      from: text('An hour before `to` unless given.'),
+      to: text('Not inside. The beginning of the present minute unless given.'),
+      step: text('A point for each step, such as 10s, 5m, 1h, 1d, at multiples of it since 1970; '
+        + 'one point unless given.'),
+      group_by: text('A series for each value of these: service,operation,kind,status.'),
+      exact: text('true: quantiles of the durations themselves, from the spans.', {
+        enum: ['true', 'false'],
+      }),
+    },
+  },
+  response: {
+    200: {
+      description: 'The series.',
+      content: { 'application/json': { schema: {
+        type: 'object',
+        required: ['from', 'to', 'step', 'exact', 'sources', 'series'],
+        additionalProperties: true,
+      } } },
+    },
+    400: problems('A value that cannot be right, or too many points.'),
+    422: problems('It takes too long or too much memory; ask for less.'),
+    429: problems('Too many such questions are being answered.'),
+    503: problems('The store is away.'),
+  },
+};
