@@ -64,8 +64,8 @@ export async function reaches({ offset }: Point, readAt: Probe['readAt']): Promi
   return offset === 0 || (await readAt(offset - 1, 1)).length === 1;
 }
 
-export function toPosition({ point, fingerprint, packedBytes }: SavedFile): Position {
-  const position = new Position(point, fingerprint);
+export function toPosition({ point, fingerprint, content, packedBytes }: SavedFile): Position {
+  const position = new Position(point, fingerprint, content);
   position.packedBytes = packedBytes;
   return position;
 }

@@ -9,6 +9,7 @@ import type { Encoding } from './encoding.ts';
 import type { Handles } from './handles.ts';
 import { MARK_BYTES, type Position } from './position.ts';
 import type { Build, FileFacts } from './records.ts';
+import type { Mark } from './resume.ts';
 import { afterLineEnd, trimSpans, type Spans, type Split } from './split.ts';
 import type { Tail } from './tail.ts';
 import type { Tails } from './tails.ts';
@@ -39,6 +40,7 @@ export interface ReaderParts {
   readonly factsOf: (tail: Tail) => Promise<FileFacts>;
   /** Called when a position may have moved in a way that a checkpoint should know. */
   readonly moved: () => void;
+  readonly mark: Mark;
   readonly count: ReaderCounters;
 }
 
@@ -154,14 +156,16 @@ async function handOnBatch(
   parts.count.bytes(size);
   parts.count.mended(mended);
   parts.count.dropped(dropped);
-  const ticket = position.advance({
+  const point = {
     offset: fileOffset + end,
     records: position.read.records + spans.starts.length,
     flushed: flush,
     mark: Buffer.from(bytes.subarray(Math.max(0, end - MARK_BYTES), end)),
-  });
+  };
+  const marked = batch === null ? null : parts.mark(batch, piece.tail, position, point);
+  const ticket = position.advance(point);
   position.remember(bytes, fileOffset, spans.ends);
-  void parts.delivery.deliver(batch, size).then((final) => {
+  void parts.delivery.deliver(marked, size).then((final) => {
     if (final) position.settle(ticket);
     else position.release();
     if (final) parts.moved();

@@ -66,12 +66,18 @@ export class Position {
   accepted: Point;
   /** The size of the archive whose content was read to its end; 0: it was not, or is no archive. */
   packedBytes = 0;
+  /** The number of the content in this run; 0: it has none yet. */
+  content: number;
+  /** Where the last batch that was handed on ends; what follows had no records. */
+  sent: number;
   private readonly trail: Trace[] = [];
   private readonly pending: Ticket[] = [];
   private readonly waiting: (() => void)[] = [];
 
-  constructor(start: Point = BEGINNING, fingerprint: Fingerprint = NO_FINGERPRINT) {
+  constructor(start: Point = BEGINNING, fingerprint: Fingerprint = NO_FINGERPRINT, content = 0) {
     this.read = start;
+    this.sent = start.offset;
+    this.content = content;
     this.accepted = start;
     this.fingerprint = fingerprint;
   }
