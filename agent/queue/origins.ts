@@ -15,7 +15,7 @@
 
 import { join } from 'node:path';
 import type { Origin } from '../../proto/contract/batch.ts';
-import { errorMessage, systemCause } from '../../runtime/errors.ts';
+import { errorCode, errorMessage, systemCause } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { World } from '../../runtime/world.ts';
 import { SALT_BYTES, type KeyRing } from './cipher.ts';
@@ -130,13 +130,22 @@ export class Marks {
       stretches.map((stretch) => ({ receiver, run: known.run, content, ...stretch })));
   }
 
-  /** Keeps what is known when segments are removed. Never throws: then it may be forgotten. */
-  async save(): Promise<void> {
+  /**
+   * Keeps what is known when segments are removed. `makeRoom` is called when the disk is full.
+   * Never throws: then it may be forgotten.
+   */
+  async save(makeRoom?: () => Promise<void>): Promise<void> {
     if (!this.#changed) return;
     this.#changed = false;
     const { folder, world, log } = this.#options;
     try {
-      await world.files.replace(join(folder, MARKS), this.#encode());
+      const path = join(folder, MARKS);
+      const bytes = this.#encode();
+      await world.files.replace(path, bytes).catch(async (error: unknown) => {
+        if (errorCode(error) !== 'ENOSPC' || makeRoom === undefined) throw error;
+        await makeRoom();
+        await world.files.replace(path, bytes);
+      });
     } catch (error) {
       this.#changed = true;
       log.warn(`cannot save where the records of the queue are from: ${systemCause(error)}; `

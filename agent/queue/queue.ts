@@ -22,7 +22,7 @@ import type { Counters } from '../../runtime/counters.ts';
 import { rateLimited, type Log } from '../../runtime/log.ts';
 import type { World } from '../../runtime/world.ts';
 import { createKeyRing } from './cipher.ts';
-import { createCursorFile } from './cursor.ts';
+import { createCursorFile, type CursorFile } from './cursor.ts';
 import { limits as formatLimits, recordBytes } from './format.ts';
 import { showGauges } from './gauges.ts';
 import { createGivenUp, type GivenUp, type GivenUpReason } from './given_up.ts';
@@ -123,7 +123,7 @@ export async function createQueue(options: QueueOptions): Promise<Queue> {
     Math.max(limits.segmentBytesMin, Math.floor(bytesMax / limits.segmentsMin)));
   const cursor = createCursorFile(folder, world);
   await cursor.keepReserve();
-  const core = new Core({ ...options, log, epoch, marks }, found, bytesMax);
+  const core = new Core({ ...options, log, epoch, marks, cursor }, found, bytesMax);
   core.progress = new Progress({
     world, log, cursor, done: found.done, handed: found.handed,
     remove: (done) => core.removeUpTo(done),
@@ -143,7 +143,11 @@ export async function createQueue(options: QueueOptions): Promise<Queue> {
   return core;
 }
 
-type CoreOptions = QueueOptions & { readonly epoch: string; readonly marks: Marks };
+type CoreOptions = QueueOptions & {
+  readonly epoch: string;
+  readonly marks: Marks;
+  readonly cursor: CursorFile;
+};
 
 class Core implements Queue {
   readonly segments: Segment[];
@@ -358,7 +362,8 @@ class Core implements Queue {
   async removeUpTo(done: number): Promise<void> {
     const over = this.segments.filter((segment) =>
       segment.last <= done && !this.writer.writes(segment));
-    if (over.length > 0) await this.#options.marks.save();
+    const { marks, cursor } = this.#options;
+    if (over.length > 0) await marks.save(() => cursor.giveReserve());
     for (const segment of over) {
       await this.#options.world.files.remove(segment.path);
       this.segments.splice(this.segments.indexOf(segment), 1);
