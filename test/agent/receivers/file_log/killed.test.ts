@@ -1,6 +1,6 @@
 // Proves what kill -9 does to lines: a process follows files that are written and rotated all the
 // time, is killed at random moments and started again. In the end every line was accepted at least
-// once; with a disk queue behind, exactly once: two processes can tell nobody else what they know.
+// once; with a disk queue behind exactly once.
 
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
@@ -34,12 +34,12 @@ test('file_log: kill -9 loses no line', { timeout: 60_000 }, async () => {
 });
 
 for (const [how, copying, seed] of [
-  ['renaming', 0, 21], ['renaming', 0, 22], ['copying and truncating', 1, 23],
+  ['renaming', 0, 21], ['copying and truncating', 1, 23],
 ] as const) {
-  test(`file_log: kill -9 brings each line once out of a queue, rotated by ${how}, seed ${seed}`,
+  test(`file_log: kill -9 brings each line once out of a queue, rotated by ${how}`,
     { timeout: 120_000 }, async () => {
       const { lines, written } = await killOften({
-        script: 'queue_follower.ts', seed, kills: 8, linesMax: 3000, copying, parse: linesOfBatches,
+        script: 'queue_follower.ts', seed, kills: 6, linesMax: 2000, copying, parse: linesOfBatches,
       });
       assert.deepEqual(lines.sort(), written.sort());
     });
