@@ -12,6 +12,7 @@
 //                  "mark",                            base64 of the bytes before it
 //                  "content",                         its number in this run
 //                  "left",                            true: of a content that is in no file now
+//                  "held": [ { "from", … } … ],       what need not be read: up to a position
 //                  "packedBytes" } … ] }              position.ts; absent when 0
 //
 // The document exists after the first look at the files, so that a first start is told from all
@@ -25,7 +26,7 @@ import { systemCause } from '../../../runtime/errors.ts';
 import type { Files } from '../../../runtime/files.ts';
 import type { Log } from '../../../runtime/log.ts';
 import type { World } from '../../../runtime/world.ts';
-import { MARK_BYTES, type Fingerprint, type Point } from './position.ts';
+import { MARK_BYTES, type Fingerprint, type Held, type Point } from './position.ts';
 
 export interface SavedFile {
   readonly device: number;
@@ -39,6 +40,8 @@ export interface SavedFile {
   readonly content: number;
   /** Its file has another content now; this one may be in a copy. */
   readonly left: boolean;
+  /** What lies behind the position and need not be read. */
+  readonly held: readonly Held[];
 }
 
 export interface Checkpoints {
@@ -62,13 +65,18 @@ export const limits = {
 } as const;
 
 const whole = z.number().int().min(0);
+const pointShape = {
+  offset: whole, records: whole, flushed: z.boolean(), mark: z.string(),
+};
+const isPoint = ({ mark, offset }: { readonly mark: string; readonly offset: number }): boolean =>
+  Buffer.byteLength(mark, 'base64') <= Math.min(offset, MARK_BYTES);
 const fileSchema = z.object({
   device: z.number(), inode: z.number(), createdMs: z.number(), path: z.string().default(''),
   headBytes: whole.max(limits.headBytesMax), headCrc: whole,
-  offset: whole, records: whole, flushed: z.boolean(), mark: z.string(),
+  ...pointShape,
+  held: z.array(z.object({ from: whole, ...pointShape }).refine(isPoint)).default([]),
   packedBytes: whole.default(0), content: whole.default(0), left: z.boolean().default(false),
-}).refine(({ mark, offset }) =>
-  Buffer.byteLength(mark, 'base64') <= Math.min(offset, MARK_BYTES));
+}).refine(isPoint);
 const documentSchema = z.object({
   version: z.literal(VERSION),
   run: z.string().nullable().default(null),
@@ -129,14 +137,21 @@ type Row = z.output<typeof fileSchema>;
 type WrittenRow = z.input<typeof fileSchema>;
 
 function fromRow(row: Row): SavedFile {
-  const { headBytes, headCrc, offset, records, flushed } = row;
+  const { headBytes, headCrc } = row;
   const { device, inode, createdMs, path, packedBytes, content, left } = row;
   return {
     device, inode, createdMs, path, packedBytes, content, left,
     fingerprint: { bytes: headBytes, crc: headCrc },
-    point: { offset, records, flushed, mark: Buffer.from(row.mark, 'base64') },
+    point: toPoint(row),
+    held: row.held.map((one) => ({ from: one.from, point: toPoint(one) })),
   };
 }
+
+const toPoint = ({ offset, records, flushed, mark }: Omit<Point, 'mark'> & { mark: string }) =>
+  ({ offset, records, flushed, mark: Buffer.from(mark, 'base64') });
+
+const fromPoint = ({ offset, records, flushed, mark }: Point) =>
+  ({ offset, records, flushed, mark: mark.toString('base64') });
 
 function toRow(file: SavedFile): WrittenRow {
   const { device, inode, createdMs, path, fingerprint, point, packedBytes, content, left } = file;
@@ -144,8 +159,9 @@ function toRow(file: SavedFile): WrittenRow {
     device, inode, createdMs,
     ...(path === '' ? {} : { path }),
     headBytes: fingerprint.bytes, headCrc: fingerprint.crc,
-    offset: point.offset, records: point.records, flushed: point.flushed,
-    mark: point.mark.toString('base64'),
+    ...fromPoint(point),
+    ...(file.held.length === 0 ? {}
+      : { held: file.held.map((one) => ({ from: one.from, ...fromPoint(one.point) })) }),
     ...(packedBytes === 0 ? {} : { packedBytes }),
     ...(content === 0 ? {} : { content }),
     ...(left ? { left } : {}),

@@ -72,8 +72,11 @@ export async function readPiece(
   const { tail, file, buffer } = place;
   const position = tail.position!;
   const { offset, mark } = position.read;
-  const size = await file.read(buffer, offset - mark.length);
-  const bytes = buffer.subarray(0, size);
+  const held = position.nextHeld();
+  // What need not be read is a boundary like the end of a file to which nothing will be added.
+  const wanted = buffer.subarray(0, mark.length + (held?.from ?? Infinity) - offset);
+  const size = await file.read(wanted, offset - mark.length);
+  const bytes = wanted.subarray(0, size);
   if (!bytes.subarray(0, mark.length).equals(mark)) {
     restart(parts, tail, parts.clock.monotonicMs());
     return 'stop';
@@ -82,6 +85,12 @@ export async function readPiece(
   const piece = { ...place, position, bytes, fileOffset: offset - mark.length };
   const end = await handOn(options, parts, piece, { start, flush: false });
   if (end === null) return 'stop';
+  if (held !== null && size === mark.length + held.from - offset) {
+    if (await handOn(options, parts, piece, { start: end, flush: true }) === null) return 'stop';
+    position.skip(held);
+    parts.moved();
+    return 'more';
+  }
   if (size === buffer.length) return 'more';
   return await finish(options, parts, piece, end) ? 'end' : 'stop';
 }

@@ -5,7 +5,8 @@
 //                          in all queues     read again
 //
 // Promises:
-// - A position is raised only over what each of the queues holds without a gap.
+// - A position is raised only over what each of the queues holds. What they hold behind a gap,
+//   since an earlier batch was refused, is kept and passed over when it is reached.
 // - Only what was sent after the checkpoints were begun counts: their `run` is that of the origins.
 //   A content that they do not name counts when it is newer than all that they could have named;
 //   else it was given up on purpose.
@@ -15,7 +16,7 @@ import type { Batch, Origin } from '../../../proto/contract/batch.ts';
 import {
   decodeFile, encodeFile, type Checkpoints, type SavedFile,
 } from './checkpoints.ts';
-import type { Point, Position } from './position.ts';
+import { BEGINNING, type Held, type Point, type Position } from './position.ts';
 import { keyOf, type Tail } from './tail.ts';
 
 /** The batch of the records of `position` up to `point`, with where they are from. */
@@ -30,7 +31,7 @@ export function createMark(
     const { fingerprint, sent: from } = position;
     const content = contentOf(position);
     const state = encodeFile({ device, inode, createdMs, path: '', fingerprint, point, content: 0,
-      packedBytes: 0, left: false });
+      packedBytes: 0, left: false, held: [] });
     // What is skipped before it had no records.
     position.sent = point.offset;
     return batch.from([{ receiver, run, content, from, to: point.offset, state }]);
@@ -41,35 +42,69 @@ export function createMark(
 export function raise(
   { run, contents, files }: Checkpoints, queues: readonly (readonly Origin[])[],
 ): SavedFile[] {
-  const ofRun = queues.map((origins) => origins.filter((origin) => origin.run === run));
+  const inAll = commonOf(queues.map((origins) => origins.filter((origin) => origin.run === run)));
+  const raised = files.map((file) => further(file, inAll.get(file.content) ?? []));
   const known = new Set(files.map(({ content }) => content));
-  const raised = files.map((file) => {
-    const further = reach(ofRun, file.content, file.point.offset);
-    return further === null ? file
-      : { ...further, path: file.path, content: file.content, left: file.left };
-  });
-  const newer = new Set((ofRun[0] ?? []).map(({ content }) => content)
-    .filter((content) => content > contents && !known.has(content)));
-  for (const content of newer) {
-    const file = reach(ofRun, content, 0);
-    if (file !== null) raised.push({ ...file, content });
+  for (const [content, stretches] of inAll) {
+    const file = stretches.at(-1)?.file;
+    if (content <= contents || known.has(content) || file === undefined) continue;
+    raised.push(further({ ...file, content, point: BEGINNING }, stretches));
   }
   return withoutClashes(raised);
 }
 
-/** Where all of the queues say that they have come to, from `offset` on. */
-function reach(
-  queues: readonly (readonly Origin[])[], content: number, offset: number,
-): SavedFile | null {
-  let least: Origin | undefined;
-  for (const origins of queues) {
-    const own = origins.find((one) =>
-      one.content === content && one.from <= offset && one.to > offset);
-    if (own === undefined) return null;
-    if (least === undefined || own.to < least.to) least = own;
+/** What is held of a content, and its file when that was. */
+interface Stretch {
+  readonly from: number;
+  readonly to: number;
+  readonly file: SavedFile;
+}
+
+/** By content, in its order: what all queues hold. */
+function commonOf(queues: readonly (readonly Origin[])[]): Map<number, Stretch[]> {
+  const [first = [], ...others] = queues.map(stretchesOf);
+  const common = new Map(first);
+  for (const other of others) {
+    for (const [content, stretches] of common) {
+      common.set(content, intersect(stretches, other.get(content) ?? []));
+    }
   }
-  const file = least === undefined ? null : decodeFile(least.state);
-  return file?.point.offset === least?.to ? file : null;
+  return common;
+}
+
+function stretchesOf(origins: readonly Origin[]): Map<number, Stretch[]> {
+  const found = new Map<number, Stretch[]>();
+  for (const { content, from, to, state } of origins) {
+    const file = decodeFile(state);
+    if (file?.point.offset !== to) continue;
+    found.set(content, [...found.get(content) ?? [], { from, to, file }]);
+  }
+  for (const stretches of found.values()) stretches.sort((a, b) => a.from - b.from);
+  return found;
+}
+
+const intersect = (some: readonly Stretch[], others: readonly Stretch[]): Stretch[] =>
+  some.flatMap((one) => others.flatMap((other) => {
+    const from = Math.max(one.from, other.from);
+    const { to, file } = one.to < other.to ? one : other;
+    return from < to ? [{ from, to, file }] : [];
+  }));
+
+/** The file with its position raised; what lies behind a gap is passed over later. */
+function further(file: SavedFile, stretches: readonly Stretch[]): SavedFile {
+  // The last that is known of the file: its content may have been copied and be in another one.
+  const { device, inode, createdMs, fingerprint } = stretches.at(-1)?.file ?? file;
+  const all = [...file.held, ...stretches.map(({ from, file: { point } }) => ({ from, point }))]
+    .sort((a, b) => a.from - b.from);
+  let { point } = file;
+  const held: Held[] = [];
+  for (const one of all) {
+    if (one.point.offset <= point.offset) continue;
+    if (one.from <= point.offset) point = one.point;
+    else held.push(one);
+  }
+  const packedBytes = point === file.point ? file.packedBytes : 0;
+  return { ...file, device, inode, createdMs, fingerprint, point, held, packedBytes };
 }
 
 /**

@@ -130,7 +130,7 @@ export class Tails {
     const own = this.saved.get(key);
     tail.peek = probe.head;
     if (own !== undefined) {
-      const position = new Position(own.point, own.fingerprint, own.content);
+      const position = toPosition(own);
       const same = this.sameBirth(own, tail);
       const continued = same && await isContent(own.point, position, probe);
       this.saved.delete(key);
@@ -141,7 +141,7 @@ export class Tails {
       this.orphan(position, probe.nowMs, !same);
     }
     const found = await this.adopt(tail, probe) ?? await this.adoptBeginning(probe);
-    if (found === 'later') return false;
+    if (found === 'later') return this.hold(tail, probe);
     tail.position = found;
     if (tail.position !== null) return true;
     if (probe.head.length === 0 || await this.isHeld(tail, probe)) return false;
@@ -279,8 +279,9 @@ export class Tails {
     const { fingerprint, accepted: point } = position;
     // To its end means: all of it accepted.
     const packedBytes = position.open === 0 ? position.packedBytes : 0;
+    const held = position.held.filter((one) => one.point.offset > point.offset);
     return {
-      device, inode, createdMs, path, fingerprint, point, packedBytes, content, left: false,
+      device, inode, createdMs, path, fingerprint, point, packedBytes, content, held, left: false,
     };
   }
 
@@ -312,7 +313,7 @@ export class Tails {
       const saved = this.saved.get(key);
       if (saved === undefined || !this.isHeir(tail, saved)) continue;
       if (!fits(saved.fingerprint, probe.head)) continue;
-      const position = new Position(saved.point, saved.fingerprint, saved.content);
+      const position = toPosition(saved);
       if (this.all.has(key) || !await isContent(saved.point, position, probe)) continue;
       if (this.saved.delete(key) && this.inherited.delete(key)) return position;
     }
@@ -352,14 +353,19 @@ export class Tails {
       && saved.createdMs === tail.createdMs && tail.createdMs !== 0;
   }
 
+  /** It gets another turn although it does not grow. */
+  private hold(tail: Tail, { sizeBytes, nowMs }: Probe): false {
+    if (tail.held?.sizeBytes !== sizeBytes) tail.held = { sizeBytes, sinceMs: nowMs };
+    return false;
+  }
+
   private async isHeld(tail: Tail, probe: Probe): Promise<boolean> {
-    const { sizeBytes, nowMs } = probe;
+    const { nowMs } = probe;
     const originals = await this.originalsOf(tail, probe);
     if (originals.length === 0) return false;
-    // It is not known yet that the original was truncated.
-    if (originals.some(isTruncated)) return true;
-    if (tail.held?.sizeBytes !== sizeBytes) tail.held = { sizeBytes, sinceMs: nowMs };
-    return nowMs - tail.held.sinceMs < limits.heldMs;
+    this.hold(tail, probe);
+    // That the original was truncated may be known later than seen.
+    return originals.some(isTruncated) || nowMs - tail.held!.sinceMs < limits.heldMs;
   }
 
   /** Followed files that it may be a copy of. */

@@ -8,6 +8,7 @@ import { batchProcessor } from '../../../../agent/processors/batch/processor.ts'
 import { createQueue, type Queue, type QueueOptions } from '../../../../agent/queue/queue.ts';
 import { fileLogSchema } from '../../../../agent/receivers/file_log/config.ts';
 import { createFileLog } from '../../../../agent/receivers/file_log/receiver.ts';
+import { retryable } from '../../../../proto/contract/outcome.ts';
 import type { Files } from '../../../../runtime/files.ts';
 import { createSeededRandom } from '../../../../runtime/random.ts';
 import { createWorld, type World } from '../../../../runtime/world.ts';
@@ -28,13 +29,17 @@ interface Machine {
   /** By the id of the batch. */
   readonly sent: Map<string, string[]>;
   readonly options: Partial<QueueOptions>;
+  /** How often the queue refuses a batch for now, and takes a later one. */
+  readonly refusing: number;
 }
 
-function createMachine(seed: number, options: Partial<QueueOptions> = {}): Machine {
-  return { disk: createFaultyFiles(seed), written: 0, sent: new Map(), options };
+function createMachine(
+  seed: number, options: Partial<QueueOptions> = {}, refusing = 0,
+): Machine {
+  return { disk: createFaultyFiles(seed), written: 0, sent: new Map(), options, refusing };
 }
 
-async function startAgent({ sent, options }: Machine, files: Files) {
+async function startAgent({ sent, options, refusing }: Machine, files: Files) {
   const clock = createManualClock();
   const world: World = { ...createWorld(), random: createSeededRandom(++seeds), files, clock };
   const context = testContext({ world, folder: '/state' });
@@ -42,10 +47,14 @@ async function startAgent({ sent, options }: Machine, files: Files) {
     ...context, folder: '/queue', whenFull: 'refuse', size: { ...SIZE, bytesMax: 600_000 },
     ...options,
   });
-  const batcher = batchProcessor.create(batchProcessor.schema.parse({ timeout: '20ms' }), context,
-    { consume: queue.put.bind(queue) });
+  const timeout = refusing > 0 ? '0s' : '20ms';
+  const batcher = batchProcessor.create(batchProcessor.schema.parse({ timeout }), context, {
+    consume: async (batch, abort) =>
+      world.random.float() < refusing ? retryable('not now') : queue.put(batch, abort),
+  });
   const config = fileLogSchema.parse({
-    include: [`${LOG}*`], start_at: 'beginning', poll_interval: '50ms',
+    include: [`${LOG}*`], start_at: 'beginning', poll_interval: '20ms',
+    retry_on_failure: { initial_interval: '50ms', max_interval: '100ms' },
   });
   const receiver = createFileLog(config,
     { ...context, durable: () => [queue.origins(context.id)] }, batcher);
@@ -90,9 +99,12 @@ async function makeLog({ disk: { files } }: Machine): Promise<void> {
 async function scenario(machine: Machine, files: Files): Promise<void> {
   const { clock, stop } = await startAgent(machine, files);
   for (let step = 0; step < 8; step++) {
-    write(machine, 1 + (step % 3) * 3);
+    for (let part = 0; part < 2; part++) {
+      write(machine, 1 + (step % 3) * 2);
+      await clock.advance(20);
+    }
     // The cursor is written 200 ms later, and segments go; checkpoints after 1 s.
-    await clock.advance(step === 4 ? 1000 : 80);
+    await clock.advance(step === 4 ? 1000 : 40);
     if (step === 2 || step === 6) {
       await machine.disk.files.rename(LOG, `${LOG}.${step}`);
       await makeLog(machine);
@@ -122,26 +134,29 @@ async function operationsOfScenario(options?: Partial<QueueOptions>): Promise<nu
   return machine.disk.operations();
 }
 
-async function crashed(disk: FaultyFiles): Promise<void> {
-  while (!disk.crashed()) await new Promise((resolve) => setImmediate(resolve));
+async function crashed(disk: FaultyFiles, over: { is: boolean }): Promise<void> {
+  while (!disk.crashed() && !over.is) await new Promise((resolve) => setImmediate(resolve));
   await settle();
 }
 
 const KEYS = [Buffer.alloc(32, 7)];
-for (const [end, which, options, step] of [
-  ['kill', 'any operation', {}, 1], ['crash', 'any operation', {}, 1],
-  ['kill', 'each third operation of an encrypted queue', { keys: KEYS }, 3],
+for (const [end, which, options, step, refusing] of [
+  ['kill', 'any operation', {}, 1, 0], ['crash', 'any operation', {}, 1, 0],
+  ['kill', 'each third operation of an encrypted queue', { keys: KEYS }, 3, 0],
+  ['kill', 'each second operation of a queue that refuses at times', {}, 2, 0.5],
 ] as const) {
   test(`file_log: a ${end} at ${which} brings each line once`, async () => {
     const operations = await operationsOfScenario(options);
     assert.ok(operations > 100, String(operations));
     for (let number = 3; number < operations; number += step) {
-      const machine = createMachine(number, options);
+      const machine = createMachine(number, options, refusing);
       const { disk } = machine;
       await makeLog(machine);
       const process = mortal(disk);
       disk.crashAt(number);
-      await Promise.race([scenario(machine, process.files), crashed(disk)]);
+      const over = { is: false };
+      await Promise.race([scenario(machine, process.files), crashed(disk, over)]);
+      over.is = true;
       process.die();
       disk[end]();
       const lines = await finish(machine);
@@ -160,11 +175,13 @@ for (const code of ['EIO', 'ENOSPC']) {
       const process = mortal(disk);
       disk.failAt(number, code);
       disk.crashAt(Math.min(number + 40, operations));
+      const over = { is: false };
       await Promise.race([
         scenario(machine, process.files).catch((error: unknown) =>
           assert.match(String(error), /injected/)),
-        crashed(disk),
+        crashed(disk, over),
       ]);
+      over.is = true;
       process.die();
       disk.kill();
       const lines = new Set(await finish(machine));

@@ -11,7 +11,7 @@ import type { Origin } from '../../../../proto/contract/batch.ts';
 
 const file = (content: number, offset: number, more: Partial<SavedFile> = {}): SavedFile => ({
   device: 1, inode: content, createdMs: 5, path: `/logs/${content}`, content, left: false,
-  fingerprint: { bytes: 3, crc: 7 }, packedBytes: 0,
+  fingerprint: { bytes: 3, crc: 7 }, packedBytes: 0, held: [],
   point: { offset, records: offset, flushed: false, mark: Buffer.alloc(0) }, ...more,
 });
 
@@ -37,6 +37,20 @@ test('resume: a position is raised over what is held without a gap', () => {
   check([file(1, 100), file(2, 0)], [[origin(2, 0, 50)]], [[1, 100], [2, 50]]);
 });
 
+test('resume: what is held behind a gap is kept, with what was kept before', () => {
+  const heldOf = (files: SavedFile[], queues: Origin[][]) =>
+    raise({ run: 'one', contents: 5, files }, queues).map(({ point, held }) =>
+      [point.offset, ...held.map((one) => [one.from, one.point.offset])]);
+  const behind = origin(1, 150, 300);
+  assert.deepEqual(heldOf([file(1, 100)], [[behind]]), [[100, [150, 300]]]);
+  const [kept] = raise({ run: 'one', contents: 5, files: [file(1, 100)] }, [[behind]]);
+  assert.deepEqual(heldOf([kept!], [[origin(1, 400, 500)]]), [[100, [150, 300], [400, 500]]]);
+  assert.deepEqual(heldOf([kept!], [[origin(1, 100, 150)]]), [[300]]);
+  assert.deepEqual(heldOf([kept!], [[origin(1, 100, 150), origin(1, 300, 310)]]), [[310]]);
+  assert.deepEqual(heldOf([file(1, 100)], [[behind], [origin(1, 0, 120), origin(1, 200, 400)]]),
+    [[100, [200, 300]]]);
+});
+
 test('resume: all queues must hold it', () => {
   check([file(1, 100)], [[origin(1, 0, 300)], [origin(1, 50, 200)]], [[1, 200]]);
   check([file(1, 100)], [[origin(1, 0, 300)], []], [[1, 100]]);
@@ -52,7 +66,7 @@ test('resume: what belongs to other checkpoints does not count', () => {
 test('resume: a content that is newer than the checkpoints is known by the queues', () => {
   check([file(1, 100)], [[origin(6, 0, 70)]], [[1, 100], [6, 70]]);
   // Its beginning is missing.
-  check([file(1, 100)], [[origin(6, 10, 70)]], [[1, 100]]);
+  check([file(1, 100)], [[origin(6, 10, 70)]], [[1, 100], [6, 0]]);
   // It was given up before they were written.
   check([file(1, 100)], [[origin(5, 0, 70)]], [[1, 100]]);
   check([file(1, 100)], [[origin(6, 0, 70)], []], [[1, 100]]);
