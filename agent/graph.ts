@@ -19,7 +19,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import type { ComponentConfig } from '../config/components.ts';
 import type { AgentConfig, PipelineConfig } from '../config/pipelines.ts';
-import type { Batch } from '../proto/contract/batch.ts';
+import type { Batch, Origin } from '../proto/contract/batch.ts';
 import type {
   AnyFactory, Component, ComponentContext, ComponentKind, Consumer, Exporter, Extension, Host,
   Storage,
@@ -181,7 +181,9 @@ function buildStages(options: GraphOptions, host: Host): Stages {
   const receivers = usedIds(config.pipelines, 'receivers').map((id) => {
     const fed = pipelines.filter(({ pipeline }) => pipeline.receivers.includes(id));
     const next = countReceiver(createRouter(id, fed), place('receivers', id));
-    return build('receiver', config.receivers, id, next);
+    const behind = fed.flatMap(({ pipeline }) => pipeline.exporters.map((exporter) =>
+      exporters.find(([name]) => name === exporter)![1].component as Exporter));
+    return build('receiver', config.receivers, id, next, { durable: () => durableIn(behind, id) });
   });
   return {
     extensions,
@@ -189,6 +191,12 @@ function buildStages(options: GraphOptions, host: Host): Stages {
     processors: pipelines.map(({ parts }) => parts),
     receivers,
   };
+}
+
+/** By exporter. A queue that is reached in two ways cannot tell in which of them a batch came. */
+function durableIn(exporters: readonly Exporter[], receiver: string): (readonly Origin[])[] {
+  if (new Set(exporters).size < exporters.length) return [];
+  return exporters.map((exporter) => exporter.origins?.(receiver) ?? []);
 }
 
 const countExit = (exporter: Exporter, place: CountedPlace): Consumer =>
@@ -215,7 +223,7 @@ function buildPipeline(
   for (const id of [...pipeline.processors].reverse()) {
     const counted = countProcessor(id, pipeline.signal, options.counters);
     const part = build('processor', options.config.processors, id, counted.outgoing(next),
-      pipeline.id);
+      { pipelineId: pipeline.id });
     parts.unshift(part);
     next = counted.incoming(part.component as Component & Consumer);
   }
@@ -269,7 +277,7 @@ type Build = (
   section: ReadonlyMap<string, ComponentConfig>,
   id: string,
   next: Consumer,
-  pipelineId?: string,
+  more?: { readonly pipelineId?: string; readonly durable?: ComponentContext['durable'] },
 ) => Part;
 
 function createBuilder(
@@ -278,7 +286,7 @@ function createBuilder(
   storages: ReadonlyMap<string, Storage>,
 ): Build {
   const { factories, world, log, counters, folder, agentId } = options;
-  return (kind, section, id, next, pipelineId) => {
+  return (kind, section, id, next, { pipelineId, durable } = {}) => {
     const defined = section.get(id);
     assert(defined !== undefined, `${kind} ${id} is not defined`);
     const factory = factories.find((one) => one.kind === kind && one.type === defined.type);
@@ -289,6 +297,7 @@ function createBuilder(
       storage: (extensionId) => storages.get(extensionId) ?? null,
       log: log.child(labels),
       folder: join(folder, kind, folderName(defined), ...(pipelineId ?? '').split('/')),
+      ...(durable === undefined ? {} : { durable }),
     };
     const component = factory.create(defined.config, context, next);
     return { name: `${kind} ${id}`, folder: context.folder, component };

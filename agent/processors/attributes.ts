@@ -84,7 +84,7 @@ function editBatch(batch: Batch, edit: AttributeEdit, chosen: Matcher | undefine
       ? group
       : envelope.group(group.resource, newScopes, group.schemaUrl);
   });
-  return changed === groups ? batch : Batch.fromRequest(signal, envelope.request(changed));
+  return changed === groups ? batch : Batch.fromRequest(signal, envelope.request(changed), batch.origins);
 }
 
 /** A span or log record, which has attributes, or a metric, whose data points have. */

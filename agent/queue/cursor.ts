@@ -3,7 +3,8 @@
 //
 //     cursor   { "version": 2, "done": <sequence>, "handed": <sequence> }\n
 //              <CRC-32C of that line, 8 hex digits>\n
-//     reserve  bytes that mean nothing; they are given up to write the cursor on a full disk
+//     reserve  bytes that mean nothing; they are given up to write the cursor, and what else must
+//              be written before segments can go, on a full disk
 //
 // Invariants: neither number goes back; a cursor that was saved is durable before `save` returns;
 // the file holds the old or the new content after a crash, never a mixture. Any bytes can be read.
@@ -34,6 +35,8 @@ export interface Cursor {
 export interface CursorFile {
   /** Writes it durably. Throws the system's error when even the reserve does not help. */
   save(cursor: Cursor): Promise<void>;
+  /** Room for something else that must be written on a full disk, until `keepReserve`. */
+  giveReserve(): Promise<void>;
   /** Makes the reserve when it is not there. False when there is no room for it. */
   keepReserve(): Promise<boolean>;
 }
@@ -42,14 +45,18 @@ export function createCursorFile(folder: string, { files, random }: World): Curs
   const path = join(folder, CURSOR);
   const reserve = join(folder, RESERVE);
   let reserved = false;
+  const giveReserve = async () => {
+    await files.remove(reserve);
+    reserved = false;
+  };
   return {
+    giveReserve,
     save: async (cursor) => {
       try {
         await files.replace(path, encodeCursor(cursor));
       } catch (error) {
         if (errorCode(error) !== 'ENOSPC') throw error;
-        await files.remove(reserve);
-        reserved = false;
+        await giveReserve();
         await files.replace(path, encodeCursor(cursor));
       }
     },

@@ -69,6 +69,7 @@ export function createQueuedExporter(
     },
     consume: async (batch, abort) =>
       await working?.queue.put(batch, abort) ?? retryable('the exporter has not started'),
+    origins: (receiver) => working?.queue.origins(receiver) ?? [],
   };
 }
 

@@ -18,11 +18,16 @@
 //              8  CRC-32C of all from 12 on   u32
 //             12  sequence                    u64, 1 … 2^52
 //             20  signal                      u8: 1 traces, 2 metrics, 3 logs
-//             21  flags: 1 encrypted          u8
+//             21  flags: 1 encrypted,         u8
+//                 2 begins with origins
 //             22  reserved, 0                 u16
 //             24  item count                  u32
 //             28  time of enqueueing          u64, ms since the Unix epoch
-//             36  payload                     an OTLP export request, or that sealed (cipher.ts)
+//             36  payload                     an OTLP export request, or that sealed (cipher.ts);
+//                                             with origins before it, both are sealed as one
+//
+//     origins  0  length of what follows      u32
+//              4  where its records are from  origins.ts
 //
 // Invariants: sequences grow by one from record to record, also from segment to segment; a record
 // never spans segments; a record that decodes has its magic, a length that fits, and its CRC, which
@@ -69,6 +74,8 @@ export interface RecordHead {
 
 export interface FoundRecord extends RecordHead {
   readonly sealed: boolean;
+  /** Its payload begins with origins. */
+  readonly origins: boolean;
   /** Where it begins and where the next one does. */
   readonly start: number;
   readonly end: number;
@@ -79,6 +86,7 @@ const VERSION = 2;
 export const RECORD_MAGIC = Buffer.from([0xf5, 0x42, 0x51, 0x52]);
 const SIGNAL_CODES: readonly (Signal | undefined)[] = [undefined, 'traces', 'metrics', 'logs'];
 const SEALED = 1;
+const ORIGINS = 2;
 const SUFFIX = '.seg';
 
 export function segmentName(first: number): string {
@@ -139,8 +147,10 @@ export function sealOf(header: SegmentHeader, key: QueueKey): RecordSeal {
   return { cipher, first: header.first };
 }
 
-export const recordBytes = (payloadBytes: number, sealed = false): number =>
-  RECORD_HEAD_BYTES + payloadBytes + (sealed ? TAG_BYTES : 0);
+export const recordBytes = (
+  payloadBytes: number, sealed = false, origins: Uint8Array | null = null,
+): number => RECORD_HEAD_BYTES + (origins === null ? 0 : 4 + origins.length) + payloadBytes
+  + (sealed ? TAG_BYTES : 0);
 
 /** Who seals a record, and under which number of its segment. */
 export interface RecordSeal {
@@ -156,25 +166,59 @@ export function encodeRecord(
   { sequence, signal, itemCount, enqueuedMs }: RecordHead,
   payload: Uint8Array,
   seal: RecordSeal | null = null,
+  origins: Uint8Array | null = null,
 ): number {
-  const end = start + recordBytes(payload.length, seal !== null);
+  const end = start + recordBytes(payload.length, seal !== null, origins);
   target.set(RECORD_MAGIC, start);
   target.writeUInt32LE(end - start - 12, start + 4);
   target.writeBigUInt64LE(BigInt(sequence), start + 12);
   target.writeUInt8(SIGNAL_CODES.indexOf(signal), start + 20);
-  target.writeUInt8(seal === null ? 0 : SEALED, start + 21);
+  const flags = (seal === null ? 0 : SEALED) | (origins === null ? 0 : ORIGINS);
+  target.writeUInt8(flags, start + 21);
   target.writeUInt16LE(0, start + 22);
   target.writeUInt32LE(itemCount, start + 24);
   target.writeBigUInt64LE(BigInt(Math.max(0, Math.trunc(enqueuedMs))), start + 28);
   const room = target.subarray(start + RECORD_HEAD_BYTES, end);
-  if (seal === null) room.set(payload);
-  else seal.cipher.seal(room, sequence - seal.first, aboutOf(target, start), payload);
+  const whole = origins === null ? payload : Buffer.concat([lengthOf(origins), origins, payload]);
+  if (seal === null) room.set(whole);
+  else seal.cipher.seal(room, sequence - seal.first, aboutOf(target, start), whole);
   target.writeUInt32LE(crc32c(target, start + 12, end), start + 8);
   return end;
 }
 
-/** The payload of a record in plain; null when it does not belong where it stands. */
+function lengthOf({ length }: Uint8Array): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(length);
+  return bytes;
+}
+
+/** The request in a record, in plain; null when that does not belong where it stands. */
 export function openRecord(
+  bytes: Buffer,
+  record: FoundRecord,
+  seal: RecordSeal | null,
+): Buffer | null {
+  return openParts(bytes, record, seal)?.request ?? null;
+}
+
+/** The origins in a record, in plain; null when it has none, or they do not belong there. */
+export function openOrigins(
+  bytes: Buffer,
+  record: FoundRecord,
+  seal: RecordSeal | null,
+): Buffer | null {
+  return record.origins ? openParts(bytes, record, seal)?.origins ?? null : null;
+}
+
+function openParts(bytes: Buffer, record: FoundRecord, seal: RecordSeal | null) {
+  const payload = openPayload(bytes, record, seal);
+  if (payload === null || !record.origins) return payload && { origins: null, request: payload };
+  const requestAt = payload.length < 4 ? Infinity : 4 + payload.readUInt32LE(0);
+  if (requestAt > payload.length) return null;
+  return { origins: payload.subarray(4, requestAt), request: payload.subarray(requestAt) };
+}
+
+function openPayload(
   bytes: Buffer,
   { start, end, sequence, sealed }: FoundRecord,
   seal: RecordSeal | null,
@@ -216,17 +260,18 @@ export function decodeRecord(bytes: Buffer, start: number): FoundRecord | null {
 export function decodeHead(
   bytes: Buffer,
   start: number,
-): (RecordHead & { readonly sealed: boolean }) | null {
+): Omit<FoundRecord, 'start' | 'end'> | null {
   const sequence = Number(bytes.readBigUInt64LE(start + 12));
   const signal = SIGNAL_CODES[bytes.readUInt8(start + 20)];
   // With what is reserved: it must be 0.
   const flags = bytes.readUInt32LE(start + 20) >>> 8;
-  if (signal === undefined || flags > SEALED) return null;
+  if (signal === undefined || flags > (SEALED | ORIGINS)) return null;
   if (sequence < 1 || sequence > limits.sequenceMax) return null;
   return {
     sequence,
     signal,
-    sealed: flags === SEALED,
+    sealed: (flags & SEALED) !== 0,
+    origins: (flags & ORIGINS) !== 0,
     itemCount: bytes.readUInt32LE(start + 24),
     enqueuedMs: Number(bytes.readBigUInt64LE(start + 28)),
   };

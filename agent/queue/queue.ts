@@ -3,6 +3,7 @@
 //
 //     <folder>/0000000000000001.seg   segments, see format.ts
 //     <folder>/cursor, reserve        see cursor.ts
+//     <folder>/marks                  see origins.ts
 //     <folder>/quarantine/            see quarantine.ts
 //
 // Promises:
@@ -15,22 +16,23 @@
 // - A full queue answers `retryable`, or drops its oldest segment when told to, and counts it.
 // - What a queue lost to damage is counted, with its first and last sequence in the log.
 
-import type { Batch } from '../../proto/contract/batch.ts';
+import type { Batch, Origin } from '../../proto/contract/batch.ts';
 import { rejected, retryable, type Outcome } from '../../proto/contract/outcome.ts';
 import type { Counters } from '../../runtime/counters.ts';
 import { rateLimited, type Log } from '../../runtime/log.ts';
 import type { World } from '../../runtime/world.ts';
 import { createKeyRing } from './cipher.ts';
-import { createCursorFile } from './cursor.ts';
+import { createCursorFile, type CursorFile } from './cursor.ts';
 import { limits as formatLimits, recordBytes } from './format.ts';
 import { showGauges } from './gauges.ts';
 import { createGivenUp, type GivenUp, type GivenUpReason } from './given_up.ts';
+import { encodeOrigins, limits as originLimits, Marks } from './origins.ts';
 import { Progress } from './progress.ts';
 import { createQuarantine } from './quarantine.ts';
 import { createReader, type Reader } from './reader.ts';
 import { recover, type Recovered } from './recovery.ts';
 import { limits as segmentLimits, type Segment, type SequenceRange } from './segment.ts';
-import { createWriter, type Sealed, type Writer } from './writer.ts';
+import { createWriter, type Writer, type Written } from './writer.ts';
 
 export const limits = {
   /** Bytes that wait for the disk. More is answered `retryable`. */
@@ -94,6 +96,8 @@ export interface Queue {
   items(): number;
   /** Bytes of its segments. */
   bytes(): number;
+  /** The stretches of this receiver that are durable here, and whose batches may be gone again. */
+  origins(receiver: string): Origin[];
   /** Answers all puts, saves the cursor, closes the files. What was not done stays for later. */
   stop(): Promise<void>;
 }
@@ -105,10 +109,12 @@ export async function createQueue(options: QueueOptions): Promise<Queue> {
   const log = rateLimited(options.log, world.clock, limits.logIntervalMs);
   const quarantine = createQuarantine(folder, world.files, log);
   const epoch = world.random.uuid();
+  const marks = new Marks({ folder, world, log, keys, agentId, epoch });
+  await marks.load();
   // Not limited: each missing range is said.
   const found = await recover({
     folder, files: world.files, clock: world.clock, log: options.log, quarantine, agentId, epoch,
-    keys,
+    keys, marks,
   });
   const space = await world.files.space(folder).catch(() => null);
   const share = (space?.totalBytes ?? Infinity) * options.size.diskShareMax;
@@ -117,7 +123,7 @@ export async function createQueue(options: QueueOptions): Promise<Queue> {
     Math.max(limits.segmentBytesMin, Math.floor(bytesMax / limits.segmentsMin)));
   const cursor = createCursorFile(folder, world);
   await cursor.keepReserve();
-  const core = new Core({ ...options, log, epoch }, found, bytesMax);
+  const core = new Core({ ...options, log, epoch, marks, cursor }, found, bytesMax);
   core.progress = new Progress({
     world, log, cursor, done: found.done, handed: found.handed,
     remove: (done) => core.removeUpTo(done),
@@ -137,7 +143,11 @@ export async function createQueue(options: QueueOptions): Promise<Queue> {
   return core;
 }
 
-type CoreOptions = QueueOptions & { readonly epoch: string };
+type CoreOptions = QueueOptions & {
+  readonly epoch: string;
+  readonly marks: Marks;
+  readonly cursor: CursorFile;
+};
 
 class Core implements Queue {
   readonly segments: Segment[];
@@ -185,7 +195,9 @@ class Core implements Queue {
     if (bytes > formatLimits.payloadBytesMax) {
       return rejected(`a batch of ${bytes} bytes does not fit into the queue`);
     }
-    while (this.#stopped === null && this.#isFull(batch)) {
+    const origins = recordBytes(bytes) + originLimits.recordBytesMax > formatLimits.payloadBytesMax
+      ? null : encodeOrigins(batch.origins);
+    while (this.#stopped === null && this.#isFull(batch, origins)) {
       if (!(await this.#makeRoom())) {
         this.#options.log.warn('the queue is full');
         return retryable('the queue is full', limits.retryAfterMs);
@@ -201,7 +213,7 @@ class Core implements Queue {
       abort.addEventListener('abort', leave, { once: true });
       this.#waitingItems += batch.itemCount;
       this.writer.add({
-        batch,
+        batch, origins,
         enqueuedMs: this.#options.world.clock.nowMs(),
         answer: (outcome) => {
           abort.removeEventListener('abort', leave);
@@ -252,6 +264,10 @@ class Core implements Queue {
     return this.segments.reduce((sum, segment) => sum + segment.bytes, 0);
   }
 
+  origins(receiver: string): Origin[] {
+    return this.#options.marks.of(receiver);
+  }
+
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
@@ -265,7 +281,10 @@ class Core implements Queue {
   }
 
   /** New records at the end of `segment` are durable. */
-  seal(segment: Segment, records: readonly Sealed[], bytesBefore: number): void {
+  seal(segment: Segment, records: readonly Written[], bytesBefore: number): void {
+    for (const { batch, hasOrigins } of records) {
+      if (hasOrigins) this.#options.marks.add(batch.origins);
+    }
     const items = records.reduce((sum, { batch }) => sum + batch.itemCount, 0);
     segment.waitingRecords += records.length;
     segment.waitingItems += items;
@@ -282,11 +301,12 @@ class Core implements Queue {
     this.#givenUp.add(range.from, range.to, 'missing', 0);
   }
 
-  #isFull({ bytes, itemCount }: Batch): boolean {
+  #isFull({ bytes, itemCount }: Batch, origins: Buffer | null): boolean {
     const { itemsMax, batchesMax } = this.#options.size;
     // A bound that is smaller than one batch would refuse it for ever.
     if (this.#batches === 0 && this.writer.waitingEntries() === 0) return false;
-    const size = this.bytes() + this.writer.waitingBytes() + recordBytes(bytes.length);
+    const size = this.bytes() + this.writer.waitingBytes()
+      + recordBytes(bytes.length, false, origins);
     return size > this.#bytesMax
       || this.#items + this.#waitingItems + itemCount > itemsMax
       || this.#batches + this.writer.waitingEntries() + 1 > batchesMax;
@@ -340,8 +360,11 @@ class Core implements Queue {
 
   /** Removes the segments that end there; to be called when a cursor behind them is durable. */
   async removeUpTo(done: number): Promise<void> {
-    for (const segment of [...this.segments]) {
-      if (segment.last > done || this.writer.writes(segment)) continue;
+    const over = this.segments.filter((segment) =>
+      segment.last <= done && !this.writer.writes(segment));
+    const { marks, cursor } = this.#options;
+    if (over.length > 0) await marks.save(() => cursor.giveReserve());
+    for (const segment of over) {
       await this.#options.world.files.remove(segment.path);
       this.segments.splice(this.segments.indexOf(segment), 1);
     }

@@ -1,7 +1,7 @@
 // Opens what an earlier process left. Whatever the bytes are, it comes to an end and gives a queue
 // that works:
 //
-// - A segment that was delivered as a whole is removed.
+// - A segment that was delivered as a whole is removed, once it is kept where its records are from.
 // - A torn tail of the last segment is cut (and copied to quarantine: whether it was a write that
 //   nobody was told of, or damage, cannot be known).
 // - Bytes between records that are no record stay, are copied to quarantine, and are read over.
@@ -21,10 +21,12 @@ import type { Log } from '../../runtime/log.ts';
 import type { KeyRing } from './cipher.ts';
 import { CURSOR, decodeCursor } from './cursor.ts';
 import { parseSegmentName, sealOf, type RecordSeal, type SegmentHeader } from './format.ts';
+import type { Marks } from './origins.ts';
 import { createPieces } from './pieces.ts';
 import type { Quarantine } from './quarantine.ts';
 import {
-  above, limits, scanSegment, type Segment, type SegmentScan, type SequenceRange,
+  above, limits, scanSegment, type OriginsWanted, type Segment, type SegmentScan,
+  type SequenceRange,
 } from './segment.ts';
 
 export interface RecoveryOptions {
@@ -37,6 +39,8 @@ export interface RecoveryOptions {
   readonly agentId: string;
   readonly epoch: string;
   readonly keys: KeyRing;
+  /** Told where all records are from. */
+  readonly marks: Pick<Marks, 'add' | 'clear' | 'save'>;
 }
 
 export interface Recovered {
@@ -77,13 +81,15 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const cursor = read?.done ?? null;
   const segments: Segment[] = [];
   const missing: SequenceRange[] = [];
+  const delivered: Place[] = [];
   let last = cursor;
   let floor = 0;
   let resumeAt: number | undefined;
   for (const place of placesOf(folder, names)) {
     const done = cursor ?? 0;
     if (place.before - 1 <= done) {
-      await removeDelivered(place, options);
+      await learnDelivered(place, options);
+      delivered.push(place);
       continue;
     }
     // Without a cursor nobody knows what was before the first segment.
@@ -98,7 +104,8 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
     last = Math.max(last, found.scan.last);
     if (found.fresh) missing.push(...above(found.scan.missing, done));
     if (found.scan.records === 0) {
-      await settleEmpty(place, found.scan, options);
+      if (await hasNothing(place, found.scan, options)) delivered.push(place);
+      else await options.quarantine.move(place.path, place.name);
       continue;
     }
     resumeAt ??= found.scan.resumeAt;
@@ -107,7 +114,10 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const sum = (of: (segment: Segment) => number) =>
     segments.reduce((total, segment) => total + of(segment), 0);
   reportMissing(missing, options.log);
-  await syncNewest(segments.at(-1), options);
+  // What is not durable must be read again.
+  if (!await syncNewest(segments.at(-1), options)) options.marks.clear();
+  if (delivered.length > 0) await options.marks.save();
+  for (const place of delivered) await removeDelivered(place, options);
   return {
     segments, missing,
     done: Math.max(cursor ?? 0, (segments[0]?.first ?? 1) - 1),
@@ -126,8 +136,8 @@ export async function recover(options: RecoveryOptions): Promise<Recovered> {
 async function syncNewest(
   newest: Segment | undefined,
   { folder, files, log }: RecoveryOptions,
-): Promise<void> {
-  if (newest === undefined) return;
+): Promise<boolean> {
+  if (newest === undefined) return true;
   try {
     const file = await files.open(newest.path, 'write');
     try {
@@ -136,8 +146,10 @@ async function syncNewest(
       await file?.close();
     }
     await files.syncFolder(folder);
+    return true;
   } catch (error) {
     log.warn(`cannot sync the segment ${newest.name}: ${errorMessage(error)}`);
+    return false;
   }
 }
 
@@ -189,6 +201,30 @@ async function removeDelivered({ path, name }: Place, { files, log }: RecoveryOp
     log.warn(`cannot remove the segment ${name}: ${errorMessage(error)}`));
 }
 
+/** Where its records are from, as far as it can be read; that it was delivered is known. */
+async function learnDelivered({ path, first, before }: Place, options: RecoveryOptions) {
+  let file: OpenFile | null = null;
+  try {
+    file = await options.files.open(path, 'read');
+    const { sizeBytes } = await file!.stat();
+    if (sizeBytes > limits.fileBytesMax) return;
+    const range = { first, before, done: before - 1 };
+    await scanSegment(createPieces(file!, sizeBytes), range, originsWanted(options));
+  } catch (error) {
+    options.log.warn(`cannot read the delivered segment ${path}: ${errorMessage(error)}`);
+  } finally {
+    await file?.close().catch(() => {});
+  }
+}
+
+const originsWanted = ({ keys, marks }: RecoveryOptions): OriginsWanted => ({
+  sealFor: (header) => {
+    const key = header === null || header.seal === null ? null : keys.find(header.seal.keyId);
+    return key === null ? null : sealOf(header!, key);
+  },
+  found: (origins) => marks.add(origins),
+});
+
 interface Found {
   readonly segment: Segment;
   readonly scan: SegmentScan;
@@ -212,7 +248,8 @@ async function openSegment(
       if (file === null) throw new Error('it is gone');
       const { sizeBytes } = await file.stat();
       if (sizeBytes > limits.fileBytesMax) throw new Error(`it has ${sizeBytes} bytes`);
-      const scan = await scanSegment(createPieces(file, sizeBytes), { first, before, done });
+      const scan = await scanSegment(createPieces(file, sizeBytes), { first, before, done },
+        originsWanted(options));
       return await settleFound(place, { file, sizeBytes, scan }, options);
     } catch (error) {
       if (error instanceof OperatorError) throw error;
@@ -306,10 +343,11 @@ async function cutTail(
 }
 
 /** A segment with nothing to deliver: its records were delivered, or it never had one. */
-async function settleEmpty(place: Place, scan: SegmentScan, options: RecoveryOptions) {
-  const size = (await options.files.stat(place.path).catch(() => null))?.sizeBytes ?? 0;
+async function hasNothing(
+  place: Place, scan: SegmentScan, { files }: RecoveryOptions,
+): Promise<boolean> {
+  const size = (await files.stat(place.path).catch(() => null))?.sizeBytes ?? 0;
   const hadRecords = scan.last >= place.first;
-  if (hadRecords || size <= scan.end) await removeDelivered(place, options);
-  else await options.quarantine.move(place.path, place.name);
+  return hadRecords || size <= scan.end;
 }
 

@@ -4,10 +4,13 @@
 // process; a segment that another process began, or whose write or sync failed, is never written
 // again.
 
+import type { Origin } from '../../proto/contract/batch.ts';
 import {
-  HEADER_BYTES, limits as formatLimits, RECORD_HEAD_BYTES, type RecordSeal, type SegmentHeader,
+  HEADER_BYTES, limits as formatLimits, openOrigins, RECORD_HEAD_BYTES, type RecordSeal,
+  type SegmentHeader,
 } from './format.ts';
 import { nextRecord, readHeader, type Pieces } from './pieces.ts';
+import { decodeOrigins } from './origins.ts';
 
 export const limits = {
   /** A segment that would grow beyond it is followed by another one. */
@@ -80,12 +83,21 @@ export interface ScanRange {
   readonly done: number;
 }
 
+/** Who wants to know where the records are from, in their order. */
+export interface OriginsWanted {
+  /** Null also when that is not to be had. */
+  sealFor(header: SegmentHeader | null): RecordSeal | null;
+  found(origins: readonly Origin[]): void;
+}
+
 /** Reads a whole segment. Any bytes give a result, in time that grows with their number. */
 export async function scanSegment(
   pieces: Pieces,
   { first, before, done }: ScanRange,
+  wanted?: OriginsWanted,
 ): Promise<SegmentScan> {
   const header = await readHeader(pieces);
+  const seal = wanted?.sealFor(header) ?? null;
   const damages: Damage[] = [];
   const missing: SequenceRange[] = [];
   const startAt = header === null ? 0 : HEADER_BYTES;
@@ -105,6 +117,11 @@ export async function scanSegment(
       if (resumeAt === -1) resumeAt = record.start;
       records += 1;
       items += record.itemCount;
+    }
+    if (record.origins && wanted !== undefined) {
+      const bytes = await pieces.view(record.start, record.end - record.start);
+      const origins = openOrigins(bytes, { ...record, start: 0, end: bytes.length }, seal);
+      if (origins !== null) wanted.found(decodeOrigins(origins));
     }
     last = record.sequence;
     at = record.end;

@@ -33,6 +33,8 @@ export const limits = {
 /** A batch on its way to the disk. */
 export interface Entry {
   readonly batch: Batch;
+  /** As they stand in the record; null: none. */
+  readonly origins: Buffer | null;
   readonly enqueuedMs: number;
   answer(outcome: Outcome): void;
 }
@@ -42,6 +44,12 @@ export interface Sealed {
   readonly sequence: number;
   readonly batch: Batch;
   readonly enqueuedMs: number;
+}
+
+/** One that was just written. */
+export interface Written extends Sealed {
+  /** Its origins are in its record. */
+  readonly hasOrigins: boolean;
 }
 
 export interface WriterOptions {
@@ -58,7 +66,7 @@ export interface WriterOptions {
   /** Called when a segment has been begun and is durable; it may have no record yet. */
   began(segment: Segment): void;
   /** Called when records at the end of `segment` are durable, before their puts are answered. */
-  sealed(segment: Segment, records: readonly Sealed[], bytesBefore: number): void;
+  sealed(segment: Segment, records: readonly Written[], bytesBefore: number): void;
 }
 
 export interface Writer {
@@ -101,9 +109,9 @@ export function createWriter(options: WriterOptions): Writer {
     const { segment, file } = active;
     const before = segment.bytes;
     const image = Buffer.allocUnsafe(bytes);
-    group.reduce((at, { batch, enqueuedMs }, index) => encodeRecord(image, at, {
+    group.reduce((at, { batch, origins, enqueuedMs }, index) => encodeRecord(image, at, {
       sequence: next + index, signal: batch.signal, itemCount: batch.itemCount, enqueuedMs,
-    }, batch.bytes, segment.seal), 0);
+    }, batch.bytes, segment.seal, origins), 0);
     await file.write(image, before);
     syncFailed = true;
     await file.sync();
@@ -112,8 +120,8 @@ export function createWriter(options: WriterOptions): Writer {
       await world.files.syncFolder(options.folder);
       options.began(segment);
     }
-    const records = group.map(({ batch, enqueuedMs }, index) =>
-      ({ sequence: next + index, batch, enqueuedMs }));
+    const records = group.map(({ batch, origins, enqueuedMs }, index) =>
+      ({ sequence: next + index, batch, enqueuedMs, hasOrigins: origins !== null }));
     segment.bytes = before + bytes;
     next += group.length;
     segment.last = next - 1;
@@ -135,8 +143,8 @@ export function createWriter(options: WriterOptions): Writer {
   };
   const commit = async (group: readonly Entry[]): Promise<Outcome> => {
     const sealed = options.key !== null;
-    const bytes = group.reduce((sum, { batch }) =>
-      sum + recordBytes(batch.bytes.length, sealed), 0);
+    const bytes = group.reduce((sum, { batch, origins }) =>
+      sum + recordBytes(batch.bytes.length, sealed, origins), 0);
     for (let again = false; ; again = true) {
       try {
         await write(group, bytes);
@@ -189,7 +197,8 @@ function takeGroup(waiting: Entry[]): Entry[] {
   let bytes = 0;
   let count = 0;
   while (count < waiting.length) {
-    bytes += recordBytes(waiting[count]!.batch.bytes.length);
+    const { batch, origins } = waiting[count]!;
+    bytes += recordBytes(batch.bytes.length, false, origins);
     if (count > 0 && bytes > limits.groupBytesMax) break;
     count += 1;
   }

@@ -7,7 +7,7 @@ import type { Counters } from '../../runtime/counters.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { World } from '../../runtime/world.ts';
 import type { Signal } from '../otlp/model.ts';
-import type { Batch } from './batch.ts';
+import type { Batch, Origin } from './batch.ts';
 import type { Outcome } from './outcome.ts';
 
 export interface Consumer {
@@ -41,6 +41,8 @@ export type Exporter = Component & Consumer & {
    * what the destination says.
    */
   readonly queued?: boolean;
+  /** The stretches of a receiver that are durable in its queue; known once it has started. */
+  origins?(receiver: string): readonly Origin[];
 };
 export type Extension = Component & {
   /** For components that name it as their storage. */
@@ -77,6 +79,11 @@ export interface ComponentContext {
   readonly host: Host;
   /** The storage of the extension of this name; null when it has none. */
   readonly storage?: (extensionId: string) => Storage | null;
+  /**
+   * For a receiver: the stretches of its sources that are durable in each of the queues behind it.
+   * What is in all of them need not be read again. None where one of them does not know.
+   */
+  readonly durable?: () => readonly (readonly Origin[])[];
 }
 
 export interface Host {

@@ -10,6 +10,7 @@ import { z } from 'zod';
 import { createGraph, fanOut, type GraphOptions } from '../../agent/graph.ts';
 import type { ComponentConfig } from '../../config/components.ts';
 import type { PipelineConfig } from '../../config/pipelines.ts';
+import type { Origin } from '../../proto/contract/batch.ts';
 import type {
   AnyFactory, Component, ComponentContext, ComponentKind, Consumer,
 } from '../../proto/contract/component.ts';
@@ -57,6 +58,7 @@ function createBench(pipelines: Record<string, string>, extensions: string[] = [
           if (hanging.has(context.id)) await new Promise(() => {});
         },
         consume: (batch, abort) => (kind === 'processor' ? next : sink).consume(batch, abort),
+        ...(kind === 'exporter' && context.id !== 'debug' ? { origins: originsOf(context.id) } : {}),
         addresses: () => (kind === 'receiver' ? { [context.id]: 'here' } : {}),
       };
     };
@@ -73,6 +75,10 @@ function createBench(pipelines: Record<string, string>, extensions: string[] = [
   });
   return { graph, events, built, answers, broken, hanging, log, counters, folder, world };
 }
+
+/** What an exporter says of a receiver; the state names both. */
+const originsOf = (id: string) => (receiver: string): Origin[] =>
+  [{ receiver, run: '', content: 1, from: 0, to: 1, state: `${receiver} in ${id}` }];
 
 /** `{ traces: 'in > a b > out' }`: receivers, processors and exporters of a pipeline. */
 function configOf(
@@ -125,6 +131,20 @@ test('graph: starts from the end, stops from the beginning', async () => {
   assert.ok(order('a') < order('out'));
   assert.ok(events.indexOf('stop a') < events.indexOf('stop b'));
   assert.equal(events.at(-1), 'stop health');
+});
+
+test('graph: a receiver learns what each of the exporters behind it holds', () => {
+  const { built } = createBench({
+    logs: 'one two > a > out more', 'logs/second': 'two three > > out',
+    'logs/third': 'four > > debug',
+  });
+  const states = (id: string) => built.find(({ context }) => context.id === id)!
+    .context.durable!().map((origins) => origins.map(({ state }) => state));
+  assert.deepEqual(states('one'), [['one in out'], ['one in more']]);
+  // Nobody knows which of the ways its batches took.
+  assert.deepEqual(states('two'), []);
+  assert.deepEqual(states('three'), [['three in out']]);
+  assert.deepEqual(states('four'), [[]]);
 });
 
 test('graph: stop before start and twice', async () => {

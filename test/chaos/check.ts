@@ -22,11 +22,7 @@ export interface LineFindings {
   readonly written: number;
   readonly stored: number;
   readonly missing: number;
-  /** Second readings of lines that an agent had read before it was killed: promised as possible. */
-  readonly readAgain: number;
-  /** How long before the kill the earliest of these had been read. */
-  readonly readAgainMs: number;
-  /** More of a line than kills can explain. */
+  /** Rows of a line beyond the first. */
   readonly duplicates: number;
   /** Rows that are no whole line. */
   readonly broken: number;
@@ -38,7 +34,6 @@ const EXAMPLES_MAX = 5;
 export interface Written {
   readonly ledger: Ledger;
   readonly lines: number;
-  readonly agentKillsMs: readonly number[];
 }
 
 export async function check(rows: Rows, written: Written): Promise<Findings> {
@@ -85,15 +80,14 @@ async function named(rows: Rows, { name, id }: Table, { wrong }: Comparison): Pr
   return examples;
 }
 
-/** Lines are read again after a kill of the agent, from where its last checkpoint stood. */
 async function checkLines(
-  rows: Rows, { lines, agentKillsMs }: Written, examples: string[],
+  rows: Rows, { lines }: Written, examples: string[],
 ): Promise<LineFindings> {
   const found = await rows<{ number: number; whole: number; ms: string[] }>(
     `SELECT ${LINE_NUMBER} AS number, ${LINE_WHOLE} AS whole,
       arraySort(groupArray(toString(toUnixTimestamp64Milli(Timestamp)))) AS ms
     FROM otel_logs WHERE ServiceName = '${LINES_SERVICE}' GROUP BY number, whole`);
-  const sums = { stored: 0, readAgain: 0, readAgainMs: 0, duplicates: 0, broken: 0 };
+  const sums = { stored: 0, duplicates: 0, broken: 0 };
   const seen = new Set<number>();
   for (const { number, whole, ms } of found) {
     sums.stored += ms.length;
@@ -103,18 +97,8 @@ async function checkLines(
       continue;
     }
     seen.add(number);
-    for (let copy = 1; copy < ms.length; copy++) {
-      const [earlierMs, laterMs] = [Number(ms[copy - 1]), Number(ms[copy])];
-      const killMs = agentKillsMs.find((at) => at >= earlierMs && at <= laterMs);
-      if (killMs === undefined) {
-        sums.duplicates += 1;
-        examples.push(`log file: line ${number} is read twice, without a kill between: at `
-          + `${earlierMs} and ${laterMs}`);
-      } else {
-        sums.readAgain += 1;
-        sums.readAgainMs = Math.max(sums.readAgainMs, killMs - earlierMs);
-      }
-    }
+    sums.duplicates += ms.length - 1;
+    if (ms.length > 1) examples.push(`log file: line ${number} was read at ${ms.join(' and ')}`);
   }
   const missing = Array.from({ length: lines }, (_, index) => index + 1)
     .filter((number) => !seen.has(number));

@@ -60,8 +60,7 @@ export async function runCourse(machine: Machine, options: CourseOptions): Promi
     lines.stop();
     options.say('the faults are over; waiting for what is queued');
     troubles.push(...await drain(parts, abort));
-    findings = await check(createAsker(machine.api()).rows, {
-      ledger, lines: lines.written, agentKillsMs: faults.agentKillsMs });
+    findings = await check(createAsker(machine.api()).rows, { ledger, lines: lines.written });
   } finally {
     progress.cancel();
   }

@@ -8,8 +8,6 @@ export interface Faults {
   /** What is being done right now, for people. */
   active(): string[];
   readonly applied: ReadonlyMap<FaultName, number>;
-  /** When agents were killed, milliseconds since the Unix epoch. */
-  readonly agentKillsMs: readonly number[];
   /** Resolves when all faults were applied and undone, early when `abort` fires. */
   readonly done: Promise<void>;
 }
@@ -20,13 +18,11 @@ export function startFaults(machine: Machine, plan: readonly Fault[], abort: Abo
   const startMs = clock.monotonicMs();
   const active = new Set<Fault>();
   const applied = new Map<FaultName, number>();
-  const agentKillsMs: number[] = [];
   const chains = new Map<Target, Promise<void>>();
   const run = async (fault: Fault): Promise<void> => {
     if (abort.aborted) return;
     active.add(fault);
     applied.set(fault.name, (applied.get(fault.name) ?? 0) + 1);
-    if (fault.name === 'kill agent') agentKillsMs.push(clock.nowMs());
     await ACTIONS[fault.name](machine, () => clock.sleep(fault.durationMs, abort));
     active.delete(fault);
   };
@@ -40,7 +36,7 @@ export function startFaults(machine: Machine, plan: readonly Fault[], abort: Abo
   };
   return {
     active: () => [...active].map(({ name }) => name),
-    applied, agentKillsMs,
+    applied,
     done: course(),
   };
 }

@@ -15,13 +15,11 @@ export function isWell({ findings: { tables, lines, rollups }, troubles }: Resul
 
 export function describe(result: Result): string[] {
   const { findings, applied, troubles } = result;
-  const { lines } = findings;
   return [
     ...table(findings),
     ...findings.rollups.map(({ name, wrong }) =>
       `${name}: ${wrong.length} differ from the raw rows`),
-    `log file: rotated ${result.rotations} times, ${lines.readAgain} lines read again after a kill `
-      + `of the agent, at most ${lines.readAgainMs} ms before it`,
+    `log file: rotated ${result.rotations} times`,
     `faults: ${[...applied].map(([name, count]) => `${name} ${count}`).sort().join(', ')}; `
       + `${result.lostAnswers} answers lost`,
     ...limited(troubles),

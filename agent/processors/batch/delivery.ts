@@ -129,12 +129,13 @@ async function consume(group: readonly Piece[], { next, stop }: DeliveryOptions)
   }
 }
 
-/** A single piece is handed on as it came, with its id. */
+/** A single piece is handed on as it came, with its id; others with where they are from. */
 function merge(group: readonly Piece[]): Batch {
   const [first] = group;
   if (group.length === 1) return first!.batch;
   const { signal } = first!.batch;
-  return Batch.fromBytes(signal, mergeRequests(group.map(({ batch }) => batch.bytes)));
+  const bytes = mergeRequests(group.map(({ batch }) => batch.bytes));
+  return Batch.fromBytes(signal, bytes, undefined, group.flatMap(({ batch }) => batch.origins));
 }
 
 /** Part of it is accepted, so that its sender must not be told to repeat it. */

@@ -19,7 +19,8 @@ export function editResourceAttributes(
       const attributes = edit(resource.attributes);
       return attributes === resource.attributes ? resource : { ...resource, attributes };
     });
-    return bytes === batch.bytes ? { batch } : { batch: Batch.fromBytes(batch.signal, bytes) };
+    if (bytes === batch.bytes) return { batch };
+    return { batch: Batch.fromBytes(batch.signal, bytes, undefined, batch.origins) };
   } catch (error) {
     if (error instanceof DecodeError) return { reason: error.message };
     throw error;

@@ -1,13 +1,18 @@
 // Checkpoints on disk: one JSON document, replaced as a whole (old or new after a crash), at most
 // about once a second while positions move, and at the stop. What was accepted after the last
-// write is read and sent again after a crash: at least once, nothing is lost.
+// write is read and sent again after a crash, unless the queues behind know it (resume.ts).
 //
 //   { "version": 1,
+//     "run",                               which origins belong to it (resume.ts), and the number
+//     "contents",                          of the newest content by now; both absent in older ones
 //     "files": [ { "device", "inode", "createdMs",   the file (createdMs 0: not known)
 //                  "path",                            where it was seen last, for people
 //                  "headBytes", "headCrc",            fingerprint of its first bytes
 //                  "offset", "records", "flushed",    the accepted position (position.ts)
 //                  "mark",                            base64 of the bytes before it
+//                  "content",                         its number in this run
+//                  "left",                            true: of a content that is in no file now
+//                  "held": [ { "from", … } … ],       what need not be read: up to a position
 //                  "packedBytes" } … ] }              position.ts; absent when 0
 //
 // The document exists after the first look at the files, so that a first start is told from all
@@ -21,7 +26,7 @@ import { systemCause } from '../../../runtime/errors.ts';
 import type { Files } from '../../../runtime/files.ts';
 import type { Log } from '../../../runtime/log.ts';
 import type { World } from '../../../runtime/world.ts';
-import { MARK_BYTES, type Fingerprint, type Point } from './position.ts';
+import { MARK_BYTES, type Fingerprint, type Held, type Point } from './position.ts';
 
 export interface SavedFile {
   readonly device: number;
@@ -31,6 +36,20 @@ export interface SavedFile {
   readonly fingerprint: Fingerprint;
   readonly point: Point;
   readonly packedBytes: number;
+  /** Its number in the run. */
+  readonly content: number;
+  /** Its file has another content now; this one may be in a copy. */
+  readonly left: boolean;
+  /** What lies behind the position and need not be read. */
+  readonly held: readonly Held[];
+}
+
+export interface Checkpoints {
+  /** A UUID; null in a document that does not know it. */
+  readonly run: string | null;
+  /** Contents up to this number that are not in `files` were given up. */
+  readonly contents: number;
+  readonly files: readonly SavedFile[];
 }
 
 const VERSION = 1;
@@ -46,15 +65,23 @@ export const limits = {
 } as const;
 
 const whole = z.number().int().min(0);
+const pointShape = {
+  offset: whole, records: whole, flushed: z.boolean(), mark: z.string(),
+};
+const isPoint = ({ mark, offset }: { readonly mark: string; readonly offset: number }): boolean =>
+  Buffer.byteLength(mark, 'base64') <= Math.min(offset, MARK_BYTES);
+const fileSchema = z.object({
+  device: z.number(), inode: z.number(), createdMs: z.number(), path: z.string().default(''),
+  headBytes: whole.max(limits.headBytesMax), headCrc: whole,
+  ...pointShape,
+  held: z.array(z.object({ from: whole, ...pointShape }).refine(isPoint)).default([]),
+  packedBytes: whole.default(0), content: whole.default(0), left: z.boolean().default(false),
+}).refine(isPoint);
 const documentSchema = z.object({
   version: z.literal(VERSION),
-  files: z.array(z.object({
-    device: z.number(), inode: z.number(), createdMs: z.number(), path: z.string(),
-    headBytes: whole.max(limits.headBytesMax), headCrc: whole,
-    offset: whole, records: whole, flushed: z.boolean(), mark: z.string(),
-    packedBytes: whole.default(0),
-  }).refine(({ mark, offset }) =>
-    Buffer.byteLength(mark, 'base64') <= Math.min(offset, MARK_BYTES))),
+  run: z.string().nullable().default(null),
+  contents: whole.default(0),
+  files: z.array(fileSchema),
 });
 
 export interface CheckpointSource {
@@ -72,7 +99,7 @@ export interface CheckpointSource {
  */
 export async function loadCheckpoints(
   { files, folder, log, quarantined }: CheckpointSource,
-): Promise<SavedFile[] | null> {
+): Promise<Checkpoints | null> {
   const path = join(folder, FILE_NAME);
   const size = (await files.stat(path))?.sizeBytes ?? 0;
   const bytes = size > limits.bytesMax ? Buffer.alloc(0) : await files.read(path);
@@ -85,11 +112,11 @@ export async function loadCheckpoints(
   // A copy: without a document this would be a first start, which may begin at the end of files.
   await files.replace(path + KEPT_SUFFIX, bytes).catch((error: unknown) =>
     log.warn(`cannot keep checkpoints ${path}${KEPT_SUFFIX}: ${systemCause(error)}`));
-  return [];
+  return { run: null, contents: 0, files: [] };
 }
 
 /** Answers why not when they cannot be used. */
-function parseDocument(bytes: Buffer): SavedFile[] | string {
+function parseDocument(bytes: Buffer): Checkpoints | string {
   let document: unknown;
   try {
     document = JSON.parse(bytes.toString('utf8'));
@@ -101,31 +128,57 @@ function parseDocument(bytes: Buffer): SavedFile[] | string {
     return `they are of version ${version}, this program knows ${VERSION}`;
   }
   const parsed = documentSchema.safeParse(document);
-  return parsed.success ? parsed.data.files.map(fromRow) : 'they are damaged';
+  if (!parsed.success) return 'they are damaged';
+  const { run, contents, files } = parsed.data;
+  return { run, contents, files: files.map(fromRow) };
 }
 
-type Row = z.output<typeof documentSchema>['files'][number];
-type WrittenRow = z.input<typeof documentSchema>['files'][number];
+type Row = z.output<typeof fileSchema>;
+type WrittenRow = z.input<typeof fileSchema>;
 
 function fromRow(row: Row): SavedFile {
-  const { headBytes, headCrc, offset, records, flushed } = row;
-  const { device, inode, createdMs, path, packedBytes } = row;
+  const { headBytes, headCrc } = row;
+  const { device, inode, createdMs, path, packedBytes, content, left } = row;
   return {
-    device, inode, createdMs, path, packedBytes,
+    device, inode, createdMs, path, packedBytes, content, left,
     fingerprint: { bytes: headBytes, crc: headCrc },
-    point: { offset, records, flushed, mark: Buffer.from(row.mark, 'base64') },
+    point: toPoint(row),
+    held: row.held.map((one) => ({ from: one.from, point: toPoint(one) })),
   };
 }
 
+const toPoint = ({ offset, records, flushed, mark }: Omit<Point, 'mark'> & { mark: string }) =>
+  ({ offset, records, flushed, mark: Buffer.from(mark, 'base64') });
+
+const fromPoint = ({ offset, records, flushed, mark }: Point) =>
+  ({ offset, records, flushed, mark: mark.toString('base64') });
+
 function toRow(file: SavedFile): WrittenRow {
-  const { device, inode, createdMs, path, fingerprint, point, packedBytes } = file;
+  const { device, inode, createdMs, path, fingerprint, point, packedBytes, content, left } = file;
   return {
-    device, inode, createdMs, path,
+    device, inode, createdMs,
+    ...(path === '' ? {} : { path }),
     headBytes: fingerprint.bytes, headCrc: fingerprint.crc,
-    offset: point.offset, records: point.records, flushed: point.flushed,
-    mark: point.mark.toString('base64'),
+    ...fromPoint(point),
+    ...(file.held.length === 0 ? {}
+      : { held: file.held.map((one) => ({ from: one.from, ...fromPoint(one.point) })) }),
     ...(packedBytes === 0 ? {} : { packedBytes }),
+    ...(content === 0 ? {} : { content }),
+    ...(left ? { left } : {}),
   };
+}
+
+/** One file as text, for what a queue keeps of it. */
+export const encodeFile = (file: SavedFile): string => JSON.stringify(toRow(file));
+
+/** Null for any text that is none. */
+export function decodeFile(text: string): SavedFile | null {
+  try {
+    const parsed = fileSchema.safeParse(JSON.parse(text));
+    return parsed.success ? fromRow(parsed.data) : null;
+  } catch {
+    return null;
+  }
 }
 
 export interface CheckpointWriter {
@@ -141,7 +194,7 @@ export function createCheckpointWriter(
   world: World,
   folder: string,
   log: Log,
-  snapshot: () => SavedFile[],
+  snapshot: () => Checkpoints,
 ): CheckpointWriter {
   const path = join(folder, FILE_NAME);
   let timer: Timer | undefined;
@@ -150,7 +203,8 @@ export function createCheckpointWriter(
   const write = async (): Promise<void> => {
     if (!changed) return;
     changed = false;
-    const text = JSON.stringify({ version: VERSION, files: snapshot().map(toRow) });
+    const { run, contents, files } = snapshot();
+    const text = JSON.stringify({ version: VERSION, run, contents, files: files.map(toRow) });
     try {
       await world.files.replace(path, text);
     } catch (error) {

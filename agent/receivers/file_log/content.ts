@@ -64,9 +64,9 @@ export async function reaches({ offset }: Point, readAt: Probe['readAt']): Promi
   return offset === 0 || (await readAt(offset - 1, 1)).length === 1;
 }
 
-export function toPosition({ point, fingerprint, packedBytes }: SavedFile): Position {
-  const position = new Position(point, fingerprint);
-  position.packedBytes = packedBytes;
+export function toPosition(saved: SavedFile): Position {
+  const position = new Position(saved.point, saved.fingerprint, saved);
+  position.packedBytes = saved.packedBytes;
   return position;
 }
 

@@ -9,6 +9,7 @@ import type { Encoding } from './encoding.ts';
 import type { Handles } from './handles.ts';
 import { MARK_BYTES, type Position } from './position.ts';
 import type { Build, FileFacts } from './records.ts';
+import type { Mark } from './resume.ts';
 import { afterLineEnd, trimSpans, type Spans, type Split } from './split.ts';
 import type { Tail } from './tail.ts';
 import type { Tails } from './tails.ts';
@@ -39,6 +40,7 @@ export interface ReaderParts {
   readonly factsOf: (tail: Tail) => Promise<FileFacts>;
   /** Called when a position may have moved in a way that a checkpoint should know. */
   readonly moved: () => void;
+  readonly mark: Mark;
   readonly count: ReaderCounters;
 }
 
@@ -70,8 +72,11 @@ export async function readPiece(
   const { tail, file, buffer } = place;
   const position = tail.position!;
   const { offset, mark } = position.read;
-  const size = await file.read(buffer, offset - mark.length);
-  const bytes = buffer.subarray(0, size);
+  const held = position.nextHeld();
+  // What need not be read is a boundary like the end of a file to which nothing will be added.
+  const wanted = buffer.subarray(0, mark.length + (held?.from ?? Infinity) - offset);
+  const size = await file.read(wanted, offset - mark.length);
+  const bytes = wanted.subarray(0, size);
   if (!bytes.subarray(0, mark.length).equals(mark)) {
     restart(parts, tail, parts.clock.monotonicMs());
     return 'stop';
@@ -80,6 +85,12 @@ export async function readPiece(
   const piece = { ...place, position, bytes, fileOffset: offset - mark.length };
   const end = await handOn(options, parts, piece, { start, flush: false });
   if (end === null) return 'stop';
+  if (held !== null && size === mark.length + held.from - offset) {
+    if (await handOn(options, parts, piece, { start: end, flush: true }) === null) return 'stop';
+    position.skip(held);
+    parts.moved();
+    return 'more';
+  }
   if (size === buffer.length) return 'more';
   return await finish(options, parts, piece, end) ? 'end' : 'stop';
 }
@@ -154,14 +165,16 @@ async function handOnBatch(
   parts.count.bytes(size);
   parts.count.mended(mended);
   parts.count.dropped(dropped);
-  const ticket = position.advance({
+  const point = {
     offset: fileOffset + end,
     records: position.read.records + spans.starts.length,
     flushed: flush,
     mark: Buffer.from(bytes.subarray(Math.max(0, end - MARK_BYTES), end)),
-  });
+  };
+  const marked = batch === null ? null : parts.mark(batch, piece.tail, position, point);
+  const ticket = position.advance(point);
   position.remember(bytes, fileOffset, spans.ends);
-  void parts.delivery.deliver(batch, size).then((final) => {
+  void parts.delivery.deliver(marked, size).then((final) => {
     if (final) position.settle(ticket);
     else position.release();
     if (final) parts.moved();

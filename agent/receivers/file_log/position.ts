@@ -34,6 +34,13 @@ export interface Point {
   readonly mark: Buffer;
 }
 
+/** A stretch behind the position that need not be read: every queue has it. */
+export interface Held {
+  readonly from: number;
+  /** Its end. */
+  readonly point: Point;
+}
+
 export const limits = {
   /** Places that are remembered of what was read; the oldest go first. */
   trailMax: 128,
@@ -66,12 +73,25 @@ export class Position {
   accepted: Point;
   /** The size of the archive whose content was read to its end; 0: it was not, or is no archive. */
   packedBytes = 0;
+  /** The number of the content in this run; 0: it has none yet. */
+  content: number;
+  /** Where the last batch that was handed on ends; what follows had no records. */
+  sent: number;
+  /** In the order of the content; those before the position mean nothing. */
+  readonly held: readonly Held[];
   private readonly trail: Trace[] = [];
   private readonly pending: Ticket[] = [];
   private readonly waiting: (() => void)[] = [];
 
-  constructor(start: Point = BEGINNING, fingerprint: Fingerprint = NO_FINGERPRINT) {
+  constructor(
+    start: Point = BEGINNING,
+    fingerprint: Fingerprint = NO_FINGERPRINT,
+    { content, held }: { content: number; held: readonly Held[] } = { content: 0, held: [] },
+  ) {
+    this.held = held;
     this.read = start;
+    this.sent = start.offset;
+    this.content = content;
     this.accepted = start;
     this.fingerprint = fingerprint;
   }
@@ -91,6 +111,18 @@ export class Position {
     this.pending.push(ticket);
     this.read = point;
     return ticket;
+  }
+
+  /** What comes next of what need not be read. */
+  nextHeld(): Held | null {
+    return this.held.find(({ from }) => from >= this.read.offset) ?? null;
+  }
+
+  /** Passes over what need not be read, which begins where was read to. */
+  skip({ from, point }: Held): void {
+    assert(from === this.read.offset);
+    this.settle(this.advance(point));
+    this.sent = point.offset;
   }
 
   /**

@@ -3,7 +3,8 @@
 //
 // Promises:
 // - No line is lost: a checkpoint moves only over what the next part took (or refused for good,
-//   which is counted). After a stop, a crash or a kill -9 the rest is read again: at least once.
+//   which is counted). After a stop, a crash or a kill -9 the rest is read again, but for what the
+//   disk queues behind have taken (resume.ts).
 // - A line is handed on byte for byte, without its line end (LF or CR LF), as far as it is valid in
 //   the file's encoding. Empty lines are left out. Lines of one file keep their order.
 // - Files are followed through rotation: by renaming, by copying and truncating, by deletion while
@@ -37,6 +38,7 @@ import { MARK_BYTES } from './position.ts';
 import { isFlushDue, type ReaderCounters } from './pieces.ts';
 import { createTurn } from './reader.ts';
 import { createPlainBuild, type Build, type FileFacts } from './records.ts';
+import { createMark, raise, type Mark } from './resume.ts';
 import { createSplit } from './split.ts';
 import type { Tail } from './tail.ts';
 import { Tails } from './tails.ts';
@@ -154,18 +156,21 @@ async function startLooking(parts: Parts): Promise<Looking> {
   const { world: { files }, folder, log: ownLog, counters, id } = context;
   const unusable = counters.counter('binnacle_file_log_unusable_checkpoints_total',
     'Starts that found checkpoints they could not use.', { receiver: id });
-  const saved = await loadCheckpoints({
+  const loaded = await loadCheckpoints({
     files, folder, log: ownLog, quarantined: () => unusable.add(1),
   });
+  const run = context.world.random.uuid();
   const tails = new Tails({
-    saved,
+    saved: loaded === null ? null : raise(loaded, context.durable?.() ?? []),
+    run,
     startAtEnd: config.start_at === 'end',
     fingerprintBytes: config.fingerprint_size,
   }, clock.monotonicMs());
   const log = rateLimited(context.log, clock, LOG_INTERVAL_MS);
   const writer = createCheckpointWriter(context.world, context.folder, log,
     () => tails.snapshot());
-  const { turn, archives } = createReaderTurn(parts, tails, writer);
+  const mark = createMark({ receiver: id, run }, (position) => tails.contentOf(position));
+  const { turn, archives } = createReaderTurn(parts, tails, writer, mark);
   const turns = createTurns(turn, readBytes(config), parts.stopping);
   countFiles(parts, tails);
   let first = true;
@@ -236,7 +241,7 @@ function needsTurn(tail: Tail, flushMs: number, nowMs: number): boolean {
   return isFlushDue(tail, flushMs, nowMs) || (tail.position === null && tail.held !== null);
 }
 
-function createReaderTurn(parts: Parts, tails: Tails, writer: CheckpointWriter) {
+function createReaderTurn(parts: Parts, tails: Tails, writer: CheckpointWriter, mark: Mark) {
   const { config, context, delivery, handles, stopping } = parts;
   const { world: { clock } } = context;
   const encoding = parseEncoding(config.encoding)!;
@@ -255,7 +260,7 @@ function createReaderTurn(parts: Parts, tails: Tails, writer: CheckpointWriter) 
     readUnknown: config.compression !== '',
   };
   const readerParts = {
-    tails, handles, split, delivery, clock, stopping,
+    tails, handles, split, delivery, clock, stopping, mark,
     build: createBuild(config, context),
     log: rateLimited(context.log, clock, LOG_INTERVAL_MS),
     factsOf: createFacts(config, context),

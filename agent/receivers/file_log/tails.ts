@@ -24,7 +24,7 @@
 //
 // Positions of files that are gone are kept for `limits.savedMs`, since a folder may come back.
 
-import type { SavedFile } from './checkpoints.ts';
+import type { Checkpoints, SavedFile } from './checkpoints.ts';
 import {
   goesOnAlike, isBeginning, isContent, toPosition, type ArchiveProbe, type Probe,
 } from './content.ts';
@@ -49,6 +49,8 @@ export const limits = {
 export interface TailsOptions {
   /** Null at the very first start. */
   readonly saved: readonly SavedFile[] | null;
+  /** A UUID, new at each start. */
+  readonly run: string;
   readonly startAtEnd: boolean;
   readonly fingerprintBytes: number;
 }
@@ -62,6 +64,9 @@ export interface Orphan {
 
 export type Saved = SavedFile & { readonly untilMs: number };
 
+type Identity = Pick<Tail, 'device' | 'inode' | 'createdMs' | 'path'>;
+const NOWHERE: Identity = { device: 0, inode: 0, createdMs: 0, path: '' };
+
 export class Tails {
   readonly all = new Map<string, Tail>();
   private readonly saved = new Map<string, Saved>();
@@ -72,11 +77,18 @@ export class Tails {
   /** Nothing was looked at yet, by this process. */
   private firstLook = true;
   private birthsKnown = true;
+  /** The number of the newest content. */
+  private contents = 0;
 
   constructor(options: TailsOptions, nowMs: number) {
     this.options = options;
     const untilMs = nowMs + limits.savedMs;
-    for (const file of options.saved ?? []) {
+    for (const one of options.saved ?? []) {
+      const file = { ...one, content: ++this.contents };
+      if (file.left) {
+        this.orphan(toPosition(file), nowMs, false);
+        continue;
+      }
       this.saved.set(keyOf(file), { ...file, untilMs });
       this.inherited.add(keyOf(file));
     }
@@ -118,7 +130,7 @@ export class Tails {
     const own = this.saved.get(key);
     tail.peek = probe.head;
     if (own !== undefined) {
-      const position = new Position(own.point, own.fingerprint);
+      const position = toPosition(own);
       const same = this.sameBirth(own, tail);
       const continued = same && await isContent(own.point, position, probe);
       this.saved.delete(key);
@@ -129,10 +141,7 @@ export class Tails {
       this.orphan(position, probe.nowMs, !same);
     }
     const found = await this.adopt(tail, probe) ?? await this.adoptBeginning(probe);
-    if (found === 'later') {
-      hold(tail, probe);
-      return false;
-    }
+    if (found === 'later') return this.hold(tail, probe);
     tail.position = found;
     if (tail.position !== null) return true;
     if (probe.head.length === 0 || await this.isHeld(tail, probe)) return false;
@@ -195,12 +204,23 @@ export class Tails {
   }
 
   /** What a checkpoint holds. */
-  snapshot(): SavedFile[] {
+  snapshot(): Checkpoints {
     const files: SavedFile[] = [...this.saved.values()];
+    for (const { position, gone } of this.orphans) {
+      // Without a mark it would be recognised in other contents, too.
+      if (gone || position.accepted.mark.length === 0) continue;
+      files.push({ ...this.toSaved(NOWHERE, position), left: true });
+    }
     for (const tail of this.all.values()) {
       if (tail.position !== null) files.push(this.toSaved(tail, tail.position));
     }
-    return files;
+    return { run: this.options.run, contents: this.contents, files };
+  }
+
+  /** The number of its content in this run. */
+  contentOf(position: Position): number {
+    if (position.content === 0) position.content = ++this.contents;
+    return position.content;
   }
 
   private create({ path, stat }: FoundFile): Tail {
@@ -253,12 +273,16 @@ export class Tails {
     this.saved.set(key, { ...this.toSaved(tail, tail.position), untilMs });
   }
 
-  private toSaved(tail: Tail, position: Position): SavedFile {
+  private toSaved(tail: Identity, position: Position): SavedFile {
+    const content = this.contentOf(position);
     const { device, inode, createdMs, path } = tail;
     const { fingerprint, accepted: point } = position;
     // To its end means: all of it accepted.
     const packedBytes = position.open === 0 ? position.packedBytes : 0;
-    return { device, inode, createdMs, path, fingerprint, point, packedBytes };
+    const held = position.held.filter((one) => one.point.offset > point.offset);
+    return {
+      device, inode, createdMs, path, fingerprint, point, packedBytes, content, held, left: false,
+    };
   }
 
   private expire(nowMs: number): void {
@@ -289,7 +313,7 @@ export class Tails {
       const saved = this.saved.get(key);
       if (saved === undefined || !this.isHeir(tail, saved)) continue;
       if (!fits(saved.fingerprint, probe.head)) continue;
-      const position = new Position(saved.point, saved.fingerprint);
+      const position = toPosition(saved);
       if (this.all.has(key) || !await isContent(saved.point, position, probe)) continue;
       if (this.saved.delete(key) && this.inherited.delete(key)) return position;
     }
@@ -329,12 +353,19 @@ export class Tails {
       && saved.createdMs === tail.createdMs && tail.createdMs !== 0;
   }
 
+  /** It gets another turn although it does not grow. */
+  private hold(tail: Tail, { sizeBytes, nowMs }: Probe): false {
+    if (tail.held?.sizeBytes !== sizeBytes) tail.held = { sizeBytes, sinceMs: nowMs };
+    return false;
+  }
+
   private async isHeld(tail: Tail, probe: Probe): Promise<boolean> {
+    const { nowMs } = probe;
     const originals = await this.originalsOf(tail, probe);
     if (originals.length === 0) return false;
-    const { sinceMs } = hold(tail, probe);
-    // It is not known yet that the original was truncated.
-    return originals.some(isTruncated) || probe.nowMs - sinceMs < limits.heldMs;
+    this.hold(tail, probe);
+    // That the original was truncated may be known later than seen.
+    return originals.some(isTruncated) || nowMs - tail.held!.sinceMs < limits.heldMs;
   }
 
   /** Followed files that it may be a copy of. */
@@ -352,11 +383,4 @@ export class Tails {
     }
     return originals;
   }
-}
-
-/** It is asked again at the next look, whether it has changed or not. */
-function hold(tail: Tail, { sizeBytes, nowMs }: Probe): NonNullable<Tail['held']> {
-  if (tail.held?.sizeBytes === sizeBytes) return tail.held;
-  tail.held = { sizeBytes, sinceMs: nowMs };
-  return tail.held;
 }

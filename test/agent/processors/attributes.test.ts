@@ -103,6 +103,8 @@ test('attributes: settings of the choice that cannot be meant are told', () => {
     'include.attributes.0.value');
 });
 
+const ORIGIN = { receiver: 'files', run: 'one', content: 1, from: 0, to: 1, state: '' };
+
 test('attributes: a batch in which nothing changes is the same batch', async () => {
   const sink = createSink();
   const actions = [{ key: 'missing', action: 'update', value: 1 }];
@@ -116,7 +118,8 @@ test('attributes: unchanged parts are shared, the original is untouched', async 
   const batch = makeBatch('traces', 2);
   const before = batch.request.resourceSpans[0]!;
   const include = { match_type: 'strict', span_names: ['item-0'] };
-  await attributesWith({ actions: UPSERT, include }, sink).consume(batch, NEVER);
+  await attributesWith({ actions: UPSERT, include }, sink).consume(batch.from([ORIGIN]), NEVER);
+  assert.deepEqual(sink.received[0]!.origins, [ORIGIN]);
   const after = (sink.received[0] as Batch<'traces'>).request.resourceSpans[0]!;
   assert.equal(after.resource, before.resource);
   assert.equal(after.scopeSpans[0]!.spans[1], before.scopeSpans[0]!.spans[1]);
@@ -135,7 +138,8 @@ test('resource: attributes are spliced in, and records stay as they are', async 
       { key: 'service.name', action: 'update', value: 'renamed' },
     ],
   }), testContext(), sink);
-  await processor.consume(makeBatch('logs', 3), NEVER);
+  await processor.consume(makeBatch('logs', 3).from([ORIGIN]), NEVER);
+  assert.deepEqual(sink.received[0]!.origins, [ORIGIN]);
   assert.deepEqual(resourceOf(sink.received[0]!).attributes, listOf({
     'service.name': string('renamed'),
     'deployment.environment': string('prod'),

@@ -65,6 +65,20 @@ test('batch: requests are merged when the timeout of the first is over', async (
   assert.deepEqual(await Promise.all(calls), [ACCEPTED, ACCEPTED, ACCEPTED]);
 });
 
+test('batch: what is sent says where its records are from, what was cut does not', async () => {
+  const origin = (from: number) =>
+    ({ receiver: 'files', run: 'one', content: 1, from, to: from + 1, state: '' });
+  const { clock, sink, processor } = build({ send_batch_size: 3, send_batch_max_size: 3 },
+    (batch) => itemKeys(batch).includes('item-10') ? rejected('no') : ACCEPTED);
+  for (const [first, count] of [[0, 1], [10, 1], [20, 1], [30, 5]] as const) {
+    void processor.consume(makeBatch('logs', count, { first }).from([origin(first)]), NEVER);
+  }
+  await clock.advance(200);
+  assert.deepEqual(sink.received.map((batch) =>
+    [batch.itemCount, ...batch.origins.map(({ from }) => from)]),
+  [[3, 0, 10, 20], [3], [2], [1, 0], [2, 10, 20], [1, 10], [1, 20]]);
+});
+
 test('batch: a full batch goes at once, and the next one has its own timeout', async () => {
   const { clock, sink, processor, context } = build({ send_batch_size: 4 });
   const first = processor.consume(makeBatch('traces', 4), NEVER);

@@ -1,54 +1,111 @@
-// Proves that kill -9 loses no line: a process follows files that are written and rotated all the
-// time, is killed at random moments and started again; in the end every line was accepted at least
-// once, and most of them only once.
+// Proves what kill -9 does to lines: a process follows files that are written and rotated all the
+// time, is killed at random moments and started again. In the end every line was accepted at least
+// once; with a disk queue behind exactly once.
 
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { appendFileSync, existsSync, readFileSync, renameSync } from 'node:fs';
+import {
+  appendFileSync, copyFileSync, existsSync, readFileSync, renameSync, truncateSync,
+} from 'node:fs';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { createSeededRandom } from '../../../../runtime/random.ts';
 import { temporaryFolder, until } from '../../../contract/fakes.ts';
 import { asLines, numbered } from './following.ts';
 
-const KILLS = 4;
+interface Run {
+  readonly script: string;
+  readonly seed: number;
+  readonly kills: number;
+  /** Lines between two kills at most. */
+  readonly linesMax: number;
+  /** Part of the rotations that copy and truncate. */
+  readonly copying: number;
+  /** The lines that came out, of what stands in the file; each as often as it did. */
+  readonly parse: (text: string) => string[];
+}
 
 test('file_log: kill -9 loses no line', { timeout: 60_000 }, async () => {
+  const { lines, written } = await killOften({
+    script: 'follower.ts', seed: 11, kills: 4, linesMax: 2000, copying: 0,
+    parse: (text) => text.split('\n').slice(0, -1),
+  });
+  assert.deepEqual([...new Set(lines)].sort(), written.sort());
+});
+
+for (const [how, copying, seed] of [
+  ['renaming', 0, 21], ['copying and truncating', 1, 23],
+] as const) {
+  test(`file_log: kill -9 brings each line once out of a queue, rotated by ${how}`,
+    { timeout: 120_000 }, async () => {
+      const { lines, written } = await killOften({
+        script: 'queue_follower.ts', seed, kills: 6, linesMax: 2000, copying, parse: linesOfBatches,
+      });
+      assert.deepEqual(lines.sort(), written.sort());
+    });
+}
+
+/** A batch that was sent again keeps its id, by which it is recognised. */
+function linesOfBatches(text: string): string[] {
+  const batches = new Map<string, string[]>();
+  for (const row of text.split('\n')) {
+    const batch = parseBatch(row);
+    if (batch !== null) batches.set(batch.id, batch.lines);
+  }
+  return [...batches.values()].flat();
+}
+
+/** Null for one that was not written as a whole. */
+function parseBatch(row: string): { id: string; lines: string[] } | null {
+  try {
+    return JSON.parse(row) as { id: string; lines: string[] };
+  } catch {
+    return null;
+  }
+}
+
+async function killOften({ script, seed, kills, linesMax, copying, parse }: Run) {
   const folder = temporaryFolder();
   const stateFolder = temporaryFolder();
   const output = `${temporaryFolder()}/accepted`;
-  const accepted = () => existsSync(output) ? readFileSync(output, 'utf8').split('\n') : [];
-  const random = createSeededRandom(11);
+  const accepted = () => existsSync(output) ? parse(readFileSync(output, 'utf8')) : [];
+  const random = createSeededRandom(seed);
+  const path = `${folder}/app.log`;
   let written = 0;
   let rotations = 0;
+  const rotate = () => {
+    const target = `${path}.${rotations++}`;
+    if (random.float() >= copying) return renameSync(path, target);
+    copyFileSync(path, target);
+    truncateSync(path);
+  };
   const write = () => {
     const count = 1 + Math.floor(random.float() * 50);
-    appendFileSync(`${folder}/app.log`, asLines(numbered(count, written)));
+    appendFileSync(path, asLines(numbered(count, written)));
     written += count;
-    if (random.float() < 0.02) renameSync(`${folder}/app.log`, `${folder}/app.log.${rotations++}`);
+    if (random.float() < 0.02) rotate();
   };
-  for (let kill = 0; kill <= KILLS; kill++) {
-    const child = start(folder, stateFolder, output);
+  for (let kill = 0; kill <= kills; kill++) {
+    const child = start(script, folder, stateFolder, output);
     const before = accepted().length;
-    const goal = before + 500 + random.float() * 2000;
+    const goal = before + linesMax * (0.2 + 0.8 * random.float());
     await until(() => {
-      if (kill < KILLS || written < goal) write();
+      if (kill < kills || written < goal) write();
       return accepted().length >= Math.min(goal, written);
     }, 'lines are accepted', 20_000);
-    if (kill === KILLS) {
+    if (kill === kills) {
       const wanted = new Set(numbered(written));
-      await until(() => new Set(accepted()).size >= wanted.size, 'every line is accepted');
+      await until(() => new Set(accepted()).size >= wanted.size, 'every line is accepted', 20_000);
     }
     child.kill('SIGKILL');
     await once(child, 'exit');
   }
-  const lines = accepted().slice(0, -1);
-  assert.deepEqual([...new Set(lines)].sort(), numbered(written).sort());
   assert.ok(rotations > 0);
-});
+  return { lines: accepted(), written: numbered(written) };
+}
 
-function start(...args: string[]): ChildProcess {
-  const script = new URL('follower.ts', import.meta.url).pathname;
-  return spawn(process.execPath, ['--import', 'tsx', script, ...args],
+function start(script: string, ...args: string[]): ChildProcess {
+  const path = new URL(script, import.meta.url).pathname;
+  return spawn(process.execPath, ['--import', 'tsx', path, ...args],
     { stdio: ['pipe', 'inherit', 'inherit'] });
 }

@@ -9,8 +9,9 @@ import {
 } from 'node:fs';
 import { test } from 'node:test';
 import { limits } from '../../../../agent/receivers/file_log/tails.ts';
+import { ACCEPTED } from '../../../../proto/contract/outcome.ts';
 import { createSeededRandom } from '../../../../runtime/random.ts';
-import { temporaryFolder, until } from '../../../contract/fakes.ts';
+import { createGate, temporaryFolder, until } from '../../../contract/fakes.ts';
 import { asLines, attribute, follow, numbered, type Following } from './following.ts';
 
 /** More than a whole fingerprint. */
@@ -447,5 +448,29 @@ test('file_log: packed files are left alone, with a warning', async () => {
   await following.flush();
   assert.deepEqual(following.bodies(), ['one']);
   assert.match(following.log.lines.map(({ message }) => message).join(), /a\.log.*zstd/);
+  await following.stop();
+});
+
+test('file_log: a copy that is first seen when its original is truncated is read on', async () => {
+  const following = await follow();
+  const { path, sink, clock } = following;
+  const gate = createGate();
+  sink.answer(gate.answer);
+  // More than may be under way, and more than is read at a time: its turn does not end.
+  const lines = numbered(200_000);
+  following.write('a.log', asLines(lines));
+  void following.poll();
+  await until(() => sink.waiting() === 4, 'the turn waits');
+  copyFileSync(path('a.log'), path('b.log'));
+  writeFileSync(path('a.log'), '');
+  following.append('a.log', asLines(['new']));
+  void following.poll();
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  gate.open(ACCEPTED);
+  for (let look = 0; look < 20; look++) {
+    await following.poll();
+    await clock.advance(200);
+  }
+  assert.deepEqual(following.bodies().sort(), [...lines, 'new'].sort());
   await following.stop();
 });

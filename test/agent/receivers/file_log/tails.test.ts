@@ -1,5 +1,5 @@
-// Proves what a file that has to wait may rely on: it is asked again, although nothing of it changes.
-// Files in memory; that whole rotations lose no line is shown by rotation.test.ts.
+// Proves what a file that has to wait may rely on: it is asked again, although nothing of it
+// changes. Files in memory; that whole rotations lose no line is shown by rotation.test.ts.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -33,7 +33,7 @@ interface Rotated {
 
 /** Follows a file and its copy, which was made right before the file was truncated. */
 async function copyTruncated(): Promise<Rotated> {
-  const tails = new Tails({ saved: [], startAtEnd: false, fingerprintBytes: 500 }, 0);
+  const tails = new Tails({ run: 'r', saved: [], startAtEnd: false, fingerprintBytes: 500 }, 0);
   tails.update([fileOf(1, READ)], 0);
   const original = [...tails.all.values()][0]!;
   assert.ok(await tails.identify(original, probeOf(READ)));
@@ -45,7 +45,7 @@ async function copyTruncated(): Promise<Rotated> {
   return { tails, original, copy: [...tails.all.values()][1]!, ticket };
 }
 
-test('tails: a copy whose original has not had its turn is asked again, and is read on', async () => {
+test('tails: a copy is asked again when its original has not had its turn, and read on', async () => {
   const { tails, original, copy } = await copyTruncated();
   assert.equal(await tails.identify(copy, probeOf(LINES)), false);
   assert.notEqual(copy.held, null, 'it is asked again');
