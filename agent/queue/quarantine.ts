@@ -19,8 +19,8 @@ export interface Quarantine {
    * start that has reported it.
    */
   keep(name: string, source: OpenFile, start: number, end: number): Promise<boolean>;
-  /** Moves a whole file. */
-  move(path: string, name: string): Promise<void>;
+  /** Moves a whole file. False when that failed. */
+  move(path: string, name: string): Promise<boolean>;
 }
 
 /** What cannot be kept is said in the log; it never stops the queue. */
@@ -70,8 +70,10 @@ export function createQuarantine(parent: string, files: Files, log: Log): Quaran
         let free = name;
         for (let copy = 1; taken.has(free); copy++) free = `${name}.${copy}`;
         await files.rename(path, join(folder, free));
+        return true;
       } catch (error) {
         failed(name, error);
+        return false;
       }
     },
   };

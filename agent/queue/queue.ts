@@ -169,6 +169,8 @@ class Core implements Queue {
   /** The last sequence that is durable. */
   #sealed: number;
   #stopped: Promise<void> | null = null;
+  /** The last batch that asked for room; the next one waits behind it. */
+  #entering: Promise<unknown> = Promise.resolve();
   #dropping: Promise<void> | null = null;
 
   constructor(options: CoreOptions, found: Recovered, bytesMax: number) {
@@ -197,17 +199,25 @@ class Core implements Queue {
     }
     const origins = recordBytes(bytes) + originLimits.recordBytesMax > formatLimits.payloadBytesMax
       ? null : encodeOrigins(batch.origins);
+    const refused = this.#entering.then(() => this.#enter(batch, origins));
+    this.#entering = refused;
+    return await refused ?? this.#write(batch, origins, abort);
+  }
+
+  /** Waits for room, one batch at a time, so that they stay in order. Null when there is some. */
+  async #enter(batch: Batch, origins: Buffer | null): Promise<Outcome | null> {
     while (this.#stopped === null && this.#isFull(batch, origins)) {
-      if (!(await this.#makeRoom())) {
-        this.#options.log.warn('the queue is full');
-        return retryable('the queue is full', limits.retryAfterMs);
-      }
+      if (await this.#makeRoom()) continue;
+      this.#options.log.warn('the queue is full');
+      return retryable('the queue is full', limits.retryAfterMs);
     }
     if (this.#stopped !== null) return retryable('the queue has stopped');
-    if (this.writer.waitingBytes() > limits.waitingBytesMax
-      || this.writer.waitingEntries() >= limits.waitingPutsMax) {
-      return retryable('too much is waiting for the disk', limits.retryAfterMs);
-    }
+    if (this.writer.waitingBytes() <= limits.waitingBytesMax
+      && this.writer.waitingEntries() < limits.waitingPutsMax) return null;
+    return retryable('too much is waiting for the disk', limits.retryAfterMs);
+  }
+
+  #write(batch: Batch, origins: Buffer | null, abort: AbortSignal): Promise<Outcome> {
     return new Promise((resolve) => {
       const leave = () => resolve(retryable('the sender stopped waiting'));
       abort.addEventListener('abort', leave, { once: true });

@@ -25,7 +25,7 @@ export const limits = {
   /** Wait before a segment that cannot be read is tried again. */
   failureWaitMs: 1000,
   /** A segment that cannot be read so often in a row is passed over, and its records are missed. */
-  failuresMax: 10,
+  failuresMax: 60,
 } as const;
 
 /** A record that can be handed out, and where it was. */

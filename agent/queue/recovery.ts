@@ -69,8 +69,9 @@ interface Place {
 }
 
 /**
- * Throws only when the folder itself cannot be made or listed, and OperatorError when a segment is
- * encrypted with a key that is not there; nothing has become of that segment then.
+ * Throws only when the folder itself cannot be made or listed, or the disk neither reads a segment
+ * nor moves it, and OperatorError when one is encrypted with a key that is not there. Nothing has
+ * become of that segment then.
  */
 export async function recover(options: RecoveryOptions): Promise<Recovered> {
   const { folder, files } = options;
@@ -258,7 +259,8 @@ async function openSegment(
         continue;
       }
       log.error(`cannot read the segment ${name}: ${errorMessage(error)}`);
-      await quarantine.move(path, name);
+      // A disk that neither reads nor moves may do so later: nothing is given up for it.
+      if (!await quarantine.move(path, name)) throw error;
       return null;
     } finally {
       await file?.close().catch(() => {});
