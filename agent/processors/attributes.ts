@@ -84,7 +84,8 @@ function editBatch(batch: Batch, edit: AttributeEdit, chosen: Matcher | undefine
       ? group
       : envelope.group(group.resource, newScopes, group.schemaUrl);
   });
-  return changed === groups ? batch : Batch.fromRequest(signal, envelope.request(changed), batch.origins);
+  return changed === groups ? batch
+    : Batch.fromRequest(signal, envelope.request(changed), batch.origins);
 }
 
 /** A span or log record, which has attributes, or a metric, whose data points have. */

@@ -58,7 +58,8 @@ function createBench(pipelines: Record<string, string>, extensions: string[] = [
           if (hanging.has(context.id)) await new Promise(() => {});
         },
         consume: (batch, abort) => (kind === 'processor' ? next : sink).consume(batch, abort),
-        ...(kind === 'exporter' && context.id !== 'debug' ? { origins: originsOf(context.id) } : {}),
+        ...(kind !== 'exporter' || context.id === 'debug' ? {}
+          : { origins: originsOf(context.id) }),
         addresses: () => (kind === 'receiver' ? { [context.id]: 'here' } : {}),
       };
     };
