@@ -89,7 +89,7 @@ function writeLines(name: string, line: (index: number) => string): string {
 /** Follows the file once, from its beginning to its end; answers the number of records. */
 async function follow(path: string, config: Record<string, unknown>): Promise<number> {
   let records = 0;
-  const parsed = fileLogSchema.parse({ include: path, start_at: 'beginning', ...config });
+  const parsed = fileLogSchema().parse({ include: path, start_at: 'beginning', ...config });
   const receiver = createFileLog(parsed, testContext(), {
     consume: async (batch) => {
       records += batch.itemCount;

@@ -45,14 +45,14 @@ export const limits = {
   headBytesMax: 64 * 1024,
 } as const;
 
-const whole = z.number().int().min(0);
-const documentSchema = z.object({
+const whole = () => z.number().int().min(0);
+const documentSchema = () => z.object({
   version: z.literal(VERSION),
   files: z.array(z.object({
     device: z.number(), inode: z.number(), createdMs: z.number(), path: z.string(),
-    headBytes: whole.max(limits.headBytesMax), headCrc: whole,
-    offset: whole, records: whole, flushed: z.boolean(), mark: z.string(),
-    packedBytes: whole.default(0),
+    headBytes: whole().max(limits.headBytesMax), headCrc: whole(),
+    offset: whole(), records: whole(), flushed: z.boolean(), mark: z.string(),
+    packedBytes: whole().default(0),
   }).refine(({ mark, offset }) =>
     Buffer.byteLength(mark, 'base64') <= Math.min(offset, MARK_BYTES))),
 });
@@ -100,12 +100,12 @@ function parseDocument(bytes: Buffer): SavedFile[] | string {
   if (typeof version === 'number' && version !== VERSION) {
     return `they are of version ${version}, this program knows ${VERSION}`;
   }
-  const parsed = documentSchema.safeParse(document);
+  const parsed = documentSchema().safeParse(document);
   return parsed.success ? parsed.data.files.map(fromRow) : 'they are damaged';
 }
 
-type Row = z.output<typeof documentSchema>['files'][number];
-type WrittenRow = z.input<typeof documentSchema>['files'][number];
+type Row = z.output<ReturnType<typeof documentSchema>>['files'][number];
+type WrittenRow = z.input<ReturnType<typeof documentSchema>>['files'][number];
 
 function fromRow(row: Row): SavedFile {
   const { headBytes, headCrc, offset, records, flushed } = row;
