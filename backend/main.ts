@@ -1,6 +1,7 @@
 // A backend process: engine (unless there is a server), storage, intake, API; started in that
 // order and stopped in the opposite one, so that everything that was taken in can be answered.
 
+import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { loadBackendConfig, type BackendConfig, type LoadedBackend } from '../config/backend.ts';
 import { describeProblem } from '../config/errors.ts';
@@ -17,16 +18,23 @@ import { createProcessLog, type Log } from '../runtime/log.ts';
 import { formatEndpoint } from '../runtime/net.ts';
 import { createWorld, type World } from '../runtime/world.ts';
 import { createApiServer } from './api/app.ts';
+import type { QueryLimits } from './api/query.ts';
 import { createHealthBoard, type HealthCheck } from './health/health.ts';
 import { countProcess } from './health/process.ts';
 import { createIntake } from './intake/intake.ts';
-import { createClickHouseStorage } from './storage/clickhouse/storage.ts';
+import { limits as evictionLimits, type DiskAmount } from './storage/clickhouse/eviction.ts';
+import { shortestMs, type Retention } from './storage/clickhouse/retention.ts';
+import { createClickHouseStorage, type ClickHouseStorage }
+  from './storage/clickhouse/storage.ts';
 import type { Storage } from './storage/contract.ts';
 import { createEngine, type Engine } from './storage/engine/supervisor.ts';
 
 const SETTING_GRPC = 'otlp.grpc';
 const SETTING_HTTP = 'http';
 const MIB = 1024 * 1024;
+
+/** Of the engine's memory, for all queries; a quarter is for merges, the rest for the others. */
+const QUERY_MEMORY_SHARE = 0.5;
 
 /** Requests at the same time over both transports; more are told to come again. */
 const REQUESTS_MAX = 1024;
@@ -99,6 +107,7 @@ async function buildParts(
   log: Log,
 ): Promise<Parts> {
   const counters = createCounters();
+  const retention = retentionOf(config);
   const engine = config.clickhouse.url === '' ? engineOf(config, log) : null;
   const storage = storageOf(config, engine, { world, log, counters });
   const intake = createIntake({ counters, writer: storage.writer });
@@ -126,21 +135,16 @@ async function buildParts(
     setting: SETTING_HTTP,
     tls: tlsOptions(config.http.tls),
     bodyBytesMax: config.http.max_request_body_size,
-    limits: {
-      executionMsMax: config.query.max_execution_time,
-      resultRowsMax: config.query.max_result_rows,
-      memoryBytesMax: config.query.max_memory,
-      concurrentMax: config.query.max_concurrent,
-    },
+    limits: queryLimits(config, engine),
     keptMs: {
-      logs: config.retention.logs,
-      traces: config.retention.traces,
-      metrics: config.retention.metrics,
+      logs: shortestMs(retention, 'logs'),
+      traces: shortestMs(retention, 'traces'),
+      metrics: shortestMs(retention, 'metrics'),
     },
     health: createHealthBoard({
       clock: world.clock,
       version,
-      checks: { clickhouse: storageCheck(storage) },
+      checks: { clickhouse: storageCheck(storage), space: spaceCheck(storage) },
     }),
     others: [(app) => registerOtlpHttp(app, {
       ...{ consumer: intake, counters, admission, stopping: () => !intake.open() },
@@ -157,6 +161,26 @@ async function buildParts(
       ClickHouse: engine === null ? config.clickhouse.url : `${engine.url} (embedded)`,
     }),
   };
+}
+
+function queryLimits(config: BackendConfig, engine: Engine | null): QueryLimits {
+  const { query } = config;
+  return {
+    executionMsMax: query.max_execution_time,
+    resultRowsMax: query.max_result_rows,
+    memoryBytesMax: query.max_memory,
+    concurrentMax: query.max_concurrent,
+    waitingMax: query.max_waiting,
+    waitMs: query.max_wait,
+    ...threadsOf(config, engine),
+    memoryPoolBytes: engine === null ? null : config.engine.memory_limit * QUERY_MEMORY_SHARE,
+  };
+}
+
+/** A server knows its own processors, and what else it has to do. */
+function threadsOf({ query }: BackendConfig, engine: Engine | null): { threadsMax?: number } {
+  if (query.max_threads > 0) return { threadsMax: query.max_threads };
+  return engine === null ? {} : { threadsMax: Math.max(1, availableParallelism() >> 1) };
 }
 
 function engineOf(config: BackendConfig, log: Log): Engine {
@@ -187,8 +211,9 @@ function storageOf(
   config: BackendConfig,
   engine: Engine | null,
   shared: { world: World; log: Log; counters: Counters },
-): Storage {
+): ClickHouseStorage {
   const { clickhouse, ingest, otlp, retention } = config;
+  const embedded = engine !== null;
   return createClickHouseStorage({
     ...shared,
     url: () => engine?.url ?? clickhouse.url,
@@ -202,12 +227,47 @@ function storageOf(
       bytes: ingest.flush_size,
       waitingBytesMax: otlp.max_in_flight_bytes,
     },
-    retention: {
-      logsMs: retention.logs,
-      tracesMs: retention.traces,
-      metricsMs: retention.metrics,
+    retention: retentionOf(config),
+    space: {
+      maxSize: diskAmount(retention.max_size, embedded ? EMBEDDED_MAX_SIZE : null),
+      minFree: diskAmount(retention.min_free, embedded ? EMBEDDED_MIN_FREE : null),
     },
   });
+}
+
+function retentionOf({ retention }: BackendConfig): Retention {
+  const kept = ({ logs, traces, metrics }: Record<'logs' | 'traces' | 'metrics',
+    number | undefined>) => ({ logsMs: logs, tracesMs: traces, metricsMs: metrics });
+  const { logs: logsMs, traces: tracesMs, metrics: metricsMs } = retention;
+  const services = retention.services.map((rule) =>
+    ({ services: rule.services, ...kept({ ...NOTHING_SAID, ...rule }) }));
+  return { logsMs, tracesMs, metricsMs, services };
+}
+
+const NOTHING_SAID = { logs: undefined, traces: undefined, metrics: undefined };
+
+/** What `auto` means with the engine, which has a disk with others on it; elsewhere it is off. */
+const EMBEDDED_MAX_SIZE: DiskAmount = { share: 0.8 };
+const EMBEDDED_MIN_FREE: DiskAmount = { bytes: 2 * 1024 * MIB };
+
+const diskAmount = (
+  written: DiskAmount | 'auto' | null,
+  automatic: DiskAmount | null,
+): DiskAmount | null => (written === 'auto' ? automatic : written);
+
+/** Never worse than degraded: what is sent is taken in, whatever the tables take. */
+function spaceCheck(storage: ClickHouseStorage): HealthCheck {
+  return async () => {
+    const { bytes, limitBytes, ratio, oldestDay, evictedRows, problem } = storage.space();
+    const limit = limitBytes === null ? {} : {
+      limit_bytes: Math.round(limitBytes),
+      used_percent: Math.round(ratio * 100),
+      ...(ratio < evictionLimits.warnShare ? {} : { note: 'near the limit; the oldest days go' }),
+    };
+    const details = { bytes, ...limit, oldest_day: oldestDay, evicted_rows: evictedRows };
+    if (problem !== '') return { status: 'degraded', reason: problem, details };
+    return { status: 'healthy', details };
+  };
 }
 
 function storageCheck(storage: Storage): HealthCheck {

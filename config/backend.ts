@@ -7,6 +7,7 @@ import { type ConfigProblem } from './errors.ts';
 import { loadTree, throwProblems, type LoadOptions } from './loader.ts';
 import { parseWith } from './parse.ts';
 import { byteSize, count, duration, endpoint, fault, secret, section } from './schema.ts';
+import { retention } from './retention.ts';
 import { knownKeys } from './shape.ts';
 import { serverTls, type ServerTlsConfig } from './tls.ts';
 import type { ConfigTree } from './tree.ts';
@@ -70,13 +71,14 @@ const query = () => section({
   max_memory: byteSize({ min: '16MiB' }).describe('Most memory that one query may use.')
     .prefault('1GiB'),
   max_concurrent: count({ min: 1, max: 1000 }).describe('Queries that run at the same time.')
-    .default(8),
-});
-
-const retention = () => section({
-  logs: duration({ min: '1h' }).describe('How long log records are kept.').prefault('720h'),
-  traces: duration({ min: '1h' }).describe('How long spans are kept.').prefault('720h'),
-  metrics: duration({ min: '1h' }).describe('How long data points are kept.').prefault('720h'),
+    .default(4),
+  max_threads: count({ max: 1000 })
+    .describe('Threads of one query; 0: embedded half of the processors, else as the server says.')
+    .default(0),
+  max_waiting: count({ max: 10_000 }).describe('Queries that wait for one of these to end.')
+    .default(32),
+  max_wait: duration({ max: '10m' }).describe('Longest wait of a query for its turn.')
+    .prefault('10s'),
 });
 
 const log = () => section({
@@ -97,7 +99,7 @@ export const backendSchema = () => section({
   engine: engine().describe('The embedded engine.'),
   ingest: ingest().describe('How requests are gathered into inserts.'),
   query: query().describe('Limits of queries.'),
-  retention: retention().describe('How long data is kept.'),
+  retention: retention().describe('How long data is kept, and how much of it.'),
   log: log().describe('The log of this process, on standard error.'),
 }).superRefine(checkReach);
 

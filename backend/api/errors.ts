@@ -50,7 +50,8 @@ const HINTS: Readonly<Record<string, string>> = {
   UNKNOWN_QUERY_PARAMETER: 'give each {name:Type} a value: "params": {"name": …}, or ?param_name=',
   TOO_MANY_ROWS_OR_BYTES: 'add a LIMIT, or raise query.max_result_rows',
   TIMEOUT_EXCEEDED: 'ask for a shorter time range, or raise query.max_execution_time',
-  MEMORY_LIMIT_EXCEEDED: 'ask for a shorter time range, or raise query.max_memory',
+  MEMORY_LIMIT_EXCEEDED: 'ask for a shorter time range, or when fewer queries run, or raise '
+    + 'query.max_memory and engine.memory_limit',
 };
 
 /** Seconds after which a request that may work then should be sent again. */

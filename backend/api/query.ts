@@ -21,13 +21,21 @@ import { ApiError, ERROR_SCHEMA } from './errors.ts';
 import { fileNameOf, mediaTypeOf } from './formats.ts';
 import { BODY_SCHEMA, GET_URL_SCHEMA, POST_URL_SCHEMA, TEXT_SCHEMA, limits as questionLimits,
   questionOf, type Question } from './question.ts';
+import { Turns, type Turn } from './turns.ts';
 
 export interface QueryLimits {
   readonly executionMsMax: number;
   readonly resultRowsMax: number;
   readonly memoryBytesMax: number;
-  /** More at once are turned away with 429. */
+  /** Queries at the same time. */
   readonly concurrentMax: number;
+  /** More at once wait, so many and so long; then they are turned away with 429. 0 unless given. */
+  readonly waitingMax?: number;
+  readonly waitMs?: number;
+  /** Threads of one query; what the store chooses unless given. */
+  readonly threadsMax?: number;
+  /** What all queries together may use; each gets a share of it. No limit unless given. */
+  readonly memoryPoolBytes?: number | null;
   /** A caller who takes nothing for so long is cut off; by default 10 s more than a query has. */
   readonly stallMs?: number;
 }
@@ -95,7 +103,7 @@ const DOCS = {
     413: problems('The body is too large.'),
     415: problems('The body is neither JSON nor plain text in UTF-8.'),
     422: problems('A limit of time, rows or memory was reached.'),
-    429: problems('Too many queries run at the same time.'),
+    429: problems('Too many queries run and wait at the same time.'),
     503: problems('The store is away; the same query may work in a moment.'),
   },
 };
@@ -126,7 +134,9 @@ function settingsOf(limits: QueryLimits): Record<string, string | number> {
     max_execution_time: Math.ceil(limits.executionMsMax / 1000),
     max_result_rows: limits.resultRowsMax,
     result_overflow_mode: 'throw',
-    max_memory_usage: limits.memoryBytesMax,
+    // What is read ahead for an ORDER BY along the table's order would be thrown away by a LIMIT.
+    read_in_order_use_buffering: 0,
+    ...(limits.threadsMax === undefined ? {} : { max_threads: limits.threadsMax }),
   };
 }
 
@@ -134,42 +144,54 @@ const STALL_EXTRA_MS = 10_000;
 
 type Ending = 'ok' | 'broken' | 'abandoned' | 'refused' | QueryError['kind'];
 
+interface Progress {
+  failure: Ending | null;
+  turn: Turn | null;
+}
+
+const queryGone = () => new QueryError(394, 'QUERY_WAS_CANCELLED', 'cancelled', 'cancelled');
+
 /** Where queries are handed in: it knows how many are under way, and counts how they end. */
 class Desk {
   private readonly options: QueryRouteOptions;
   private readonly settings: Readonly<Record<string, string | number>>;
-  private running: number;
+  private readonly turns: Turns;
 
   constructor(options: QueryRouteOptions) {
-    const { counters, limits } = options;
+    const { counters, limits, world } = options;
     this.options = options;
     this.settings = settingsOf(limits);
-    this.running = 0;
-    counters.gauge('binnacle_queries_running', 'Queries that are under way.', () => this.running);
+    this.turns = new Turns({
+      clock: world.clock,
+      runningMax: limits.concurrentMax,
+      waitingMax: limits.waitingMax ?? 0,
+      waitMs: limits.waitMs ?? 0,
+      memoryBytesMax: limits.memoryBytesMax,
+      memoryPoolBytes: limits.memoryPoolBytes ?? null,
+    });
+    counters.gauge('binnacle_queries_running', 'Queries that are under way.',
+      () => this.turns.running());
+    counters.gauge('binnacle_queries_waiting', 'Queries that wait for one of these to end.',
+      () => this.turns.waiting());
   }
 
   async answer(question: Question, request: FastifyRequest, reply: FastifyReply) {
     const { limits, world } = this.options;
-    if (this.running >= limits.concurrentMax) {
-      this.count('refused');
-      throw new ApiError('TOO_MANY_SIMULTANEOUS_QUERIES',
-        `${limits.concurrentMax} queries are running, which is the limit`);
-    }
     const abort = new AbortController();
     const queryId = world.random.uuid();
+    const progress: Progress = { failure: null, turn: null };
     const startMs = world.clock.monotonicMs();
-    const progress: { failure: Ending | null } = { failure: null };
-    this.running += 1;
     reply.raw.once('close', () => {
-      this.running -= 1;
       abort.abort();
+      progress.turn?.end();
       const finished = reply.raw.writableFinished;
       this.count(progress.failure ?? (finished ? 'ok' : 'abandoned'));
       this.countTime(startMs);
     });
     reply.header('x-binnacle-query-id', queryId);
     try {
-      const found = await this.ask(question, queryId, abort.signal);
+      progress.turn = await this.turn(request, abort.signal);
+      const found = await this.ask(question, queryId, progress.turn, abort.signal);
       await firstByte(found.body, abort.signal);
       found.body.once('error', (error) => {
         if (abort.signal.aborted) return;
@@ -179,16 +201,37 @@ class Desk {
       const stallMs = limits.stallMs ?? limits.executionMsMax + STALL_EXTRA_MS;
       return send(found, request, reply, stallMs);
     } catch (error) {
-      const failure = error instanceof QueryError ? error.kind : 'broken';
+      const failure = error instanceof QueryError ? error.kind
+        : error instanceof ApiError ? 'refused' : 'broken';
       progress.failure = abort.signal.aborted ? 'abandoned' : failure;
       throw error;
     }
   }
 
-  private ask({ sql, format, params }: Question, queryId: string, abort: AbortSignal) {
+  private async turn(request: FastifyRequest, abort: AbortSignal): Promise<Turn> {
+    const { concurrentMax, waitMs = 0 } = this.options.limits;
+    const turn = await this.turns.take(request.ip, abort);
+    if (typeof turn === 'object') {
+      if (abort.aborted) turn.end();
+      return turn;
+    }
+    if (turn === 'gone') throw queryGone();
+    const running = `${concurrentMax} queries are running, which is the limit`;
+    throw new ApiError('TOO_MANY_SIMULTANEOUS_QUERIES', turn === 'late'
+      ? `${running}, and none of them has ended in ${waitMs} ms`
+      : `${running}, and ${this.turns.waiting()} wait`);
+  }
+
+  private ask(
+    { sql, format, params }: Question,
+    queryId: string,
+    { memoryBytes }: Turn,
+    abort: AbortSignal,
+  ) {
     const pretty = PRETTY.test(format) ? PRETTY_SETTINGS : {};
     // The parameters are in ClickHouse's words already; the client would escape them once more.
-    const settings = { ...this.settings, ...pretty, ...params };
+    const own = { ...this.settings, max_memory_usage: memoryBytes };
+    const settings = { ...own, ...pretty, ...params };
     return this.options.storage.query({ sql, format, settings, queryId, abort });
   }
 

@@ -106,7 +106,7 @@ export interface FactReader {
   /** Which of these batches have rows, whatever the books say. */
   sequencesWithRows(gap: Stretch): Promise<number[]>;
   stored(period: Period): Promise<StoredRows[]>;
-  /** Rows of the period that are gone before their time. `keptMs` tells how long they are kept. */
+  /** Rows of the period that are gone before their time; nothing expires before `keptMs`. */
   removed(period: Period, keptMs: Readonly<Record<Signal, number>>, nowMs: number):
     Promise<RemovedRows[]>;
 }
@@ -206,13 +206,17 @@ const STORED_SQL = `
   FROM (${BOOKS}) WHERE committed < toDateTime({to:Float64})
   GROUP BY agent, tableName, hour ORDER BY agent, tableName, hour`;
 
+/** What was dropped for lack of space is no loss: up to `gone` nothing of that day is missed. */
 function removedSql(table: string): string {
   const time = table.startsWith('otel_metrics') ? 'TimeUnix' : 'Timestamp';
   return `
-    WITH books AS (
-      SELECT BatchId, Day, rows FROM (${BOOKS})
+    WITH dropped AS (
+      SELECT Day, max(At) AS gone FROM binnacle_evictions
+      WHERE TableName = {table:String} GROUP BY Day
+    ), books AS (
+      SELECT BatchId, Day, rows FROM (${BOOKS}) AS noted LEFT JOIN dropped USING (Day)
       WHERE TableName = {table:String} AND Day >= toDate({oldest:String})
-        AND committed < toDateTime({settled:Float64})
+        AND committed < toDateTime({settled:Float64}) AND committed > gone
     )
     SELECT splitByChar('/', BatchId)[1] AS agent, splitByChar('/', BatchId)[2] AS epoch,
       toUInt64OrZero(extract(splitByChar('/', BatchId)[3], '^[0-9]+')) AS sequence,

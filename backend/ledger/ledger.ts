@@ -13,7 +13,7 @@ import { epochsOf, expectedOf, missingOf, type Expected } from './gaps.ts';
 export interface LedgerOptions {
   readonly storage: Pick<Storage, 'query'>;
   readonly clock: Clock;
-  /** How long records are kept, in milliseconds: older ones are not missed. */
+  /** The shortest time that records are kept, in milliseconds: older ones are not missed. */
   readonly keptMs: Readonly<Record<Signal, number>>;
 }
 

@@ -3,33 +3,27 @@
 // alone takes and sends the same bytes. CPU time is user and system time of the whole process; each
 // variant is a fresh process in every round, warmed up first; the figure is the median of rounds.
 //
-//   npx tsx test/bench/agent.ts [--rounds N] [--seconds N] [--agent FILE] [--json FILE]
+//   npm run bench -- agent [--rounds N] [--seconds N]
 
-import { parseArgs } from 'node:util';
+import { atMost, inTurns, median, options, report } from './figures.ts';
 import {
-  createSpanSender, median, OTLP_ONLY, printFigures, reaches, sendTo, spanRequest, startAgent,
-  startProcess, startSink, type Measured,
+  createSpanSender, OTLP_ONLY, reaches, sendTo, spanRequest, startAgent, startProcess, startSink,
+  type Measured,
 } from './processes.ts';
 
-const { values: options } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '3' },
-    seconds: { type: 'string', default: '10' },
-    agent: { type: 'string' },
-    json: { type: 'string' },
-  },
-});
+const { rounds, seconds } = options({ rounds: 3, seconds: 8 });
 const SPANS = 1000;
 const RELAY = new URL('grpc_relay.ts', import.meta.url).pathname;
-const steadyMs = Number(options.seconds) * 1000;
+const steadyMs = seconds * 1000;
 const bytes = spanRequest(SPANS);
 const sink = await startSink();
 
-const VARIANTS: Record<string, () => Promise<Measured>> = {
-  'agent': () => startAgent(OTLP_ONLY + sendTo(sink.address), options.agent),
-  'agent, gzip': () => startAgent(OTLP_ONLY + sendTo(sink.address, 'gzip'), options.agent),
+const VARIANTS = {
+  'agent': () => startAgent(OTLP_ONLY + sendTo(sink.address)),
+  'agent, gzip': () => startAgent(OTLP_ONLY + sendTo(sink.address, 'gzip')),
   'grpc-js alone': () => startProcess(RELAY, [sink.address], ['--import', 'tsx']),
-};
+} as const satisfies Record<string, () => Promise<Measured>>;
+type Name = keyof typeof VARIANTS;
 
 interface Round {
   /** CPU time per span when it has all that it can do. */
@@ -62,29 +56,23 @@ async function measure(start: () => Promise<Measured>): Promise<Round> {
   return { microseconds: busy / TURNS * 1e6, percent: steady * 10_000 * 100 };
 }
 
-const names = Object.keys(VARIANTS);
-const rounds = new Map<string, Round[]>(names.map((name) => [name, []]));
-for (let round = 0; round < Number(options.rounds); round++) {
-  for (const name of round % 2 === 0 ? names : names.toReversed()) {
-    rounds.get(name)!.push(await measure(VARIANTS[name]!));
-  }
-}
+const measured = await inTurns<Name, Round>(rounds, {
+  'agent': () => measure(VARIANTS['agent']),
+  'agent, gzip': () => measure(VARIANTS['agent, gzip']),
+  'grpc-js alone': () => measure(VARIANTS['grpc-js alone']),
+});
 await sink.stop();
-for (const [name, measured] of rounds) {
-  const texts = measured.map((one) =>
-    `${one.microseconds.toFixed(3)} µs, ${one.percent.toFixed(2)} %`);
-  console.log(`rounds of ${name}: ${texts.join('; ')}`);
-}
-const of = (name: string, key: keyof Round) => median(rounds.get(name)!.map((one) => one[key]));
-const yardstick = (key: keyof Round) =>
-  ({ name: 'grpc-js alone', value: of('grpc-js alone', key) });
-printFigures([
-  { name: 'B4 agent pass-through, CPU per span', value: of('agent', 'microseconds'), unit: 'µs',
-    goal: '≤ 1.0', yardstick: yardstick('microseconds') },
-  { name: 'B4 agent at 10,000 spans/s', value: of('agent', 'percent'), unit: '% of a core',
-    goal: '≤ 5', yardstick: yardstick('percent') },
-  { name: 'agent pass-through, sent with gzip, CPU per span',
-    value: of('agent, gzip', 'microseconds'), unit: 'µs', yardstick: yardstick('microseconds') },
-  { name: 'agent at 10,000 spans/s, sent with gzip', value: of('agent, gzip', 'percent'),
-    unit: '% of a core', yardstick: yardstick('percent') },
-], options.json);
+const say = (name: string, variant: Name, key: keyof Round, goal?: number) => {
+  const values = measured[variant].map((one) => one[key]);
+  report({
+    name, value: median(values), rounds: values, unit: key === 'percent' ? '% of a core' : 'µs',
+    yardstick: {
+      name: 'grpc-js alone', value: median(measured['grpc-js alone'].map((one) => one[key])),
+    },
+    ...(goal === undefined ? {} : { id: 'B4', goal: atMost(goal) }),
+  });
+};
+say('agent pass-through, CPU per span', 'agent', 'microseconds', 1);
+say('agent pass-through at 10,000 spans/s', 'agent', 'percent', 5);
+say('agent pass-through sent with gzip, CPU per span', 'agent, gzip', 'microseconds');
+say('agent pass-through sent with gzip at 10,000 spans/s', 'agent, gzip', 'percent');

@@ -3,7 +3,7 @@
 // half of a phase: the median, and the peak since the start of the process. Each phase is a fresh
 // process with an empty data folder. The yardstick is a Node.js process that does nothing.
 //
-//   npx tsx test/bench/agent_memory.ts [--seconds N] [--starts N] [--agent FILE] [--json FILE]
+//   npm run bench -- agent_memory [--seconds N] [--starts N]
 //
 // Phases: starts, until a first request is accepted, which is then on disk; idle, with all scrapers
 // of host_metrics every 10 s; 10,000 spans a second in requests of 1,000; a log file that grows by
@@ -13,21 +13,13 @@ import { spawn } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { atMost, memoryMibOf, median, options, report } from './figures.ts';
 import {
-  createSpanSender, median, OTLP_ONLY, printFigures, QUIET, reaches, sendTo, sleep, spanRequest,
-  startAgent, startSink, type Measured,
+  createSpanSender, OTLP_ONLY, QUIET, reaches, sendTo, sleep, spanRequest, startAgent, startSink,
+  type Measured,
 } from './processes.ts';
 
-const { values: options } = parseArgs({
-  options: {
-    seconds: { type: 'string', default: '60' },
-    starts: { type: 'string', default: '7' },
-    agent: { type: 'string' },
-    json: { type: 'string' },
-  },
-});
-const idleSeconds = Number(options.seconds);
+const { seconds: idleSeconds, starts: startCount } = options({ seconds: 60, starts: 7 });
 const LOAD_SECONDS = 20;
 const sink = await startSink();
 
@@ -62,14 +54,14 @@ async function watch(subject: Measured, seconds: number): Promise<Memory> {
   const seen: number[] = [];
   for (let second = 0; second < seconds; second++) {
     await sleep(1000);
-    if (second >= seconds / 2) seen.push(subject.residentMib().now);
+    if (second >= seconds / 2) seen.push(memoryMibOf(subject.pid).now);
   }
-  return { now: median(seen), peak: subject.residentMib().peak };
+  return { now: median(seen), peak: memoryMibOf(subject.pid).most };
 }
 
 async function measureStart(bytes: Uint8Array): Promise<number> {
   const startMs = performance.now();
-  const agent = await startAgent(OTLP_ONLY + sendTo(sink.address), options.agent);
+  const agent = await startAgent(OTLP_ONLY + sendTo(sink.address));
   const sender = createSpanSender(agent.address);
   await sender.send(bytes);
   const tookMs = performance.now() - startMs;
@@ -79,7 +71,7 @@ async function measureStart(bytes: Uint8Array): Promise<number> {
 }
 
 async function measureIdle(): Promise<Memory & { readonly percent: number }> {
-  const agent = await startAgent(IDLE + sendTo(sink.address), options.agent);
+  const agent = await startAgent(IDLE + sendTo(sink.address));
   // The first collection, and what follows the start.
   await sleep(15_000);
   const cpu = agent.cpuSeconds();
@@ -91,7 +83,7 @@ async function measureIdle(): Promise<Memory & { readonly percent: number }> {
 }
 
 async function measureSpans(bytes: Uint8Array): Promise<Memory> {
-  const agent = await startAgent(OTLP_ONLY + sendTo(sink.address), options.agent);
+  const agent = await startAgent(OTLP_ONLY + sendTo(sink.address));
   const sender = createSpanSender(agent.address);
   const sent = sender.sendEvery(bytes, 100, LOAD_SECONDS * 1000);
   const memory = await watch(agent, LOAD_SECONDS);
@@ -107,7 +99,7 @@ async function measureTail(): Promise<Memory> {
   const line = `2026-01-02T03:04:05.678Z INFO [worker-7] ${'request served '.repeat(9)}\n`;
   const piece = Buffer.from(line.repeat(Math.round(200_000 / line.length)));
   const file = openSync(join(folder, 'app.log'), 'w');
-  const agent = await startAgent(tail(folder) + sendTo(sink.address), options.agent);
+  const agent = await startAgent(tail(folder) + sendTo(sink.address));
   const before = sink.items();
   const startMs = performance.now();
   let pieces = 0;
@@ -138,8 +130,7 @@ async function bareMib(): Promise<number> {
 
 const bytes = spanRequest(1000);
 const starts: number[] = [];
-for (let start = 0; start < Number(options.starts); start++) starts.push(await measureStart(bytes));
-console.log(`starts: ${starts.map((ms) => ms.toFixed(0)).join(', ')} ms`);
+for (let start = 0; start < startCount; start++) starts.push(await measureStart(bytes));
 const bare = { name: 'node alone', value: await bareMib() };
 const idle = await measureIdle();
 const spans = await measureSpans(bytes);
@@ -148,15 +139,12 @@ await sink.stop();
 const peaks = Object.entries({ idle, spans, logs }).map(([name, { peak }]) =>
   `${name} ${peak.toFixed(1)} MiB`);
 console.log(`peaks: ${peaks.join(', ')}`);
-printFigures([
-  { name: 'B5 cold start to the first accepted request', value: median(starts), unit: 'ms',
-    goal: '≤ 400' },
-  { name: 'B5 memory, idle with host metrics', value: idle.now, unit: 'MiB', goal: '≤ 60',
-    yardstick: bare },
-  { name: 'B5 memory, 10,000 spans/s', value: spans.now, unit: 'MiB', goal: '≤ 80',
-    yardstick: bare },
-  { name: 'B5 memory, tailing 20 MB/s', value: logs.now, unit: 'MiB', goal: '≤ 90',
-    yardstick: bare },
-  { name: 'B7 idle with host metrics every 10 s', value: idle.percent, unit: '% of a core',
-    goal: '≤ 0.5' },
-], options.json);
+report({ id: 'B5', name: 'agent, cold start to the first accepted request', value: median(starts),
+  rounds: starts, unit: 'ms', goal: atMost(400) });
+const say = (what: string, { now }: Memory, goal: number) => report({ id: 'B5',
+  name: `agent memory, ${what}`, value: now, unit: 'MiB', yardstick: bare, goal: atMost(goal) });
+say('idle with host metrics', idle, 60);
+say('10,000 spans/s', spans, 80);
+say('tailing 20 MB/s', logs, 90);
+report({ id: 'B7', name: 'agent idle, host metrics every 10 s', value: idle.percent,
+  unit: '% of a core', goal: atMost(0.5) });

@@ -3,7 +3,7 @@
 
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Batch } from '../../proto/contract/batch.ts';
@@ -15,10 +15,10 @@ import { parseEndpoint } from '../../runtime/net.ts';
 import { createWorld } from '../../runtime/world.ts';
 import { seededRandom } from '../proto/generate.ts';
 import { generateServiceSpans } from './data.ts';
+import { cpuUsOf } from './figures.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
 const NEVER = new AbortController().signal;
-const TICKS_PER_SECOND = 100;
 const MIB = 1024 * 1024;
 
 export const world = createWorld();
@@ -32,8 +32,6 @@ export interface Measured {
   readonly address: string;
   /** User and system time so far, of all its threads. */
   cpuSeconds(): number;
-  /** Resident memory, and the most that it ever was. */
-  residentMib(): { now: number; peak: number };
   stop(): Promise<void>;
 }
 
@@ -58,8 +56,7 @@ export async function startProcess(
   return {
     pid, readyMs,
     address: addresses['OTLP gRPC'] ?? '',
-    cpuSeconds: () => cpuSeconds(pid),
-    residentMib: () => residentMib(pid),
+    cpuSeconds: () => cpuUsOf(pid) / 1e6,
     stop: () => end(child),
   };
 }
@@ -157,44 +154,6 @@ export function createSpanSender(address: string) {
 /** Waits until `value` is at least `wanted`. */
 export async function reaches(value: () => number, wanted: number): Promise<void> {
   while (value() < wanted) await sleep(10);
-}
-
-export const median = (numbers: readonly number[]): number =>
-  numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!;
-
-export interface Figure {
-  readonly name: string;
-  readonly value: number;
-  readonly unit: string;
-  readonly goal?: string;
-  readonly yardstick?: { readonly name: string; readonly value: number };
-}
-
-/** One line a figure, and all of them to `file`. */
-export function printFigures(figures: readonly Figure[], file: string | undefined): void {
-  for (const { name, value, unit, goal, yardstick } of figures) {
-    const aim = goal === undefined ? '' : ` (goal ${goal})`;
-    const ratio = yardstick === undefined ? ''
-      : ` (yardstick ${yardstick.name}: ${rounded(yardstick.value)} ${unit})`
-        + ` ${(value / yardstick.value).toFixed(2)}x`;
-    console.log(`${name}: ${rounded(value)} ${unit}${aim}${ratio}`);
-  }
-  if (file !== undefined) writeFileSync(file, `${JSON.stringify(figures, null, 2)}\n`);
-}
-
-const rounded = (value: number): string => value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0);
-
-/** proc_pid_stat(5), fields 14 and 15. */
-function cpuSeconds(pid: number): number {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-}
-
-function residentMib(pid: number): { now: number; peak: number } {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  const kib = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(status)![1]);
-  return { now: kib('VmRSS') / 1024, peak: kib('VmHWM') / 1024 };
 }
 
 async function end(child: ChildProcess): Promise<void> {

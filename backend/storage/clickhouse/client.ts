@@ -121,6 +121,8 @@ function connect(
     application: 'binnacle',
     request_timeout: limits.silenceMs,
     max_open_connections: limits.connectionsMax,
+    // Queries of others give way to what has a smaller number (reader.ts).
+    clickhouse_settings: { priority: '1' },
     keep_alive: { enabled: true, idle_socket_ttl: limits.idleMs },
     // What went wrong is told to the caller, who decides whether it is worth a line in the log.
     log: { level: ClickHouseLogLevel.OFF },

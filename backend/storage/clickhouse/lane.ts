@@ -7,6 +7,7 @@ import type { Log } from '../../../runtime/log.ts';
 import { commit, gather, GIVEN_UP } from './commit.ts';
 import type { Pending, Target } from './commit.ts';
 import type { InsertFailure } from './errors.ts';
+import type { Lateness } from './lateness.ts';
 import type { RowNames } from './transcode/names.ts';
 import { Transcoder } from './transcode/transcoder.ts';
 
@@ -25,6 +26,9 @@ export interface LaneOptions {
   readonly intervalMs: number;
   readonly rows: number;
   readonly bytes: number;
+  /** See WriterOptions. */
+  readonly pace: () => number;
+  readonly late: Lateness;
 }
 
 /** What became of the records of a request from number `first` on. */
@@ -97,6 +101,7 @@ export class Lane {
     const { stored, reason, next } = transcoder.append(batch, arrivalMs, open, names);
     const range = { first, end: next ?? Infinity };
     const rows = transcoder.tables.map((table, index) => table.rows - before[index]!);
+    this.options.late.count(this.signal, transcoder.tables, before);
     const { wanted } = interest;
     const settled = { reason, refused: 0, failure: null };
     const pending: Pending = { batch, arrivalMs, range, names, rows, wanted, ...settled };
@@ -127,14 +132,14 @@ export class Lane {
       if (transcoder.isFull()) this.open = null;
       return;
     }
-    const { clock, intervalMs, rows } = this.options;
+    const { clock, intervalMs, pace, rows } = this.options;
     if (transcoder.rowCount() >= rows || bytes >= this.options.bytes || transcoder.isFull()) {
       group.timer?.cancel();
       this.full.push(group);
       this.open = null;
       this.pump();
     } else if (group.timer === null) {
-      group.timer = clock.after(intervalMs, () => {
+      group.timer = clock.after(intervalMs * pace(), () => {
         group.due = true;
         this.pump();
       });

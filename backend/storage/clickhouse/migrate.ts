@@ -8,6 +8,8 @@ import type { ClickHouseClient } from '@clickhouse/client';
 import { OperatorError } from '../../../runtime/errors.ts';
 import type { Files } from '../../../runtime/files.ts';
 import type { Log } from '../../../runtime/log.ts';
+import { applyRetention } from './retention.ts';
+import type { Retention } from './retention.ts';
 import { readSchemaFiles, renderStatements } from './schema.ts';
 import type { SchemaFile, SchemaTarget } from './schema.ts';
 
@@ -19,13 +21,6 @@ export interface MigrationOptions {
   readonly target: SchemaTarget;
   readonly retention: Retention;
   readonly log: Log;
-}
-
-/** How long data is kept, in milliseconds, by its own time. */
-export interface Retention {
-  readonly logsMs: number;
-  readonly tracesMs: number;
-  readonly metricsMs: number;
 }
 
 interface AppliedFile {
@@ -83,48 +78,6 @@ async function applyFile(file: SchemaFile, options: MigrationOptions): Promise<v
     query_params: { version: file.version, name: file.name, checksum: file.checksum },
   });
   log.info(`applied schema ${file.name}`);
-}
-
-const METRIC_KINDS = ['gauge', 'sum', 'histogram', 'exponential_histogram', 'summary'];
-
-/** Tables that forget, the column that says how old a row is, and how long rows are kept. */
-function expiries({ logsMs, tracesMs, metricsMs }: Retention): [string, string][] {
-  const metrics = METRIC_KINDS.map((kind): [string, string] =>
-    [`otel_metrics_${kind}`, expiry('TimeUnix', metricsMs)]);
-  return [
-    ['otel_logs', expiry('Timestamp', logsMs)],
-    ['otel_traces', expiry('Timestamp', tracesMs)],
-    ['otel_traces_trace_id_ts', expiry('End', tracesMs)],
-    ...metrics,
-    ['binnacle_batches', expiry('Committed', Math.max(logsMs, tracesMs, metricsMs))],
-  ];
-}
-
-const HOUR_MS = 3_600_000;
-const DAY_MS = 24 * HOUR_MS;
-
-/**
- * In ClickHouse's own spelling, so that it can be found again in a table's definition. Days are
- * counted from the date, which cannot overflow; parts of a day need the 32-bit time.
- */
-function expiry(column: string, keptMs: number): string {
-  return keptMs % DAY_MS === 0
-    ? `toDate(${column}) + toIntervalDay(${keptMs / DAY_MS})`
-    : `toDateTime(${column}) + toIntervalHour(${Math.ceil(keptMs / HOUR_MS)})`;
-}
-
-async function applyRetention({ client, target, retention, log }: MigrationOptions): Promise<void> {
-  const tables = await readRows<{ name: string; engine_full: string }>(
-    client,
-    'SELECT name, engine_full FROM system.tables WHERE database = currentDatabase()',
-  );
-  const onCluster = target.cluster === null ? '' : ` ON CLUSTER '${target.cluster}'`;
-  for (const [name, ttl] of expiries(retention)) {
-    const table = tables.find((candidate) => candidate.name === name);
-    if (table === undefined || table.engine_full.includes(` TTL ${ttl} `)) continue;
-    await client.command({ query: `ALTER TABLE ${name}${onCluster} MODIFY TTL ${ttl}` });
-    log.info(`${name} now keeps rows until ${ttl}`);
-  }
 }
 
 async function readRows<T>(client: ClickHouseClient, query: string): Promise<T[]> {

@@ -9,6 +9,9 @@ import { connectionCause, queryError } from './errors.ts';
 
 const PING_MS_MAX = 3000;
 
+/** Behind what the backend itself asks and inserts (client.ts). */
+const PRIORITY = 2;
+
 export async function runQuery(
   connection: Connection,
   request: QueryRequest,
@@ -20,6 +23,7 @@ export async function runQuery(
       query: sql,
       abort_signal: abort,
       clickhouse_settings: {
+        priority: String(PRIORITY),
         ...settings,
         // A client that goes away must not leave its query running.
         cancel_http_readonly_queries_on_client_close: 1,

@@ -13,9 +13,12 @@ import type { Storage } from '../contract.ts';
 import { Connection } from './client.ts';
 import type { ConnectionOptions } from './client.ts';
 import { connectionCause, LOGIN_CODES, UNKNOWN_DATABASE } from './errors.ts';
+import type { EvictionOptions } from './eviction.ts';
 import { migrate } from './migrate.ts';
-import type { Retention } from './migrate.ts';
 import { ping, runQuery } from './reader.ts';
+import type { Retention } from './retention.ts';
+import { createWatch } from './watch.ts';
+import type { SpaceReport, WatchOptions } from './watch.ts';
 import { createWriter } from './writer.ts';
 import type { FlushOptions } from './writer.ts';
 
@@ -27,6 +30,13 @@ export interface ClickHouseStorageOptions extends ConnectionOptions {
   readonly cluster: string | null;
   readonly flush: FlushOptions;
   readonly retention: Retention;
+  /** What the tables may take of the disk; absent for no limit. */
+  readonly space?: EvictionOptions & Pick<WatchOptions, 'everyMs'> | undefined;
+}
+
+export interface ClickHouseStorage extends Storage {
+  /** What the tables take, as it was last seen. */
+  space(): SpaceReport;
 }
 
 /** While the store is away at the start. */
@@ -37,20 +47,24 @@ const START_RETRY = {
   randomizationFactor: 0.2,
 };
 const LOG_EVERY_MS = 30_000;
+const NO_LIMITS: EvictionOptions = { maxSize: null, minFree: null };
 
-export function createClickHouseStorage(options: ClickHouseStorageOptions): Storage {
+export function createClickHouseStorage(options: ClickHouseStorageOptions): ClickHouseStorage {
   const { world } = options;
   const connection = new Connection(options);
-  const writer = createWriter({ ...options, connection });
+  const watch = createWatch({ ...options, connection, ...(options.space ?? NO_LIMITS) });
+  const writer = createWriter({ ...options, connection, pace: () => watch.pace() });
   const stopping = new AbortController();
   let started = false;
   return {
     start: async () => {
       await startWhenReachable(options, connection, stopping.signal);
       started = !stopping.signal.aborted;
+      if (started) watch.start();
     },
     stop: async (deadline) => {
       stopping.abort();
+      await watch.stop();
       await writer.stop(deadline);
       await connection.close();
     },
@@ -61,6 +75,7 @@ export function createClickHouseStorage(options: ClickHouseStorageOptions): Stor
     },
     query: (request) => runQuery(connection, request),
     ping: () => ping(connection, world.clock),
+    space: () => watch.report(),
   };
 }
 

@@ -39,6 +39,8 @@ import { Fence } from './fence.ts';
 import { insertTable } from './insert.ts';
 import { Lane, reportFailure } from './lane.ts';
 import type { Interest, Piece, Verdict } from './lane.ts';
+import { createLateness } from './lateness.ts';
+import type { Retention } from './retention.ts';
 import { countDuplicates, Retries } from './retry.ts';
 import { countStored, insertRest, noteRefused, repairViewsOf } from './stored.ts';
 import { rowNames } from './transcode/names.ts';
@@ -50,6 +52,10 @@ export interface WriterOptions {
   readonly counters: Counters;
   readonly connection: Connection;
   readonly flush: FlushOptions;
+  /** How long records are kept: older ones are counted (lateness.ts). Absent for ever. */
+  readonly retention?: Retention | undefined;
+  /** How many times longer than `flush.intervalMs` requests gather now, 1 or more. */
+  readonly pace?: (() => number) | undefined;
 }
 
 export interface FlushOptions {
@@ -70,6 +76,7 @@ const limits = {
 const FULL_RETRY_MS = 1000;
 const STOPPED_RETRY_MS = 1000;
 const LOG_EVERY_MS = 10_000;
+const FOR_EVER: Retention = { logsMs: Infinity, tracesMs: Infinity, metricsMs: Infinity };
 const TOO_LARGE = 'its resource attributes, repeated for each record, are too large';
 
 export interface Writer extends StorageWriter {
@@ -103,7 +110,9 @@ class GatheringWriter implements Writer {
     // Each insert and lookup listens to it, a known number at a time.
     setMaxListeners(0, this.cut.signal);
     const target = createTarget(connection, this.cut.signal, this.insert.bind(this));
-    const lane = (signal: Signal) => new Lane(signal, { ...options.flush, clock, log, target });
+    const { flush, pace = () => 1, retention = FOR_EVER } = options;
+    const late = createLateness({ clock, counters, log: options.log, retention });
+    const lane = (signal: Signal) => new Lane(signal, { ...flush, pace, late, clock, log, target });
     this.options = options;
     this.log = log;
     this.lanes = new Map(SIGNALS.map((signal) => [signal, lane(signal)]));

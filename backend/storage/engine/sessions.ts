@@ -10,6 +10,11 @@
  * (`query_id`, a blank, the caller's own comment), as the engine invents its own query ids; a KILL
  * by `query_id` is translated. `max_result_bytes` has a default (`limits.resultBytesMax`).
  * All other settings keep ClickHouse's defaults.
+ *
+ * Inserts do not starve: queries that read for somebody (`priority` of 2 or more, or `readonly`)
+ * have a part of the places only, and give way to others in the engine: block by block while one
+ * of a smaller `priority` runs, and to all in the kernel's eyes where the process may say so
+ * (CAP_SYS_NICE; without it the setting does nothing).
  */
 import { EngineError, parseEngineError } from './errors.ts';
 import type { Connection, Native, NativeResult } from './native.ts';
@@ -19,6 +24,8 @@ import type { QueryRequest } from './request.ts';
 export const limits = {
   /** Queries in the engine at once; more wait. Each takes one thread of libuv's pool. */
   runningMax: 16,
+  /** Of these, queries that read for somebody; the rest is left to inserts. */
+  readersMax: 10,
   /** Queries that wait; one more is answered 503 (TOO_MANY_SIMULTANEOUS_QUERIES). */
   waitingMax: 512,
   /** How long a query waits for its turn before it is answered 503. */
@@ -29,6 +36,10 @@ export const limits = {
   resultBytesMax: 8 * 1024 * 1024 * 1024,
   /** How often a query whose caller is gone is killed again until it ends. */
   killEveryMs: 250,
+  /** How long a reading query waits at each of its blocks while an insert runs. */
+  giveWayMs: 50,
+  /** By how much reading queries are nicer than the rest of the process. */
+  niceness: 10,
 } as const;
 
 /** Threads that libuv needs: one per query, some for KILL, files and compression. */
@@ -36,10 +47,17 @@ export const THREADS = limits.runningMax + 8;
 
 /** ClickHouse's default, set again where long parameters needed more. */
 const MAX_QUERY_SIZE = '262144';
+/** Settings of queries that read for somebody. */
+const GIVING_WAY: readonly [string, string][] = [
+  ['priority', '2'],
+  ['low_priority_query_wait_time_ms', String(limits.giveWayMs)],
+  ['os_threads_nice_value_query', String(limits.niceness)],
+];
 /** Bytes of the longest UTF-8 sequence per UTF-16 unit. */
 const UTF8_BYTES = 3;
 
 interface Waiting {
+  readonly reads: boolean;
   go(): void;
   refuse(error: Error): void;
 }
@@ -52,6 +70,7 @@ export class Sessions {
   readonly #running = new Set<string>();
   readonly #waiting: Waiting[] = [];
   #slots: number = limits.runningMax;
+  #readers = 0;
   #stopped = false;
 
   constructor(native: Native, folder: string, keeper: Connection) {
@@ -88,7 +107,8 @@ export class Sessions {
     hidden: readonly string[],
     gone: AbortSignal | null,
   ): Promise<NativeResult> {
-    await this.#enter(request.queryId, gone);
+    const reads = isReading(request);
+    await this.#enter(request.queryId, reads, gone);
     try {
       const connection = this.#native.CreateConnection(this.#folder);
       const endKill = this.#killWhenGone(markOf(request), gone);
@@ -103,7 +123,7 @@ export class Sessions {
         this.#native.CloseConnection(connection);
       }
     } finally {
-      this.#exit(request.queryId);
+      this.#exit(request.queryId, reads);
     }
   }
 
@@ -133,26 +153,26 @@ export class Sessions {
     }
   }
 
-  async #enter(queryId: string, gone: AbortSignal | null): Promise<void> {
+  async #enter(queryId: string, reads: boolean, gone: AbortSignal | null): Promise<void> {
     if (this.#running.has(queryId)) {
       const message = `Query with id = ${queryId} is already running.`;
       throw new EngineError(216, 'QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING', message);
     }
     this.#running.add(queryId);
     try {
-      await this.#takeSlot(gone);
+      await this.#takeSlot(reads, gone);
     } catch (error) {
       this.#running.delete(queryId);
       throw error;
     }
   }
 
-  async #takeSlot(gone: AbortSignal | null): Promise<void> {
+  async #takeSlot(reads: boolean, gone: AbortSignal | null): Promise<void> {
     if (this.#stopped) {
       throw stopping();
     }
-    if (this.#slots > 0) {
-      this.#slots -= 1;
+    if (this.#hasPlace(reads)) {
+      this.#occupy(reads);
       return;
     }
     if (this.#waiting.length >= limits.waitingMax) {
@@ -169,6 +189,7 @@ export class Sessions {
         end();
       };
       const waiting: Waiting = {
+        reads,
         go: () => settle(resolve),
         refuse: (error) => settle(() => reject(error)),
       };
@@ -184,14 +205,24 @@ export class Sessions {
     });
   }
 
-  #exit(queryId: string): void {
+  #exit(queryId: string, reads: boolean): void {
     this.#running.delete(queryId);
-    const next = this.#waiting[0];
-    if (next === undefined) {
-      this.#slots += 1;
-    } else {
+    this.#slots += 1;
+    this.#readers -= Number(reads);
+    const next = this.#waiting.find((waiting) => this.#hasPlace(waiting.reads));
+    if (next !== undefined) {
+      this.#occupy(next.reads);
       next.go();
     }
+  }
+
+  #hasPlace(reads: boolean): boolean {
+    return this.#slots > 0 && (!reads || this.#readers < limits.readersMax);
+  }
+
+  #occupy(reads: boolean): void {
+    this.#slots -= 1;
+    this.#readers += Number(reads);
   }
 
   async #prepare(connection: Connection, request: QueryRequest): Promise<void> {
@@ -250,6 +281,12 @@ function markOf(request: QueryRequest): string {
   return own === '' ? request.queryId : `${request.queryId} ${own}`;
 }
 
+/** Whether somebody asks, and can wait, unlike what comes in and what keeps the store running. */
+function isReading({ settings, readOnly }: QueryRequest): boolean {
+  const priority = Number(settings.get('priority') ?? 0);
+  return priority === 0 ? readOnly || settings.has('readonly') : priority > 1;
+}
+
 /** One SET for all; readonly comes last, as it locks what comes after it. */
 function preludeOf(request: QueryRequest): string {
   const values = new Map<string, string>([
@@ -257,6 +294,7 @@ function preludeOf(request: QueryRequest): string {
     ['allow_introspection_functions', '0'],
     ['max_result_bytes', String(limits.resultBytesMax)],
     ['max_query_size', MAX_QUERY_SIZE],
+    ...(isReading(request) ? GIVING_WAY : []),
     ...request.settings,
     ['log_comment', markOf(request)],
   ]);

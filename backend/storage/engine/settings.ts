@@ -73,12 +73,18 @@ function isLocked(statusFile: string): boolean {
     .some((line) => line.includes('FLOCK') && line.includes(inode));
 }
 
-/** ClickHouse's defaults for caches are gigabytes; here they are shares of the limit. */
+const MERGES_MEMORY = 'merges_mutations_memory_usage_soft_limit';
+
+/**
+ * ClickHouse's defaults for caches and merges are gigabytes; here they are shares of the limit. The
+ * API gives queries half of it (main.ts), so that an insert always finds memory.
+ */
 function configOf(memoryBytes: number): string {
   const share = (part: number): number => Math.floor(memoryBytes * part);
   return `<clickhouse>
   <logger><level>none</level></logger>
   <max_server_memory_usage>${memoryBytes}</max_server_memory_usage>
+  <${MERGES_MEMORY}>${share(0.25)}</${MERGES_MEMORY}>
   <mark_cache_size>${share(0.05)}</mark_cache_size>
   <primary_index_cache_size>${share(0.05)}</primary_index_cache_size>
   <index_mark_cache_size>${share(0.03)}</index_mark_cache_size>

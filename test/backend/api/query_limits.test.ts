@@ -67,6 +67,24 @@ test('query limits: two million rows are passed on without being held', async ()
   assert.ok(peak - idle < 64 * MIB, `grew by ${((peak - idle) / MIB).toFixed()} MiB`);
 });
 
+test('query limits: the end of a table is read no further than a LIMIT needs', async () => {
+  const api = await limited({});
+  await store.rows(`CREATE TABLE last (at UInt32, text String) ENGINE = MergeTree
+    ORDER BY (intDiv(at, 1000), text, at)`);
+  for (const part of [0, 1, 2]) {
+    await store.rows(`INSERT INTO last SELECT number + ${part} * 1000000, '' FROM numbers(1000000)
+      SETTINGS max_block_size = 1000000, max_insert_threads = 1`);
+  }
+  const sql = `SELECT at FROM last WHERE at % 1000 = 7
+    ORDER BY intDiv(at, 1000) DESC, at DESC LIMIT 10`;
+  const chunks: Buffer[] = [];
+  for await (const chunk of await api.stream({ sql, format: 'JSON' })) chunks.push(chunk as Buffer);
+  const { rows, statistics } = JSON.parse(Buffer.concat(chunks).toString()) as
+    { rows: number; statistics: { rows_read: number } };
+  assert.equal(rows, 10);
+  assert.ok(statistics.rows_read < 600_000, `${statistics.rows_read} rows read`);
+});
+
 test('query limits: a caller who goes away ends the query in the engine', async () => {
   const api = await limited({});
   const abort = new AbortController();

@@ -410,3 +410,18 @@ AS SELECT
 FROM otel_metrics_summary
 WHERE BatchId != ''
 GROUP BY BatchId, Day;
+
+-- 006_evictions.sql
+
+CREATE TABLE IF NOT EXISTS binnacle_evictions
+(
+    TableName LowCardinality(String),
+    Day Date COMMENT 'as the table is partitioned',
+    Began DateTime64(3),
+    At DateTime DEFAULT now() COMMENT 'when the rows were gone, as far as is known',
+    Rows UInt64,
+    Bytes UInt64 COMMENT 'on disk'
+)
+ENGINE = ReplacingMergeTree(At)
+ORDER BY (TableName, Day, Began)
+SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;

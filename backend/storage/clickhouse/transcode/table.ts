@@ -128,6 +128,17 @@ export class Table {
     return { first: joined(firstLow, firstHigh), last: joined(lastLow, lastHigh) };
   }
 
+  /** How many rows from number `firstRow` on have a time before `timeNs`, to about 4 seconds. */
+  countBefore(timeNs: bigint, firstRow: number): number {
+    const words = this.time!.words.subarray(0, this.time!.length);
+    const bound = Number(timeNs >> 32n);
+    let count = 0;
+    for (let index = firstRow * 2 + 1; index < words.length; index += 2) {
+      if (words[index]! < bound) count += 1;
+    }
+    return count;
+  }
+
   mark(): void {
     this.markedRows = this.rows;
     for (const part of this.parts) part.mark();

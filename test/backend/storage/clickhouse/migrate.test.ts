@@ -20,7 +20,7 @@ const TABLES = [
   'binnacle_batches_metrics_exponential_histogram_mv',
   'binnacle_batches_metrics_gauge_mv', 'binnacle_batches_metrics_histogram_mv',
   'binnacle_batches_metrics_sum_mv', 'binnacle_batches_metrics_summary_mv',
-  'binnacle_batches_traces_mv', 'binnacle_schema_versions', 'otel_logs',
+  'binnacle_batches_traces_mv', 'binnacle_evictions', 'binnacle_schema_versions', 'otel_logs',
   'otel_metrics_exponential_histogram',
   'otel_metrics_gauge', 'otel_metrics_histogram', 'otel_metrics_sum', 'otel_metrics_summary',
   'otel_traces', 'otel_traces_trace_id_ts', 'otel_traces_trace_id_ts_mv',
@@ -57,6 +57,7 @@ test('migrate: a database is made once, by two at the same time and again later'
     { version: 3, name: '003_traces.sql' },
     { version: 4, name: '004_metrics.sql' },
     { version: 5, name: '005_batches.sql' },
+    { version: 6, name: '006_evictions.sql' },
   ]);
   await Promise.all([...both, again].map((fixture) => fixture.stop()));
 });
@@ -72,7 +73,7 @@ test('migrate: a store of a newer program is refused, and so is a changed file',
   await change("(9, '009_future.sql', 'x')");
   await assert.rejects(start(), {
     name: 'OperatorError',
-    message: 'the store has schema version 9, this program knows 5',
+    message: 'the store has schema version 9, this program knows 6',
     hint: 'upgrade binnacle, or let it use another database',
   });
   await fixture.rows('TRUNCATE TABLE binnacle_schema_versions');

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { setMaxListeners } from 'node:events';
 import { createClickHouseStorage } from '../../../../backend/storage/clickhouse/storage.ts';
-import type { ClickHouseStorageOptions } from '../../../../backend/storage/clickhouse/storage.ts';
+import type { ClickHouseStorage, ClickHouseStorageOptions }
+  from '../../../../backend/storage/clickhouse/storage.ts';
 import type { Storage } from '../../../../backend/storage/contract.ts';
 import { createCounters } from '../../../../runtime/counters.ts';
 import type { Counters } from '../../../../runtime/counters.ts';
@@ -21,6 +22,8 @@ export interface StorageFixture {
   readonly storage: Storage;
   readonly counters: Counters;
   readonly options: ClickHouseStorageOptions;
+  /** What the tables take, as the storage last saw it. */
+  storageSpace(): ReturnType<ClickHouseStorage['space']>;
   /** The rows of a query. */
   rows<T = Record<string, unknown>>(sql: string): Promise<T[]>;
   stop(): Promise<void>;
@@ -55,6 +58,7 @@ export async function startStorage(
     storage,
     counters: options.counters,
     options,
+    storageSpace: () => storage.space(),
     rows: (sql) => queryRows(storage, sql),
     stop: () => storage.stop(AbortSignal.timeout(10_000)),
   };
