@@ -9,6 +9,7 @@ import packageFile from './package.json' with { type: 'json' };
 import { createChild, LAUNCHER, type Child } from './runtime/child.ts';
 import { createClock } from './runtime/clock.ts';
 import { EXIT, OperatorError } from './runtime/errors.ts';
+import { keepHeapSmall } from './runtime/heap.ts';
 import { reportFailure, runProcess, type Running } from './runtime/lifecycle.ts';
 import { createLog } from './runtime/log.ts';
 
@@ -49,6 +50,7 @@ program.command('agent')
   .description('run the agent: collect on this host and ship OTLP to a backend')
   .option('-c, --config <file>', 'configuration; several are merged left to right', collect, [])
   .action(async ({ config }: { config: string[] }) => {
+    keepHeapSmall();
     const { startAgent } = await import('./agent/main.ts');
     const files = config.length === 0 ? [AGENT_CONFIG] : config;
     await runProcess(() => startAgent({ files, env: process.env, version: VERSION }),

@@ -61,16 +61,16 @@ export async function build() {
     entryPoints: { binnacle: 'binnacle.ts' },
     splitting: true,
     external: EXTERNAL,
-    plugins: [{ name: 'places', setup: places }],
+    plugins: [{ name: 'places', setup: places }, { name: 'unused', setup: unused }],
   });
   await esbuild.build({
     ...common,
     ...out,
     entryPoints: { 'binnacle-agent': 'binnacle.ts' },
-    plugins: [{ name: 'agent alone', setup: agentAlone }],
+    plugins: [{ name: 'agent alone', setup: agentAlone }, { name: 'unused', setup: unused }],
   });
   const sources = Object.keys(command.metafile.inputs)
-    .filter((path) => !path.includes('node_modules/'));
+    .filter((path) => !path.includes('node_modules/') && !path.startsWith('unused:'));
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, 'inputs.json'), JSON.stringify(sources));
   rmSync(DIST, { recursive: true, force: true });
@@ -89,6 +89,12 @@ function places({ onLoad }) {
       .replaceAll('import.meta.dirname', `decodeURI(new URL('.', ${url}).pathname.slice(0, -1))`);
     return { contents, loader: 'ts' };
   });
+}
+
+/** What grpc-js needs only for services that nobody asks it for, with all of protobufjs. */
+function unused({ onResolve, onLoad }) {
+  onResolve({ filter: /^@grpc\/proto-loader$/ }, ({ path }) => ({ path, namespace: 'unused' }));
+  onLoad({ filter: /.*/, namespace: 'unused' }, () => ({ contents: 'module.exports = {};' }));
 }
 
 /** Instead of the backend, a module that says where to get it. */

@@ -4,6 +4,7 @@ import { loadAgentConfig, type AgentConfig, type LoadedAgent } from '../config/p
 import { describeProblem } from '../config/errors.ts';
 import type { Environment } from '../config/substitution.ts';
 import { createCounters, type Counters } from '../runtime/counters.ts';
+import { forgetStart } from '../runtime/heap.ts';
 import type { Running } from '../runtime/lifecycle.ts';
 import { createProcessLog } from '../runtime/log.ts';
 import { formatEndpoint } from '../runtime/net.ts';
@@ -12,6 +13,9 @@ import { factories } from './components.ts';
 import { openDataFolder } from './data_folder.ts';
 import { createGraph, type Graph } from './graph.ts';
 import { startTextServer, type TextServer } from './text_server.ts';
+
+/** After this time the start is over, with a first turn of everything that runs in turns. */
+const START_MS = 3000;
 
 export interface AgentSources {
   /** YAML files, merged left to right. */
@@ -43,8 +47,12 @@ export async function startAgent(options: AgentOptions): Promise<Running> {
       agentId: data.agentId });
     metrics = await startMetrics(config, counters);
     await graph.start();
+    const forgetting = world.clock.after(START_MS, forgetStart);
     log.info('the agent has started', { version: options.version, agent: data.agentId });
-    return running(graph, metrics, data.release);
+    return running(graph, metrics, () => {
+      forgetting.cancel();
+      data.release();
+    });
   } catch (error) {
     await metrics?.stop();
     data.release();

@@ -12,21 +12,21 @@ import { knownKeys } from './shape.ts';
 import { serverTls, type ServerTlsConfig } from './tls.ts';
 import type { ConfigTree } from './tree.ts';
 
-const grpc = section({
+const grpc = () => section({
   endpoint: endpoint().describe('Where OTLP over gRPC is taken in.').prefault('localhost:14317'),
   max_recv_msg_size_mib: count({ min: 1, max: 1024 })
     .describe('Largest message after decompression, in MiB.').default(64),
   tls: serverTls(),
 });
 
-const otlp = section({
-  grpc,
+const otlp = () => section({
+  grpc: grpc(),
   max_in_flight_bytes: byteSize({ min: '1MiB' })
     .describe('Bytes of requests not yet answered; beyond it senders are told to try later.')
     .prefault('256MiB'),
 });
 
-const http = section({
+const http = () => section({
   endpoint: endpoint()
     .describe('Where the API, OTLP over HTTP, health and the documentation are served.')
     .prefault('localhost:8080'),
@@ -35,7 +35,7 @@ const http = section({
   tls: serverTls(),
 });
 
-const clickhouse = section({
+const clickhouse = () => section({
   url: z.string().superRefine(checkClickHouseUrl)
     .describe('http(s)://host:8123 of a ClickHouse server; empty uses the embedded engine.')
     .default(''),
@@ -48,14 +48,14 @@ const clickhouse = section({
     .default(''),
 });
 
-const engine = section({
+const engine = () => section({
   memory_limit: byteSize({ min: '256MiB' })
     .describe('Memory that the embedded engine may use.').prefault('2GiB'),
   endpoint: endpoint().describe('Where the embedded engine listens; port 0 takes a free one.')
     .prefault('127.0.0.1:0'),
 });
 
-const ingest = section({
+const ingest = () => section({
   flush_interval: duration({ min: '1ms', max: '60s' })
     .describe('Longest wait of a record before its insert begins.').prefault('100ms'),
   flush_rows: count({ min: 1 }).describe('Rows that start an insert at once.').default(100_000),
@@ -63,7 +63,7 @@ const ingest = section({
     .prefault('64MiB'),
 });
 
-const query = section({
+const query = () => section({
   max_execution_time: duration({ min: '1s' }).describe('Longest run of one query.')
     .prefault('60s'),
   max_result_rows: count({ min: 1 }).describe('Most rows that one query may return.')
@@ -81,28 +81,29 @@ const query = section({
     .prefault('10s'),
 });
 
-const log = section({
+const log = () => section({
   level: z.enum(['debug', 'info', 'warn', 'error'])
     .describe('Least important lines that are written.').default('info'),
   format: z.enum(['auto', 'json', 'text'])
     .describe('auto writes text to a terminal and JSON elsewhere.').default('auto'),
 });
 
-export const backendSchema = section({
+/** Made when it is asked for: it is of use only while a configuration is read. */
+export const backendSchema = () => section({
   data_dir: z.string().min(1).describe('Folder for everything that is kept.').default('./data'),
   allow_unauthenticated_access: z.boolean()
     .describe('Allows other machines to connect without showing who they are.').default(false),
-  otlp: otlp.describe('OTLP from agents and SDKs.'),
-  http: http.describe('The HTTP server.'),
-  clickhouse: clickhouse.describe('Where the data is stored.'),
-  engine: engine.describe('The embedded engine.'),
-  ingest: ingest.describe('How requests are gathered into inserts.'),
-  query: query.describe('Limits of queries.'),
-  retention: retention.describe('How long data is kept, and how much of it.'),
-  log: log.describe('The log of this process, on standard error.'),
+  otlp: otlp().describe('OTLP from agents and SDKs.'),
+  http: http().describe('The HTTP server.'),
+  clickhouse: clickhouse().describe('Where the data is stored.'),
+  engine: engine().describe('The embedded engine.'),
+  ingest: ingest().describe('How requests are gathered into inserts.'),
+  query: query().describe('Limits of queries.'),
+  retention: retention().describe('How long data is kept, and how much of it.'),
+  log: log().describe('The log of this process, on standard error.'),
 }).superRefine(checkReach);
 
-export type BackendConfig = z.output<typeof backendSchema>;
+export type BackendConfig = z.output<ReturnType<typeof backendSchema>>;
 
 export interface LoadedBackend {
   readonly config: BackendConfig;
@@ -113,9 +114,10 @@ export interface LoadedBackend {
 
 /** Reads files and environment. Throws ConfigError with everything that is wrong. */
 export async function loadBackendConfig(options: LoadOptions): Promise<LoadedBackend> {
-  const keysFor = () => (path: readonly (string | number)[]) => knownKeys(backendSchema, path);
+  const schema = backendSchema();
+  const keysFor = () => (path: readonly (string | number)[]) => knownKeys(schema, path);
   const loaded = await loadTree(options, keysFor, isAgentVariable);
-  const parsed = parseWith(backendSchema, loaded.tree);
+  const parsed = parseWith(schema, loaded.tree);
   if (parsed.ok) throwProblems(loaded.problems);
   else throwProblems([...loaded.problems, ...parsed.problems]);
   if (!parsed.ok) throw new TypeError('a failed parse without a problem');

@@ -18,6 +18,7 @@ export interface ComponentSchema {
   readonly type: string;
   readonly aliases?: readonly string[] | undefined;
   readonly signals: readonly SignalName[];
+  /** May be made anew whenever it is asked for, and is of use only while a file is read. */
   readonly schema: z.ZodType;
   /** The extensions that a parsed configuration names, and where in it; they must run. */
   readonly uses?: ((config: any) => readonly {
@@ -25,6 +26,20 @@ export interface ComponentSchema {
     readonly id: string;
     readonly type: string;
   }[]) | undefined;
+}
+
+/** The same, each with a schema that is made at most once: for whoever asks again and again. */
+export function keepSchemas(known: readonly ComponentSchema[]): ComponentSchema[] {
+  return known.map((one) => {
+    const { kind, type, aliases, signals, uses } = one;
+    let made: z.ZodType | undefined;
+    return {
+      kind, type, aliases, signals, uses,
+      get schema() {
+        return (made ??= one.schema);
+      },
+    };
+  });
 }
 
 /** The sections of the file and the kind of component that stands in each. */

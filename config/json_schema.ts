@@ -13,12 +13,12 @@ import { agentSchema } from './pipelines.ts';
 export type JsonSchema = { [keyword: string]: unknown };
 
 export function backendJsonSchema(): JsonSchema {
-  return { ...toJson(backendSchema), title: 'Binnacle backend' };
+  return { ...toJson(backendSchema()), title: 'Binnacle backend' };
 }
 
 /** The file with the settings of every component in `known`, under each spelling of its type. */
 export function agentJsonSchema(known: readonly ComponentSchema[]): JsonSchema {
-  const whole = toJson(agentSchema);
+  const whole = toJson(agentSchema());
   const properties = { ...(whole['properties'] as Record<string, JsonSchema>) };
   const definitions: Record<string, JsonSchema> = {};
   for (const name of Object.keys(SECTIONS) as SectionName[]) {

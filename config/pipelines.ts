@@ -8,7 +8,7 @@ import * as z from 'zod';
 import { parseEndpoint, type Endpoint } from '../runtime/net.ts';
 import { backendSchema } from './backend.ts';
 import {
-  findSchema, NAME, readSection, SECTIONS, SIGNAL_NAMES,
+  findSchema, keepSchemas, NAME, readSection, SECTIONS, SIGNAL_NAMES,
   type ComponentConfig, type ComponentSchema, type Section, type SectionName, type SignalName,
 } from './components.ts';
 import { pathOf, type KeysAt } from './environment.ts';
@@ -58,15 +58,15 @@ const someIds = (description: string) =>
   z.preprocess((value) => value ?? [],
     z.array(z.string()).min(1, 'must not be empty').describe(description));
 
-const extensionIds = ids('Extensions that run.');
+const extensionIds = () => ids('Extensions that run.');
 
-const pipelineSchema = strictObject({
+const pipelineSchema = () => strictObject({
   receivers: someIds('Where the data comes from.'),
   processors: ids('What is done with it, in this order.'),
   exporters: someIds('Where it goes; each gets everything.'),
 });
 
-const telemetrySchema = section({
+const telemetrySchema = () => section({
   logs: section({
     level: lowerCase(z.enum(['debug', 'info', 'warn', 'error']))
       .describe('Least important lines that are written.').prefault('info'),
@@ -85,10 +85,10 @@ const telemetrySchema = section({
   traces: refusedKey('the agent makes no spans about itself'),
 });
 
-export type TelemetryConfig = z.output<typeof telemetrySchema>;
+export type TelemetryConfig = z.output<ReturnType<typeof telemetrySchema>>;
 
 /** The file without the settings of components, which each type knows for itself. */
-export const agentSchema = section({
+export const agentSchema = () => section({
   data_dir: z.string().min(1).describe('Folder for everything that is kept.').default('./data'),
   receivers: definitions('Where data comes from.'),
   processors: definitions('What is done with data on its way.'),
@@ -96,10 +96,10 @@ export const agentSchema = section({
   connectors: definitions('What joins pipelines.'),
   extensions: definitions('What runs beside the pipelines.'),
   service: section({
-    extensions: extensionIds,
-    pipelines: z.preprocess((value) => value ?? {}, z.record(z.string(), pipelineSchema))
+    extensions: extensionIds(),
+    pipelines: z.preprocess((value) => value ?? {}, z.record(z.string(), pipelineSchema()))
       .describe('How data flows: traces, metrics, logs, each also as signal/name.').prefault({}),
-    telemetry: telemetrySchema.describe('What the agent tells about itself.'),
+    telemetry: telemetrySchema().describe('What the agent tells about itself.'),
   }).describe('Which components run, and how data flows between them.'),
 });
 
@@ -110,14 +110,14 @@ export const agentSchema = section({
 export async function loadAgentConfig(
   options: LoadOptions & { readonly components: readonly ComponentSchema[] },
 ): Promise<LoadedAgent> {
-  const known = options.components;
+  const known = keepSchemas(options.components);
   const keysFor = (tree: ConfigTree) => agentKeys(tree, known);
   return readAgent(await loadTree(options, keysFor, isBackendVariable), known);
 }
 
 function readAgent(loaded: Loaded, known: readonly ComponentSchema[]): LoadedAgent {
   const { tree } = loaded;
-  const top = parseWith(agentSchema, tree);
+  const top = parseWith(agentSchema(), tree);
   const sections = (Object.keys(SECTIONS) as SectionName[])
     .map((name) => readSection(name, tree, known));
   const context = { tree, sections };
@@ -146,7 +146,7 @@ interface Checked<T> {
   readonly problems: readonly ConfigProblem[];
 }
 
-type WrittenPipeline = z.output<typeof pipelineSchema>;
+type WrittenPipeline = z.output<ReturnType<typeof pipelineSchema>>;
 
 /**
  * Pipelines and the list of extensions are parsed one by one here, so that what is wrong in one
@@ -156,7 +156,7 @@ function readPipelines(context: Context): Checked<PipelineConfig[]> {
   const path = ['service', 'pipelines'];
   const written = context.tree.keysAt(path);
   const results = written.flatMap((id) => {
-    const parsed = parseWith(pipelineSchema, context.tree, [...path, id]);
+    const parsed = parseWith(pipelineSchema(), context.tree, [...path, id]);
     return parsed.ok ? [readPipeline(id, parsed.value, context)] : [];
   });
   const problems = results.flatMap((one) => one.problems);
@@ -171,7 +171,7 @@ function readPipelines(context: Context): Checked<PipelineConfig[]> {
 
 function readExtensions(context: Context): Checked<string[]> {
   const path = ['service', 'extensions'];
-  const parsed = parseWith(extensionIds, context.tree, path);
+  const parsed = parseWith(extensionIds(), context.tree, path);
   if (!parsed.ok) return { value: [], problems: [] };
   return readIds('extensions', parsed.value, path, null, context);
 }
@@ -256,7 +256,7 @@ function readIds(
 }
 
 function assemble(
-  top: z.output<typeof agentSchema>,
+  top: z.output<ReturnType<typeof agentSchema>>,
   sections: readonly Section[],
   pipelines: readonly PipelineConfig[],
   extensionIds: readonly string[],
@@ -295,7 +295,7 @@ function agentKeys(tree: ConfigTree, known: readonly ComponentSchema[]): KeysAt 
     const [section, id, ...rest] = path;
     const written = tree.keysAt(path);
     if (id === undefined || !Object.hasOwn(SECTIONS, String(section))) {
-      return [...new Set([...written, ...knownKeys(agentSchema, path)])];
+      return [...new Set([...written, ...knownKeys(agentSchema(), path)])];
     }
     const component = findSchema(section as SectionName, String(id), known);
     const keys = component === null ? [] : knownKeys(component.schema, rest);
@@ -305,8 +305,9 @@ function agentKeys(tree: ConfigTree, known: readonly ComponentSchema[]): KeysAt 
 
 /** A backend on the same host may share the environment; `binnacle query` reads BINNACLE_URL. */
 function isBackendVariable(name: string): boolean {
-  return name === 'BINNACLE_URL'
-    || pathOf(name, (path) => knownKeys(backendSchema, path)) !== null;
+  if (name === 'BINNACLE_URL') return true;
+  const schema = backendSchema();
+  return pathOf(name, (path) => knownKeys(schema, path)) !== null;
 }
 
 function definitions(description: string) {

@@ -3,7 +3,9 @@
 
 import { stringify } from 'yaml';
 import { backendSchema } from './backend.ts';
-import { findSchema, SECTIONS, type ComponentSchema, type SectionName } from './components.ts';
+import {
+  findSchema, keepSchemas, SECTIONS, type ComponentSchema, type SectionName,
+} from './components.ts';
 import type { ConfigPath } from './errors.ts';
 import { agentSchema } from './pipelines.ts';
 import { isSecret, withDefaults } from './shape.ts';
@@ -13,13 +15,16 @@ import type { ConfigTree } from './tree.ts';
 export const REDACTED = '[REDACTED]';
 
 export function printBackend(tree: ConfigTree): string {
-  const value = withDefaults(backendSchema, tree.value ?? {});
-  return print(value, (path) => isSecret(backendSchema, path));
+  const schema = backendSchema();
+  const value = withDefaults(schema, tree.value ?? {});
+  return print(value, (path) => isSecret(schema, path));
 }
 
-/** `known` tells the defaults of components and which of their settings are secret. */
-export function printAgent(tree: ConfigTree, known: readonly ComponentSchema[]): string {
-  const value = withDefaults(agentSchema, tree.value ?? {}) as Record<string, unknown>;
+/** `components` tell the defaults of components and which of their settings are secret. */
+export function printAgent(tree: ConfigTree, components: readonly ComponentSchema[]): string {
+  const known = keepSchemas(components);
+  const schema = agentSchema();
+  const value = withDefaults(schema, tree.value ?? {}) as Record<string, unknown>;
   for (const section of Object.keys(SECTIONS) as SectionName[]) {
     const components = Object.entries(value[section] ?? {});
     if (components.length === 0) delete value[section];
@@ -28,16 +33,13 @@ export function printAgent(tree: ConfigTree, known: readonly ComponentSchema[]):
       return [id, component === null ? settings : withDefaults(component.schema, settings ?? {})];
     }));
   }
-  return print(value, (path) => isAgentSecret(path, known));
-}
-
-function isAgentSecret(path: ConfigPath, known: readonly ComponentSchema[]): boolean {
-  const [section, id, ...rest] = path;
-  if (id === undefined || !Object.hasOwn(SECTIONS, String(section))) {
-    return isSecret(agentSchema, path);
-  }
-  const component = findSchema(section as SectionName, String(id), known);
-  return component !== null && isSecret(component.schema, rest);
+  return print(value, (path) => {
+    const [section, id, ...rest] = path;
+    const own = id === undefined || !Object.hasOwn(SECTIONS, String(section));
+    if (own) return isSecret(schema, path);
+    const component = findSchema(section as SectionName, String(id), known);
+    return component !== null && isSecret(component.schema, rest);
+  });
 }
 
 type Secrecy = (path: ConfigPath) => boolean;

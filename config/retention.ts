@@ -9,7 +9,7 @@ const SERVICES_MAX = 1000;
 
 const days = (of: string) => duration({ min: '1h' }).describe(`How long ${of} are kept.`);
 
-const rule = strictObject({
+const rule = () => strictObject({
   services: z.array(z.string().max(1000)).min(1).max(SERVICES_MAX)
     .describe('Values of ServiceName.'),
   logs: days('their log records').optional(),
@@ -17,11 +17,11 @@ const rule = strictObject({
   metrics: days('their data points').optional(),
 });
 
-export const retention = section({
+export const retention = () => section({
   logs: days('log records').prefault('720h'),
   traces: days('spans').prefault('720h'),
   metrics: days('data points').prefault('720h'),
-  services: z.array(rule).max(RULES_MAX).superRefine(checkRules)
+  services: z.array(rule()).max(RULES_MAX).superRefine(checkRules)
     .describe('Services whose data is kept for another time.').default([]),
   max_size: diskAmount()
     .describe('Most that the tables may take, in bytes or as a share of the file system such as '
@@ -56,7 +56,7 @@ function diskAmount(): z.ZodType<DiskAmount, string | number> {
 }
 
 function checkRules(
-  rules: readonly z.output<typeof rule>[],
+  rules: readonly z.output<ReturnType<typeof rule>>[],
   ctx: z.core.$RefinementCtx<unknown>,
 ): void {
   const known = new Set<string>();

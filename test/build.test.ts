@@ -4,7 +4,10 @@
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -37,6 +40,18 @@ test('build: the agent runs from one file, where nothing else is', async (t) => 
   assert.ok(JSON.stringify(message).includes('gRPC'), JSON.stringify(message));
   agent.kill('SIGTERM');
   assert.deepEqual(await ended, [0, null]);
+});
+
+test('build: what the bundle was made of is files, or no start would find it fresh', () => {
+  const inputs = JSON.parse(readFileSync(join(ROOT, 'dist/inputs.json'), 'utf8')) as string[];
+  assert.deepEqual(inputs.filter((path) => !existsSync(join(ROOT, path))), []);
+});
+
+test('build: no character would make V8 hold a source in two bytes each', () => {
+  const files = readdirSync(join(ROOT, 'dist')).filter((name) => name.endsWith('.mjs'));
+  assert.ok(files.length > 1);
+  assert.deepEqual(files.filter((name) =>
+    /[^\0-\xff]/.test(readFileSync(join(ROOT, 'dist', name), 'utf8'))), []);
 });
 
 test('build: a bundle is stale when a source is newer, gone, or was never bundled', async (t) => {

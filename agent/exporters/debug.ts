@@ -16,7 +16,7 @@ import {
 } from '../../proto/otlp/model.ts';
 import { DecodeError } from '../../proto/protobuf/error.ts';
 
-const schema = section({
+const createSchema = () => section({
   verbosity: z.enum(['basic', 'normal', 'detailed'])
     .describe('A line for each batch, a line for each record, or all fields.').default('basic'),
   sampling_initial: count().describe('Batches shown in full in each second.').default(2),
@@ -28,7 +28,7 @@ const schema = section({
     .describe('Where to write when use_internal_logger is false.').default(['stdout']),
 });
 
-export type DebugConfig = z.output<typeof schema>;
+export type DebugConfig = z.output<ReturnType<typeof createSchema>>;
 
 const limits = {
   /** Longer texts are cut, and say so: one record must not flood the terminal. */
@@ -42,7 +42,9 @@ export const debugExporter: ExporterFactory<DebugConfig> = {
   type: 'debug',
   aliases: ['logging'],
   signals: SIGNALS,
-  schema,
+  get schema() {
+    return createSchema();
+  },
   create: (config, context) => createDebug(config, context, WRITE_TO),
 };
 

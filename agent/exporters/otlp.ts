@@ -20,7 +20,7 @@ import {
   sendingQueue,
 } from './sending/settings.ts';
 
-const schema = strictObject({
+const createSchema = () => strictObject({
   endpoint: z.string().transform((text, ctx) => {
     const target = parseTarget(text);
     if (target !== null) return target;
@@ -49,14 +49,16 @@ const schema = strictObject({
   authority: refusedKey('use tls.server_name_override'),
 });
 
-export type OtlpExporterConfig = z.output<typeof schema>;
+export type OtlpExporterConfig = z.output<ReturnType<typeof createSchema>>;
 
 export const otlpExporter: ExporterFactory<OtlpExporterConfig> = {
   kind: 'exporter',
   type: 'otlp',
   aliases: ['otlp_grpc'],
   signals: SIGNALS,
-  schema,
+  get schema() {
+    return createSchema();
+  },
   uses: queueStorage,
   create: createOtlpExporter,
 };

@@ -22,7 +22,7 @@ const address = (describe: string) => z.string().refine(isHttpUrl, {
   params: { hint: 'write it like http://localhost:4318' },
 }).describe(describe).optional();
 
-const schema = section({
+const createSchema = () => section({
   endpoint: address('Where to send; /v1/traces, /v1/metrics or /v1/logs is appended.'),
   traces_endpoint: address('Where to send traces instead; nothing is appended.'),
   metrics_endpoint: address('Where to send metrics instead; nothing is appended.'),
@@ -54,14 +54,16 @@ const schema = section({
   }
 });
 
-export type OtlpHttpExporterConfig = z.output<typeof schema>;
+export type OtlpHttpExporterConfig = z.output<ReturnType<typeof createSchema>>;
 
 export const otlpHttpExporter: ExporterFactory<OtlpHttpExporterConfig> = {
   kind: 'exporter',
   type: 'otlp_http',
   aliases: ['otlphttp'],
   signals: SIGNALS,
-  schema,
+  get schema() {
+    return createSchema();
+  },
   uses: queueStorage,
   create: createOtlpHttpExporter,
 };

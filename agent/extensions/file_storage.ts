@@ -25,7 +25,7 @@ const keyText = () => secret().superRefine((text, ctx) => {
   if (parseKey(Buffer.from(text)) === null) fault(ctx, 'is not a key of 32 bytes', KEY_HINT);
 });
 
-const schema = section({
+const createSchema = () => section({
   directory: z.string().min(1)
     .describe('Where queues lie; absent: in the data folder of the agent.').optional(),
   create_directory: z.boolean().describe('Makes the directory when it is not there.')
@@ -53,13 +53,15 @@ const schema = section({
   compaction: ignoredKey('segments that were sent are removed as a whole'),
 });
 
-export type FileStorageConfig = z.output<typeof schema>;
+export type FileStorageConfig = z.output<ReturnType<typeof createSchema>>;
 
 export const fileStorageExtension: ExtensionFactory<FileStorageConfig> = {
   kind: 'extension',
   type: 'file_storage',
   signals: [],
-  schema,
+  get schema() {
+    return createSchema();
+  },
   create: createFileStorage,
 };
 

@@ -7,7 +7,7 @@ import type { ExtensionFactory } from '../../proto/contract/component.ts';
 import { formatEndpoint } from '../../runtime/net.ts';
 import { startTextServer, type TextAnswer, type TextServer } from '../text_server.ts';
 
-const schema = section({
+const createSchema = () => section({
   endpoint: endpoint().describe('Where to listen.').prefault('localhost:13133'),
   path: z.string().regex(/^\//, 'must begin with /')
     .describe('The path that is answered; all others are not found.').default('/'),
@@ -17,14 +17,16 @@ const schema = section({
   }).describe('Bodies to answer with instead of the JSON object.'),
 });
 
-export type HealthCheckConfig = z.output<typeof schema>;
+export type HealthCheckConfig = z.output<ReturnType<typeof createSchema>>;
 
 export const healthCheckExtension: ExtensionFactory<HealthCheckConfig> = {
   kind: 'extension',
   type: 'health_check',
   aliases: ['healthcheck'],
   signals: [],
-  schema,
+  get schema() {
+    return createSchema();
+  },
   create: (config, { id, host, log, world }) => {
     let server: TextServer | undefined;
     let upSinceMs = 0;

@@ -20,20 +20,22 @@ import {
 } from './edit/actions.ts';
 import { createMatcher, recordMatch, type Matcher, type RecordView } from './edit/match.ts';
 
-const schema = section({
-  actions: z.array(attributeAction).min(1)
+const createSchema = () => section({
+  actions: z.array(attributeAction()).min(1)
     .describe('Changes, in the order in which they are made.'),
-  include: recordMatch.describe('Only records that match are changed.'),
-  exclude: recordMatch.describe('Records that match are not changed.'),
+  include: recordMatch().describe('Only records that match are changed.'),
+  exclude: recordMatch().describe('Records that match are not changed.'),
 });
 
-export type AttributesConfig = z.output<typeof schema>;
+export type AttributesConfig = z.output<ReturnType<typeof createSchema>>;
 
 export const attributesProcessor: ProcessorFactory<AttributesConfig> = {
   kind: 'processor',
   type: 'attributes',
   signals: SIGNALS,
-  schema,
+  get schema() {
+    return createSchema();
+  },
   create: (config, _context, next) => {
     const edit = createEdit(config.actions);
     const chosen = choice(config);

@@ -23,7 +23,7 @@ import type { Timer } from '../../runtime/clock.ts';
 const SPIKE_PERCENTAGE = 20;
 const MIB = 1024 * 1024;
 
-const schema = section({
+const createSchema = () => section({
   check_interval: duration().describe('Time between two looks at the memory. 1s is advised.')
     .prefault('0s'),
   limit_mib: count().describe('Hard limit in MiB; 0 means limit_percentage.').default(0),
@@ -63,7 +63,7 @@ const schema = section({
   }
 });
 
-export type MemoryLimiterConfig = z.output<typeof schema>;
+export type MemoryLimiterConfig = z.output<ReturnType<typeof createSchema>>;
 
 /** What the limiter knows of the process it limits; a test gives its own. */
 export interface ProcessMemory {
@@ -79,7 +79,9 @@ export const memoryLimiterProcessor: ProcessorFactory<MemoryLimiterConfig> = {
   kind: 'processor',
   type: 'memory_limiter',
   signals: SIGNALS,
-  schema,
+  get schema() {
+    return createSchema();
+  },
   create: (config, context, next) => createMemoryLimiter(config, context, next, PROCESS_MEMORY),
 };
 

@@ -9,18 +9,20 @@ import { SIGNALS } from '../../proto/otlp/model.ts';
 import { attributeAction, createEdit } from './edit/actions.ts';
 import { editResourceAttributes } from './edit/resources.ts';
 
-const schema = section({
-  attributes: z.array(attributeAction).min(1)
+const createSchema = () => section({
+  attributes: z.array(attributeAction()).min(1)
     .describe('Changes, in the order in which they are made.'),
 });
 
-export type ResourceConfig = z.output<typeof schema>;
+export type ResourceConfig = z.output<ReturnType<typeof createSchema>>;
 
 export const resourceProcessor: ProcessorFactory<ResourceConfig> = {
   kind: 'processor',
   type: 'resource',
   signals: SIGNALS,
-  schema,
+  get schema() {
+    return createSchema();
+  },
   create: (config, _context, next) => {
     const edit = createEdit(config.attributes);
     return {

@@ -169,7 +169,8 @@ class Core implements Queue {
   /** The last sequence that is durable. */
   #sealed: number;
   #stopped: Promise<void> | null = null;
-  /** The last batch that asked for room; the next one waits behind it. */
+  /** Batches that wait for room, and the last of them; the next one waits behind it. */
+  #waiting = 0;
   #entering: Promise<unknown> = Promise.resolve();
   #dropping: Promise<void> | null = null;
 
@@ -199,22 +200,30 @@ class Core implements Queue {
     }
     const origins = recordBytes(bytes) + originLimits.recordBytesMax > formatLimits.payloadBytesMax
       ? null : encodeOrigins(batch.origins);
-    const refused = this.#entering.then(() => this.#enter(batch, origins));
-    this.#entering = refused;
-    return await refused ?? this.#write(batch, origins, abort);
+    if (this.#waiting > 0 || this.#isFull(batch, origins)) {
+      this.#waiting += 1;
+      const turn = this.#entering.then(() => this.#waitForRoom(batch, origins));
+      this.#entering = turn;
+      const hasRoom = await turn;
+      this.#waiting -= 1;
+      if (!hasRoom) return retryable('the queue is full', limits.retryAfterMs);
+    }
+    if (this.#stopped !== null) return retryable('the queue has stopped');
+    if (this.writer.waitingBytes() > limits.waitingBytesMax
+      || this.writer.waitingEntries() >= limits.waitingPutsMax) {
+      return retryable('too much is waiting for the disk', limits.retryAfterMs);
+    }
+    return this.#write(batch, origins, abort);
   }
 
-  /** Waits for room, one batch at a time, so that they stay in order. Null when there is some. */
-  async #enter(batch: Batch, origins: Buffer | null): Promise<Outcome | null> {
+  /** One batch at a time: they stay in order. False when there is none to be made. */
+  async #waitForRoom(batch: Batch, origins: Buffer | null): Promise<boolean> {
     while (this.#stopped === null && this.#isFull(batch, origins)) {
       if (await this.#makeRoom()) continue;
       this.#options.log.warn('the queue is full');
-      return retryable('the queue is full', limits.retryAfterMs);
+      return false;
     }
-    if (this.#stopped !== null) return retryable('the queue has stopped');
-    if (this.writer.waitingBytes() <= limits.waitingBytesMax
-      && this.writer.waitingEntries() < limits.waitingPutsMax) return null;
-    return retryable('too much is waiting for the disk', limits.retryAfterMs);
+    return true;
   }
 
   #write(batch: Batch, origins: Buffer | null, abort: AbortSignal): Promise<Outcome> {

@@ -21,18 +21,20 @@ import type {
 import type { Timer } from '../../runtime/clock.ts';
 import type { Counters, Series } from '../../runtime/counters.ts';
 
-const schema = section({
+const createSchema = () => section({
   collection_interval: duration({ min: '1ms' }).describe('Time between two reports.')
     .prefault('10s'),
 });
 
-export type InternalMetricsConfig = z.output<typeof schema>;
+export type InternalMetricsConfig = z.output<ReturnType<typeof createSchema>>;
 
 export const internalMetricsReceiver: ReceiverFactory<InternalMetricsConfig> = {
   kind: 'receiver',
   type: 'internal_metrics',
   signals: ['metrics'],
-  schema,
+  get schema() {
+    return createSchema();
+  },
   create: createReceiver,
 };
 

@@ -30,17 +30,17 @@ const limits = {
 
 const MIB = 1024 * 1024;
 
-const shared = {
+const shared = () => ({
   tls: serverTls(),
   transport: z.literal('tcp').describe('Only tcp.').default('tcp'),
   include_metadata: refusedKey('the pipeline does not see the headers of requests'),
   auth: refusedKey('let a proxy do it, or use tls.client_ca_file'),
   middlewares: refusedKey('there are none'),
-};
+});
 
-const grpc = {
+const grpc = () => ({
   endpoint: endpoint().describe('Where to listen.').prefault('localhost:4317'),
-  ...shared,
+  ...shared(),
   max_recv_msg_size_mib: count({ min: 1, max: 1024 })
     .describe('The largest request after decompression, in MiB.').default(4),
   max_concurrent_streams: count({ min: 1, max: 100_000 })
@@ -62,15 +62,15 @@ const grpc = {
   }),
   read_buffer_size: ignoredKey('buffers have a fixed size'),
   write_buffer_size: ignoredKey('buffers have a fixed size'),
-};
+});
 
 const urlPath = (fallback: string) => z.string()
   .regex(/^\/[^?#*:]*$/, 'must be a path like /v1/logs')
   .describe('The path of requests of this signal.').default(fallback);
 
-const http = {
+const http = () => ({
   endpoint: endpoint().describe('Where to listen.').prefault('localhost:4318'),
-  ...shared,
+  ...shared(),
   traces_url_path: urlPath('/v1/traces'),
   metrics_url_path: urlPath('/v1/metrics'),
   logs_url_path: urlPath('/v1/logs'),
@@ -97,19 +97,19 @@ const http = {
   keep_alives_enabled: z.literal(true).describe('Only true.').default(true),
   response_headers: refusedKey('answers carry no other headers'),
   profiles_url_path: refusedKey('profiles are not taken yet'),
-};
+});
 
-const schema = section({
+const createSchema = () => section({
   protocols: section({
-    grpc: optionalSection(grpc).describe('OTLP/gRPC; on when it is named.'),
-    http: optionalSection(http).describe('OTLP/HTTP; on when it is named.'),
+    grpc: optionalSection(grpc()).describe('OTLP/gRPC; on when it is named.'),
+    http: optionalSection(http()).describe('OTLP/HTTP; on when it is named.'),
   }).superRefine((protocols, ctx) => {
     if (protocols.grpc !== undefined || protocols.http !== undefined) return;
     fault(ctx, 'names no protocol', 'write grpc: or http:, or both');
   }),
 });
 
-export type OtlpReceiverConfig = z.output<typeof schema>;
+export type OtlpReceiverConfig = z.output<ReturnType<typeof createSchema>>;
 type GrpcConfig = NonNullable<OtlpReceiverConfig['protocols']['grpc']>;
 type HttpConfig = NonNullable<OtlpReceiverConfig['protocols']['http']>;
 
@@ -117,7 +117,9 @@ export const otlpReceiver: ReceiverFactory<OtlpReceiverConfig> = {
   kind: 'receiver',
   type: 'otlp',
   signals: SIGNALS,
-  schema,
+  get schema() {
+    return createSchema();
+  },
   create: createOtlpReceiver,
 };
 

@@ -103,6 +103,10 @@ export interface Factory<C, K extends ComponentKind, T extends Component> {
   readonly aliases?: readonly string[];
   /** The signals it can take part in. Empty for extensions. */
   readonly signals: readonly Signal[];
+  /**
+   * May be made anew whenever it is asked for: schemas are large, and of use only while a
+   * configuration is read (D-028).
+   */
   readonly schema: z.ZodType<C>;
   /** The extensions that a configuration names; they must run. */
   readonly uses?: (config: C) => readonly UsedExtension[];

@@ -5,7 +5,7 @@
 // - A client that sends slowly is given up after `receiveMs` with 503, which it may retry.
 // - `stop` takes no new requests, waits for those that are under way until the deadline, then cuts.
 
-import { fastify, type FastifyInstance } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import type { Server as HttpServer } from 'node:http';
 import type { Socket } from 'node:net';
 import type { ServerOptions as TlsServerOptions } from 'node:https';
@@ -57,7 +57,7 @@ export function createOtlpHttpServer(options: OtlpHttpServerOptions): OtlpHttpSe
   return {
     endpoint: () => bound,
     start: async () => {
-      app = createApp(options, await tlsOf(options), () => stopping);
+      app = await createApp(options, await tlsOf(options), () => stopping);
       const port = await listenFirst(app, options.endpoint, options.setting);
       bound = { host: options.endpoint.host, port };
       const { server } = app;
@@ -85,11 +85,13 @@ async function tlsOf(options: OtlpHttpServerOptions): Promise<TlsServerOptions |
   return { cert, key, ca: clientCa, requestCert: true, rejectUnauthorized: true };
 }
 
-function createApp(
+async function createApp(
   options: OtlpHttpServerOptions,
   https: TlsServerOptions | null,
   stopping: () => boolean,
-): FastifyInstance {
+): Promise<FastifyInstance> {
+  // An agent without OTLP/HTTP does without it, which is 2 MB of its heap.
+  const { fastify } = await import('fastify');
   const receiveMs = options.receiveMs ?? limits.receiveMs;
   // Node looks for slow clients at this interval only.
   const http = { connectionsCheckingInterval: Math.min(receiveMs / 2, limits.checkMs) };

@@ -104,10 +104,16 @@ test('backend: takes a record in, stores it, finds it, and counts it', async () 
   assert.equal(await metric('binnacle_backend_info{version="1.2.3"}'), 1);
   const health = JSON.parse((await get('/health')).text) as {
     status: string;
-    checks: { clickhouse: { details: { version: string; latency_ms: number } } };
+    checks: {
+      clickhouse: { details: { version: string; latency_ms: number } };
+      space: { status: string; details: { bytes: number; limit_bytes: number } };
+    };
   };
   assert.equal(health.status, 'healthy');
   assert.match(health.checks.clickhouse.details.version, /^\d+\.\d+/);
+  const { space } = health.checks;
+  assert.equal(space.status, 'healthy');
+  assert.ok(space.details.limit_bytes > space.details.bytes, 'embedded, there is a limit');
 });
 
 test('backend: an engine that is killed is back soon; a half result is cut, health tells', { skip },

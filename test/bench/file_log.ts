@@ -118,7 +118,7 @@ async function follow(
   edits: readonly Record<string, unknown>[] = [],
 ): Promise<number> {
   let records = 0;
-  const parsed = fileLogSchema.parse({ include: path, start_at: 'beginning', ...config });
+  const parsed = fileLogSchema().parse({ include: path, start_at: 'beginning', ...config });
   const last: Consumer = {
     consume: async (batch) => {
       records += batch.itemCount;

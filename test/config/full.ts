@@ -37,7 +37,7 @@ const HEAD = `# Every key of an agent with its default; keys without one stand i
 `;
 
 export function fullAgentFile(components: readonly ComponentSchema[]): string {
-  const { data_dir: dataDir, service } = shapeOf(agentSchema);
+  const { data_dir: dataDir, service } = shapeOf(agentSchema());
   const { telemetry } = shapeOf(service!);
   const sections = Object.entries(SECTIONS).flatMap(([section, kind]) => {
     const ofKind = components.filter((one) => one.kind === kind);

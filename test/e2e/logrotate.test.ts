@@ -71,7 +71,7 @@ async function run(way: readonly string[]): Promise<Result> {
   const logs = join(folder, 'logs');
   mkdirSync(join(logs, 'old'), { recursive: true });
   const arrived: string[] = [];
-  const config = fileLogSchema.parse({
+  const config = fileLogSchema().parse({
     include: [`${logs}/**`], start_at: 'beginning', compression: 'auto', poll_interval: '10ms',
   });
   const receiver = createFileLog(config, testContext({ folder }), {

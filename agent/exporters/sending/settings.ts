@@ -30,14 +30,14 @@ export const clientTls = () => section({
   cert_file: path('Certificate of this client, PEM; together with key_file.'),
   key_file: path('Private key of the certificate, PEM.'),
   server_name_override: path('The name that the certificate of the server must carry.'),
-  ...refusedTls,
+  ...refusedTls(),
 }).superRefine((tls, ctx) => {
   if ((tls.cert_file === undefined) !== (tls.key_file === undefined)) {
     fault(ctx, 'cert_file and key_file belong together', 'write both, or none');
   }
 });
 
-const refusedTls = {
+const refusedTls = () => ({
   ca_pem: refusedKey('write the certificates to a file and name it in ca_file'),
   cert_pem: refusedKey('write the certificate to a file and name it in cert_file'),
   key_pem: refusedKey('write the key to a file and name it in key_file'),
@@ -47,7 +47,7 @@ const refusedTls = {
   curve_preferences: refusedKey('the defaults of Node.js apply'),
   reload_interval: refusedKey('files are read at the start; restart to read them again'),
   include_system_ca_certs_pool: refusedKey('append the system certificates to ca_file'),
-};
+});
 
 export type ClientTlsConfig = z.output<ReturnType<typeof clientTls>>;
 

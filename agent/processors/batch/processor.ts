@@ -29,7 +29,7 @@ import type { RetryOptions } from '../../../runtime/retry.ts';
 import { createDelivery } from './delivery.ts';
 import { createSource, type Source } from './source.ts';
 
-const schema = section({
+const createSchema = () => section({
   timeout: duration().describe('How long the first of a batch waits; 0s sends everything at once.')
     .prefault('200ms'),
   send_batch_size: count().describe('Items at which a batch is sent before the timeout.')
@@ -48,7 +48,7 @@ const schema = section({
   }
 });
 
-export type BatchConfig = z.output<typeof schema>;
+export type BatchConfig = z.output<ReturnType<typeof createSchema>>;
 
 export interface BatcherOptions {
   /** Beyond it `consume` waits; one batch alone may be larger. */
@@ -71,7 +71,9 @@ export const batchProcessor: ProcessorFactory<BatchConfig> = {
   kind: 'processor',
   type: 'batch',
   signals: SIGNALS,
-  schema,
+  get schema() {
+    return createSchema();
+  },
   create: (config, context, next) => createBatcher(config, context, next, limits),
 };
 

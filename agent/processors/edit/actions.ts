@@ -17,7 +17,7 @@ type Plain = string | number | boolean | readonly Plain[] | { readonly [key: str
 const plain: z.ZodType<Plain> = z.lazy(() =>
   z.union([z.string(), z.number(), z.boolean(), z.array(plain), z.record(z.string(), plain)]));
 
-export const attributeAction = strictObject({
+export const attributeAction = () => strictObject({
   key: z.string().min(1).describe('The attribute to change.').optional(),
   action: z.enum(['insert', 'update', 'upsert', 'delete', 'hash', 'extract', 'convert'])
     .describe('insert only if absent, update only if present, upsert in both cases, …'),
@@ -38,7 +38,7 @@ export const attributeAction = strictObject({
   CHECKS[action.action]?.(action, report);
 });
 
-export type AttributeAction = z.output<typeof attributeAction>;
+export type AttributeAction = z.output<ReturnType<typeof attributeAction>>;
 
 type Check = (
   action: {

@@ -11,12 +11,12 @@ import type {
 } from '../../../proto/otlp/model.ts';
 import { sameValue, valueOf } from './actions.ts';
 
-const scalar = z.union([z.string(), z.number(), z.boolean()]);
+const scalar = () => z.union([z.string(), z.number(), z.boolean()]);
 const names = (what: string) => z.array(z.string()).min(1).describe(`${what}, any of these.`)
   .optional();
 const pairs = (what: string) => z.array(strictObject({
   key: z.string().min(1).describe('The attribute.'),
-  value: scalar.describe('Its value; any value when absent.').optional(),
+  value: scalar().describe('Its value; any value when absent.').optional(),
 })).min(1).describe(`${what}, all of these.`).optional();
 
 const KINDS = [
@@ -24,7 +24,7 @@ const KINDS = [
   'SPAN_KIND_PRODUCER', 'SPAN_KIND_CONSUMER',
 ] as const;
 
-const shape = {
+const shape = () => ({
   match_type: z.enum(['strict', 'regexp']).describe('How names and values are compared.'),
   services: names('service.name of the resource'),
   span_names: names('Names of spans'),
@@ -42,10 +42,10 @@ const shape = {
     name: z.string().describe('The name of the instrumentation scope.'),
     version: z.string().describe('Its version; any when absent.').optional(),
   })).min(1).describe('Instrumentation scopes, any of these.').optional(),
-};
+});
 
 /** The value of `include` or `exclude`; undefined when the key is absent. */
-export const recordMatch = optionalSection(shape).superRefine((match, ctx) => {
+export const recordMatch = () => optionalSection(shape()).superRefine((match, ctx) => {
   if (match === undefined) return;
   const { match_type: type, ...properties } = match;
   if (Object.values(properties).every((property) => property === undefined)) {
@@ -69,7 +69,7 @@ const TEXT_LISTS = [
   'services', 'span_names', 'metric_names', 'log_bodies', 'log_severity_texts',
 ] as const;
 
-export type RecordMatch = NonNullable<z.output<typeof recordMatch>>;
+export type RecordMatch = NonNullable<z.output<ReturnType<typeof recordMatch>>>;
 
 /** A record with what surrounds it. `attributes` are those of a data point for metrics. */
 export interface RecordView {

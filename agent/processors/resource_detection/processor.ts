@@ -32,11 +32,11 @@ const enabled = (name: string, unasked: boolean) => section({
   enabled: z.boolean().describe('Whether it is added.').default(unasked),
 }).describe(`The attribute ${name}.`);
 
-const systemAttributes = Object.fromEntries(Object.entries(SYSTEM_ATTRIBUTES)
+const systemAttributes = () => Object.fromEntries(Object.entries(SYSTEM_ATTRIBUTES)
   .map(([name, unasked]) => [name, enabled(name, unasked)])) as
   Record<SystemAttribute, ReturnType<typeof enabled>>;
 
-const schema = section({
+const createSchema = () => section({
   detectors: z.array(z.enum(DETECTORS)).min(1)
     .describe('Where to look; what an earlier one finds wins.').default(['env']),
   timeout: duration().describe('Time for all detectors together.').prefault('5s'),
@@ -50,7 +50,7 @@ const schema = section({
     hostname_sources: z.array(z.enum(['os', 'dns', 'cname', 'lookup'])).min(1)
       .describe('Where host.name comes from; the first that has an answer.')
       .default(['os']),
-    resource_attributes: section(systemAttributes).describe('What is added.'),
+    resource_attributes: section(systemAttributes()).describe('What is added.'),
   }).describe('The detector system.'),
   docker: section({
     resource_attributes: section({
@@ -60,7 +60,7 @@ const schema = section({
   }).describe('The detector docker.'),
 });
 
-export type ResourceDetectionConfig = z.output<typeof schema>;
+export type ResourceDetectionConfig = z.output<ReturnType<typeof createSchema>>;
 
 const DOCKER_SOCKET = '/var/run/docker.sock';
 
@@ -69,7 +69,9 @@ export const resourceDetectionProcessor: ProcessorFactory<ResourceDetectionConfi
   type: 'resource_detection',
   aliases: ['resourcedetection'],
   signals: SIGNALS,
-  schema,
+  get schema() {
+    return createSchema();
+  },
   create: (config, context, next) => {
     const place = { world: context.world, log: context.log, env: process.env };
     return createResourceDetection(config, context, next,

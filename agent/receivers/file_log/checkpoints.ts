@@ -64,24 +64,25 @@ export const limits = {
   headBytesMax: 64 * 1024,
 } as const;
 
-const whole = z.number().int().min(0);
-const pointShape = {
-  offset: whole, records: whole, flushed: z.boolean(), mark: z.string(),
-};
+// Made when they are used: a schema takes memory as long as it lives.
+const whole = () => z.number().int().min(0);
+const pointShape = () => ({
+  offset: whole(), records: whole(), flushed: z.boolean(), mark: z.string(),
+});
 const isPoint = ({ mark, offset }: { readonly mark: string; readonly offset: number }): boolean =>
   Buffer.byteLength(mark, 'base64') <= Math.min(offset, MARK_BYTES);
-const fileSchema = z.object({
+const fileSchema = () => z.object({
   device: z.number(), inode: z.number(), createdMs: z.number(), path: z.string().default(''),
-  headBytes: whole.max(limits.headBytesMax), headCrc: whole,
-  ...pointShape,
-  held: z.array(z.object({ from: whole, ...pointShape }).refine(isPoint)).default([]),
-  packedBytes: whole.default(0), content: whole.default(0), left: z.boolean().default(false),
+  headBytes: whole().max(limits.headBytesMax), headCrc: whole(),
+  ...pointShape(),
+  held: z.array(z.object({ from: whole(), ...pointShape() }).refine(isPoint)).default([]),
+  packedBytes: whole().default(0), content: whole().default(0), left: z.boolean().default(false),
 }).refine(isPoint);
-const documentSchema = z.object({
+const documentSchema = () => z.object({
   version: z.literal(VERSION),
   run: z.string().nullable().default(null),
-  contents: whole.default(0),
-  files: z.array(fileSchema),
+  contents: whole().default(0),
+  files: z.array(fileSchema()),
 });
 
 export interface CheckpointSource {
@@ -127,14 +128,14 @@ function parseDocument(bytes: Buffer): Checkpoints | string {
   if (typeof version === 'number' && version !== VERSION) {
     return `they are of version ${version}, this program knows ${VERSION}`;
   }
-  const parsed = documentSchema.safeParse(document);
+  const parsed = documentSchema().safeParse(document);
   if (!parsed.success) return 'they are damaged';
   const { run, contents, files } = parsed.data;
   return { run, contents, files: files.map(fromRow) };
 }
 
-type Row = z.output<typeof fileSchema>;
-type WrittenRow = z.input<typeof fileSchema>;
+type Row = z.output<ReturnType<typeof fileSchema>>;
+type WrittenRow = z.input<ReturnType<typeof fileSchema>>;
 
 function fromRow(row: Row): SavedFile {
   const { headBytes, headCrc } = row;
@@ -174,7 +175,7 @@ export const encodeFile = (file: SavedFile): string => JSON.stringify(toRow(file
 /** Null for any text that is none. */
 export function decodeFile(text: string): SavedFile | null {
   try {
-    const parsed = fileSchema.safeParse(JSON.parse(text));
+    const parsed = fileSchema().safeParse(JSON.parse(text));
     return parsed.success ? fromRow(parsed.data) : null;
   } catch {
     return null;

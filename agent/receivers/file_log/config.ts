@@ -22,18 +22,18 @@ import { operatorList } from './operators/pipeline.ts';
 const flag = (describe: string, fallback: boolean) => z.boolean().describe(describe)
   .default(fallback);
 
-const globs = z.union([z.string().transform((glob) => [glob]), z.array(z.string().min(1))]);
+const globs = () => z.union([z.string().transform((glob) => [glob]), z.array(z.string().min(1))]);
 
-const texts = z.record(
+const texts = () => z.record(
   z.string().min(1),
   z.union([z.string(), z.number(), z.boolean()]).transform(String)
     .refine((text) => !/^EXPR\(/.test(text), 'expressions are not supported'),
 );
 
-const sources = {
-  include: globs.refine((list) => list.length > 0, 'needs at least one glob')
+const sources = () => ({
+  include: globs().refine((list) => list.length > 0, 'needs at least one glob')
     .describe('Globs of the files to read; ** stands for any folders.'),
-  exclude: globs.describe('Globs of files not to read.').default([]),
+  exclude: globs().describe('Globs of files not to read.').default([]),
   exclude_older_than: duration().describe('Files not changed for so long are not read.')
     .optional(),
   start_at: z.enum(['end', 'beginning'])
@@ -47,9 +47,9 @@ const sources = {
   initial_buffer_size: byteSize().describe('Accepted; buffers have a fixed size.')
     .prefault('16KiB'),
   max_batches: count().describe('Accepted; files take turns in any number.').default(0),
-};
+});
 
-const records = {
+const records = () => ({
   encoding: z.string().refine((name) => parseEncoding(name) !== null, 'is not an encoding; '
     + 'known: utf-8, utf-8-raw, utf-16le, utf-16be, ascii, latin1, nop, windows-1252, big5, …')
     .describe('How the bytes of a file become text.').default('utf-8'),
@@ -69,21 +69,21 @@ const records = {
     + 'empty: only what was not read of a file before it was packed.').default(''),
   preserve_leading_whitespaces: flag('Keep white space in front of a record.', true),
   preserve_trailing_whitespaces: flag('Keep white space behind a record.', true),
-};
+});
 
-const attributes = {
+const attributes = () => ({
   include_file_name: flag('Attribute log.file.name.', true),
   include_file_path: flag('Attribute log.file.path.', false),
   include_file_name_resolved: flag('Attribute log.file.name_resolved, links resolved.', false),
   include_file_path_resolved: flag('Attribute log.file.path_resolved, links resolved.', false),
   include_file_record_number: flag('Attribute log.file.record_number, from 1.', false),
   include_file_record_offset: flag('Attribute log.file.record_offset, in bytes.', false),
-  attributes: texts.describe('Attributes that every record gets.').default({}),
-  resource: texts.describe('Attributes of the resource.').default({}),
-};
+  attributes: texts().describe('Attributes that every record gets.').default({}),
+  resource: texts().describe('Attributes of the resource.').default({}),
+});
 
-const delivery = {
-  operators: operatorList.default([]),
+const delivery = () => ({
+  operators: operatorList().default([]),
   storage: z.string().describe('Accepted; positions are always kept on disk.').optional(),
   retry_on_failure: section({
     enabled: flag('Accepted; records are always sent again.', true),
@@ -92,9 +92,9 @@ const delivery = {
     max_elapsed_time: duration()
       .describe('Records are given up after so long; 0: never.').prefault('0s'),
   }).describe('How records are sent again that the next part could not take.'),
-};
+});
 
-const refusals = {
+const refusals = () => ({
   header: refusedKey('use an operator, or exclude the header lines later'),
   delete_after_read: refusedKey('let logrotate or a timer delete old files'),
   acquire_fs_lock: refusedKey('leave it out; files are read while others write'),
@@ -104,10 +104,10 @@ const refusals = {
   file_cache_advise: refusedKey('leave it out'),
   include_file_owner_name: refusedKey('use include_file_path'),
   include_file_owner_group_name: refusedKey('use include_file_path'),
-};
+});
 
-export const fileLogSchema = strictObject({
-  ...sources, ...records, ...attributes, ...delivery, ...refusals,
+export const fileLogSchema = () => strictObject({
+  ...sources(), ...records(), ...attributes(), ...delivery(), ...refusals(),
 }).superRefine(({ multiline, encoding }, ctx) => {
   if (multiline === undefined) return;
   const path = ['multiline'];
@@ -128,4 +128,4 @@ export const fileLogSchema = strictObject({
   }
 });
 
-export type FileLogConfig = z.output<typeof fileLogSchema>;
+export type FileLogConfig = z.output<ReturnType<typeof fileLogSchema>>;

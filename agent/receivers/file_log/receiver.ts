@@ -60,7 +60,9 @@ export const fileLogReceiver: ReceiverFactory<FileLogConfig> = {
   type: 'file_log',
   aliases: ['filelog'],
   signals: ['logs'],
-  schema: fileLogSchema,
+  get schema() {
+    return fileLogSchema();
+  },
   create: createFileLog,
 };
 

@@ -54,17 +54,22 @@ const NOT_HERE = ['nfs', 'hardware'];
 const switchOf = (enabled: boolean) =>
   section({ enabled: z.boolean().describe('Whether it is sent.').default(enabled) });
 
-const metrics = (name: ScraperName) => section(Object.fromEntries(METRICS[name].map((one) =>
-  [one.name, switchOf(one.enabled).describe(one.description)]))).describe('Metrics, by name.');
+type Switch = ReturnType<typeof switchOf>;
 
-const matchType = z.enum(['strict', 'regexp'])
+/** The `metrics` of a scraper. All share two switches: there are a hundred metrics. */
+function metricsOf(on: Switch, off: Switch) {
+  return (name: ScraperName) => section(Object.fromEntries(METRICS[name].map((one) =>
+    [one.name, (one.enabled ? on : off).describe(one.description)]))).describe('Metrics, by name.');
+}
+
+const matchType = () => z.enum(['strict', 'regexp'])
   .describe('strict: the whole name; regexp: an expression found anywhere in the name.');
 
 /** A filter whose list of names has the key `key`. */
 function filter<K extends string>(key: K, description: string) {
   const names = z.array(z.string()).min(1).describe('Names or expressions.');
-  const shape = { [key]: names, match_type: matchType } as
-    Record<K, typeof names> & { match_type: typeof matchType };
+  const shape = { [key]: names, match_type: matchType() } as
+    Record<K, typeof names> & { match_type: ReturnType<typeof matchType> };
   return optionalSection(shape).superRefine((value, ctx) => {
     const written = value as (Record<K, string[]> & { match_type: string }) | undefined;
     if (written?.match_type !== 'regexp') return;
@@ -86,7 +91,7 @@ export function nameFilter<K extends string>(
 
 const flag = (description: string) => z.boolean().describe(description).default(false);
 
-const scrapers = {
+const scrapers = (metrics: ReturnType<typeof metricsOf>) => ({
   cpu: optionalSection({ metrics: metrics('cpu') }).describe('CPU times.'),
   memory: optionalSection({ metrics: metrics('memory') }).describe('Memory.'),
   load: optionalSection({
@@ -133,9 +138,12 @@ const scrapers = {
   }).describe('Each process.'),
   system: optionalSection({ metrics: metrics('system') }).describe('Uptime.'),
   pressure: optionalSection({ metrics: metrics('pressure') }).describe('Pressure stalls.'),
-} satisfies Record<ScraperName, z.ZodType>;
+} satisfies Record<ScraperName, z.ZodType>);
 
-export const schema = strictObject({
+export const hostMetricsSchema = () =>
+  schemaOf(scrapers(metricsOf(switchOf(true), switchOf(false))));
+
+const schemaOf = (shape: ReturnType<typeof scrapers>) => strictObject({
   collection_interval: duration({ min: '1ms' })
     .describe('Time from one collection to the next.').prefault('1m'),
   initial_delay: duration().describe('Time from the start to the first collection.').prefault('1s'),
@@ -145,14 +153,14 @@ export const schema = strictObject({
   root_path: z.string().refine((path) => path === '' || path.startsWith('/'), {
     message: 'must begin with /',
   }).describe('Where the root of the host is mounted, for an agent in a container.').default(''),
-  scrapers: z.preprocess(refuseLater, strictObject(scrapers))
+  scrapers: z.preprocess(refuseLater, strictObject(shape))
     .superRefine((value, ctx) => {
       if (Object.values(value).some((one) => one !== undefined)) return;
       fault(ctx, 'names no scraper', `name some of ${Object.keys(METRICS).join(', ')}`);
     }).describe('What to collect.'),
 });
 
-export type HostMetricsConfig = z.output<typeof schema>;
+export type HostMetricsConfig = z.output<ReturnType<typeof hostMetricsSchema>>;
 export type ScrapersConfig = HostMetricsConfig['scrapers'];
 
 function refuseLater(value: unknown, ctx: z.core.$RefinementCtx<unknown>): unknown {

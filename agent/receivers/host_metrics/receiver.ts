@@ -13,7 +13,7 @@ import type {
 import type { Timer } from '../../../runtime/clock.ts';
 import { rateLimited } from '../../../runtime/log.ts';
 import { createCollection } from './collection.ts';
-import { schema, type HostMetricsConfig } from './config.ts';
+import { hostMetricsSchema, type HostMetricsConfig } from './config.ts';
 import { createHost } from './host.ts';
 import { createOtherScrapers } from './other_platform.ts';
 import { createOutbox, settledBy, type Outbox } from './outbox.ts';
@@ -24,7 +24,9 @@ export const hostMetricsReceiver: ReceiverFactory<HostMetricsConfig> = {
   type: 'host_metrics',
   aliases: ['hostmetrics'],
   signals: ['metrics'],
-  schema,
+  get schema() {
+    return hostMetricsSchema();
+  },
   create: createReceiver,
 };
 

@@ -172,10 +172,12 @@ class DayEvictor implements Evictor {
       rows, freedBytes: drop.bytes, bytes, limitBytes,
     });
     const count = (name: string, help: string, value: number) =>
-      counters.counter(`binnacle_storage_evicted_${name}_total`, help, { table }).add(value);
-    count('partitions', 'Days, or parts of one, that were dropped for lack of space.', 1);
-    count('rows', 'Rows that were dropped for lack of space.', rows);
-    count('bytes', 'Bytes on disk that were dropped for lack of space.', drop.bytes);
+      counters.counter(name, help, { table }).add(value);
+    count('binnacle_storage_evicted_partitions_total',
+      'Days, or parts of one, that were dropped for lack of space.', 1);
+    count('binnacle_storage_evicted_rows_total', 'Rows that were dropped for lack of space.', rows);
+    count('binnacle_storage_evicted_bytes_total',
+      'Bytes on disk that were dropped for lack of space.', drop.bytes);
   }
 
   private async note({ table, partition, rows, bytes }: Drop, beganMs: number): Promise<void> {

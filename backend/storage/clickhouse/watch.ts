@@ -139,7 +139,7 @@ class PeriodicWatch implements Watch {
     const { counters } = this.options;
     counters.counter('binnacle_storage_watch_failures_total', FAILURES_HELP);
     for (const [name, help, read] of TABLE_GAUGES) {
-      counters.gauges(`binnacle_storage_table_${name}`, help, () =>
+      counters.gauges(name, help, () =>
         byTable(this.space?.partitions ?? []).map(([table, own]) => [{ table }, read(own)]));
     }
     counters.gauges('binnacle_storage_table_oldest_seconds',
@@ -169,10 +169,11 @@ const sumOf = (key: 'parts' | 'rows' | 'bytes') => (own: readonly PartitionSpace
   own.reduce((sum, one) => sum + one[key], 0);
 
 const TABLE_GAUGES: readonly [string, string, (own: readonly PartitionSpace[]) => number][] = [
-  ['bytes', 'Bytes on disk of a table.', sumOf('bytes')],
-  ['rows', 'Rows of a table.', sumOf('rows')],
-  ['parts', 'Active parts of a table.', sumOf('parts')],
-  ['partition_parts_max', 'Active parts of that partition of a table that has most.',
+  ['binnacle_storage_table_bytes', 'Bytes on disk of a table.', sumOf('bytes')],
+  ['binnacle_storage_table_rows', 'Rows of a table.', sumOf('rows')],
+  ['binnacle_storage_table_parts', 'Active parts of a table.', sumOf('parts')],
+  ['binnacle_storage_table_partition_parts_max',
+    'Active parts of that partition of a table that has most.',
     (own) => own.reduce((most, { parts }) => Math.max(most, parts), 0)],
 ];
 

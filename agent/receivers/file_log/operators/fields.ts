@@ -11,9 +11,9 @@ const written: z.ZodType<Written> = z.lazy(() => z.union([
   z.string(), z.number(), z.boolean(), z.array(written), z.record(z.string(), written),
 ]));
 
-export const add = strictObject({
+export const add = () => strictObject({
   type: z.literal('add'),
-  ...operatorKeys,
+  ...operatorKeys(),
   field: field().describe('Field to set.'),
   value: written.describe('Its value.'),
 }).superRefine(({ value }, ctx) => {
@@ -22,30 +22,30 @@ export const add = strictObject({
   }
 });
 
-const pair = {
+const pair = () => ({
   from: field().describe('Field to take the value from.'),
   to: field().describe('Field to put it into.'),
-};
+});
 
-export const copy = strictObject({ type: z.literal('copy'), ...operatorKeys, ...pair });
+export const copy = () => strictObject({ type: z.literal('copy'), ...operatorKeys(), ...pair() });
 
-export const move = strictObject({ type: z.literal('move'), ...operatorKeys, ...pair });
+export const move = () => strictObject({ type: z.literal('move'), ...operatorKeys(), ...pair() });
 
-export const remove = strictObject({
+export const remove = () => strictObject({
   type: z.literal('remove'),
-  ...operatorKeys,
+  ...operatorKeys(),
   field: field().describe('Field to take away.'),
 });
 
 const NOT_THERE = 'the field is not there';
 const NO_MAP = 'attributes and resource as a whole can only become a map';
 
-export function createAdd(config: z.output<typeof add>): Step {
+export function createAdd(config: z.output<ReturnType<typeof add>>): Step {
   // A fresh value for each entry: later operators may change it in place.
   return (entry) => setField(entry, config.field, toValue(config.value)) ? null : NO_MAP;
 }
 
-export function createCopy({ from, to }: z.output<typeof copy>): Step {
+export function createCopy({ from, to }: z.output<ReturnType<typeof copy>>): Step {
   return (entry) => {
     const value = getField(entry, from);
     if (value === undefined) return NOT_THERE;
@@ -53,7 +53,7 @@ export function createCopy({ from, to }: z.output<typeof copy>): Step {
   };
 }
 
-export function createMove({ from, to }: z.output<typeof move>): Step {
+export function createMove({ from, to }: z.output<ReturnType<typeof move>>): Step {
   return (entry) => {
     const value = removeField(entry, from);
     if (value === undefined) return NOT_THERE;
@@ -61,7 +61,7 @@ export function createMove({ from, to }: z.output<typeof move>): Step {
   };
 }
 
-export function createRemove(config: z.output<typeof remove>): Step {
+export function createRemove(config: z.output<ReturnType<typeof remove>>): Step {
   return (entry) => removeField(entry, config.field) === undefined ? NOT_THERE : null;
 }
 

@@ -25,32 +25,32 @@ export const limits = {
   scannedCharsMax: 64 * 1024,
 } as const;
 
-const parserKeys = {
-  ...operatorKeys,
+const parserKeys = () => ({
+  ...operatorKeys(),
   parse_from: field().describe('Field that is parsed.').default(BODY),
   parse_to: field().describe('Field that takes what was parsed.').default(ATTRIBUTES),
   body: field().describe('Field whose value becomes the body afterwards.').optional(),
-  timestamp: timeBlock.describe('Time parser that runs afterwards.').optional(),
-  severity: severityBlock.describe('Severity parser that runs afterwards.').optional(),
-};
+  timestamp: timeBlock().describe('Time parser that runs afterwards.').optional(),
+  severity: severityBlock().describe('Severity parser that runs afterwards.').optional(),
+});
 
-export const jsonParser = strictObject({
+export const jsonParser = () => strictObject({
   type: z.literal('json_parser'),
-  ...parserKeys,
+  ...parserKeys(),
   parse_ints: z.boolean().describe('Whole numbers become integers, not doubles.').default(false),
   max_depth: count({ min: 1, max: limits.depthMax })
     .describe('Objects and lists inside each other that are parsed.').default(limits.depthMax),
 });
 
-export const regexParser = strictObject({
+export const regexParser = () => strictObject({
   type: z.literal('regex_parser'),
-  ...parserKeys,
+  ...parserKeys(),
   regex: pattern().describe('Regular expression with named groups.')
     .refine((expression) => /\(\?<[^=!]/.test(expression.source), 'has no named group'),
 });
 
-type JsonConfig = z.output<typeof jsonParser>;
-type RegexConfig = z.output<typeof regexParser>;
+type JsonConfig = z.output<ReturnType<typeof jsonParser>>;
+type RegexConfig = z.output<ReturnType<typeof regexParser>>;
 
 export function createJsonParser(config: JsonConfig, clock: Clock): Step {
   const { parse_ints, max_depth } = config;

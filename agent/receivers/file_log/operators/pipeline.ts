@@ -17,15 +17,18 @@ import { checkMapping, createSeverity, severityKeys } from './severity.ts';
 import { operatorKeys, type Step } from './step.ts';
 import { checkTime, createTime, timeKeys } from './time.ts';
 
-const timeParser = strictObject({ type: z.literal('time_parser'), ...operatorKeys, ...timeKeys })
-  .superRefine((config, ctx) => {
-    checkTime(config, ctx);
-  });
+const timeParser = () => strictObject({
+  type: z.literal('time_parser'),
+  ...operatorKeys(),
+  ...timeKeys(),
+}).superRefine((config, ctx) => {
+  checkTime(config, ctx);
+});
 
-const severityParser = strictObject({
+const severityParser = () => strictObject({
   type: z.literal('severity_parser'),
-  ...operatorKeys,
-  ...severityKeys,
+  ...operatorKeys(),
+  ...severityKeys(),
 }).superRefine((config, ctx) => {
   checkMapping(config, ctx);
 });
@@ -42,12 +45,12 @@ const SCHEMAS = {
 } as const;
 
 type Type = keyof typeof SCHEMAS;
-export type OperatorConfig = { [T in Type]: z.output<(typeof SCHEMAS)[T]> }[Type];
+export type OperatorConfig = { [T in Type]: z.output<ReturnType<(typeof SCHEMAS)[T]>> }[Type];
 
 /** More operators than this are refused: each runs for every record. */
 const OPERATORS_MAX = 100;
 
-export const operatorList: z.ZodType<OperatorConfig[]> = z.array(
+export const operatorList = (): z.ZodType<OperatorConfig[]> => z.array(
   z.unknown().transform(parseOperator).describe('One operator: `type` and its keys.'),
 ).max(OPERATORS_MAX) as unknown as z.ZodType<OperatorConfig[]>;
 
@@ -70,7 +73,7 @@ function parseOperator(value: unknown, ctx: z.core.$RefinementCtx<unknown>): Ope
     fault(ctx, 'is not supported', hint, [key]);
     return z.NEVER;
   }
-  const parsed = SCHEMAS[type as Type].safeParse(value);
+  const parsed = SCHEMAS[type as Type]().safeParse(value);
   if (parsed.success) return parsed.data;
   for (const issue of parsed.error.issues) forward(issue, ctx, type as Type);
   return z.NEVER;
@@ -108,8 +111,8 @@ const named = (...keys: string[]): Record<string, true> =>
 const KEYS: Record<Type, Record<string, unknown>> = {
   json_parser: named(...parser, 'parse_ints', 'max_depth'),
   regex_parser: named(...parser, 'regex'),
-  time_parser: named(...block, ...Object.keys(timeKeys)),
-  severity_parser: named(...block, ...Object.keys(severityKeys)),
+  time_parser: named(...block, ...Object.keys(timeKeys())),
+  severity_parser: named(...block, ...Object.keys(severityKeys())),
   add: named(...block, 'field', 'value'),
   copy: named(...block, 'from', 'to'),
   move: named(...block, 'from', 'to'),

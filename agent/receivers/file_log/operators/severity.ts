@@ -13,24 +13,24 @@ const NAMES = LEVELS.flatMap((level) => [level, `${level}2`, `${level}3`, `${lev
 /** A range wider than this is refused: every number in it becomes an entry of a table. */
 const RANGE_MAX = 10_000;
 
-const level = z.union([
+const level = () => z.union([
   z.string(), z.int(), z.strictObject({ min: z.int(), max: z.int() }),
 ]);
 
 /** The keys, for `severity` blocks and for severity_parser. */
-export const severityKeys = {
+export const severityKeys = () => ({
   parse_from: field().describe('Field that holds the level.'),
   preset: z.enum(['default', 'otel', 'aliases', 'none']).describe('Levels known by themselves.')
     .default('default'),
-  mapping: z.record(z.string(), z.union([level, z.array(level)]))
+  mapping: z.record(z.string(), z.union([level(), z.array(level())]))
     .describe('Severity (info, warn2, …) to the levels that mean it.').default({}),
   overwrite_text: z.boolean().describe('Write the severity’s own name as its text.').default(false),
-};
+});
 
-const shape = strictObject(severityKeys);
-export type SeverityConfig = z.output<typeof shape>;
+const shape = () => strictObject(severityKeys());
+export type SeverityConfig = z.output<ReturnType<typeof shape>>;
 
-export const severityBlock = shape.superRefine((config, ctx) => {
+export const severityBlock = () => shape().superRefine((config, ctx) => {
   checkMapping(config, ctx);
 });
 
@@ -95,7 +95,7 @@ function severityTable({ preset, mapping }: SeverityConfig): Map<string, number>
   return table;
 }
 
-function levelTexts(one: z.output<typeof level>): string[] {
+function levelTexts(one: z.output<ReturnType<typeof level>>): string[] {
   if (typeof one === 'object') return numbers(one.min, one.max);
   const text = String(one).toLowerCase();
   const status = /^([2-5])xx$/.exec(text);

@@ -9,9 +9,9 @@ import type { Entry } from './entry.ts';
  */
 export type Step = (entry: Entry) => string | null;
 
-export const operatorKeys = {
+export const operatorKeys = () => ({
   id: z.string().describe('Name of the operator in messages.').optional(),
   on_error: z.enum(['send', 'drop', 'send_quiet', 'drop_quiet'])
     .describe('When it fails: send the record on as it is, or drop it; quiet says nothing.')
     .default('send'),
-};
+});

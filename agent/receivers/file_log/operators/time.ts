@@ -17,7 +17,7 @@ const TIME_NS_MAX = 2n ** 64n - 1n;
 const TEXT_CHARS_MAX = 200;
 
 /** The keys, for `timestamp` blocks and for time_parser. */
-export const timeKeys = {
+export const timeKeys = () => ({
   parse_from: field().describe('Field that holds the time.'),
   layout_type: z.enum(['strptime', 'gotime', 'epoch']).describe('How the layout is written.')
     .default('strptime'),
@@ -26,12 +26,12 @@ export const timeKeys = {
     + 'Europe/Berlin.').optional(),
   time_zone_locations: z.record(z.string(), z.string())
     .describe('Time zone abbreviations (PDT) to locations.').default({}),
-};
+});
 
-const shape = strictObject(timeKeys);
-export type TimeConfig = z.output<typeof shape>;
+const shape = () => strictObject(timeKeys());
+export type TimeConfig = z.output<ReturnType<typeof shape>>;
 
-export const timeBlock = shape.superRefine((config, ctx) => {
+export const timeBlock = () => shape().superRefine((config, ctx) => {
   checkTime(config, ctx);
 });
 

@@ -15,7 +15,7 @@ const listOf = (values: Record<string, AnyValue>): Attributes =>
 
 /** What the actions make of these attributes. */
 function edited(actions: object[], values: Record<string, AnyValue>): Record<string, AnyValue> {
-  const edit = createEdit(actions.map((action) => attributeAction.parse(action)));
+  const edit = createEdit(actions.map((action) => attributeAction().parse(action)));
   const result = edit(listOf(values));
   return Object.fromEntries(result.map(({ key, value }) => [key, value]));
 }
@@ -107,7 +107,7 @@ test('attribute actions: they run in order, each on what the one before left', (
 
 test('attribute actions: wrong ones are told by key', () => {
   const check = (action: object, ...want: string[]) => {
-    const { error } = attributeAction.safeParse(action);
+    const { error } = attributeAction().safeParse(action);
     assert.deepEqual(error?.issues.map((issue) => issue.path.join('.')), want);
   };
   check({ key: 'a', action: 'insert' }, 'value');

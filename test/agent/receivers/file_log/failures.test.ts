@@ -20,7 +20,7 @@ async function following(change: (files: Files) => Partial<Files>) {
   const log = createRecordingLog();
   const sink = createSink();
   const world = { clock, random, files: { ...files, ...change(files) } };
-  const config = fileLogSchema.parse({ include: [`${folder}/**/*.log`], start_at: 'beginning' });
+  const config = fileLogSchema().parse({ include: [`${folder}/**/*.log`], start_at: 'beginning' });
   const receiver = createFileLog(config, testContext({ world, log }), sink);
   await receiver.start();
   const warnings = () => log.lines.filter(({ level }) => level !== 'info')

@@ -59,7 +59,7 @@ export async function follow(
   const log = createRecordingLog();
   const world = { ...createWorld(), clock };
   const context = testContext({ world, counters, log, folder: stateFolder });
-  const parsed = fileLogSchema.parse({
+  const parsed = fileLogSchema().parse({
     include: [path('*.log')], start_at: 'beginning', ...config,
   });
   const receiver = createFileLog(parsed, context, sink);

@@ -229,7 +229,7 @@ test('operators: records are grouped by the resource they were given', async () 
 test('operators: what is wrong or not supported is said by name', () => {
   const problem = (operator: object) => {
     const config = { include: ['/a'], operators: [operator] };
-    const issue = fileLogSchema.safeParse(config).error?.issues[0];
+    const issue = fileLogSchema().safeParse(config).error?.issues[0];
     if (issue === undefined) return 'fine';
     const hint = issue.code === 'custom' ? issue.params?.['hint'] : '';
     return `${issue.path.slice(2).join('.')}: ${issue.message}: ${hint}`;

@@ -192,7 +192,7 @@ test('file_log: reading stops when the next part is slow', async () => {
 test('file_log: a wrong configuration is refused', () => {
   const include = ['/var/log/*.log'];
   const problems = (config: object) =>
-    fileLogSchema.safeParse(config).error?.issues.map(({ path }) => path.join('.'));
+    fileLogSchema().safeParse(config).error?.issues.map(({ path }) => path.join('.'));
   assert.deepEqual(problems({ include }), undefined);
   assert.deepEqual(problems({ include: '/var/log/a.log' }), undefined);
   assert.deepEqual(problems({ include, storage: 'file_storage', delete_after_read: false }),

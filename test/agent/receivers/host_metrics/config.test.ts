@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { METRICS, schema } from '../../../../agent/receivers/host_metrics/config.ts';
+import { METRICS, hostMetricsSchema } from '../../../../agent/receivers/host_metrics/config.ts';
 import { processAttributes } from '../../../../agent/receivers/host_metrics/process_identity.ts';
 import { enabledMetrics } from '../../../../agent/receivers/host_metrics/scrapers.ts';
 
@@ -97,7 +97,7 @@ test('host_metrics config: metrics are those of the Collector', () => {
 });
 
 test('host_metrics config: defaults', () => {
-  const config = schema.parse({ scrapers: { cpu: null, process: {} } });
+  const config = hostMetricsSchema().parse({ scrapers: { cpu: null, process: {} } });
   assert.equal(config.collection_interval, 60_000);
   assert.equal(config.initial_delay, 1000);
   assert.equal(config.root_path, '');
@@ -111,7 +111,7 @@ test('host_metrics config: defaults', () => {
 });
 
 test('host_metrics config: metrics are switched one by one', () => {
-  const config = schema.parse({
+  const config = hostMetricsSchema().parse({
     scrapers: {
       cpu: { metrics: {
         'system.cpu.time': { enabled: false }, 'system.cpu.utilization': { enabled: true },
@@ -124,7 +124,7 @@ test('host_metrics config: metrics are switched one by one', () => {
 
 test('host_metrics config: everything the Collector has is understood', () => {
   const strict = { match_type: 'strict' };
-  schema.parse({
+  hostMetricsSchema().parse({
     collection_interval: '10s',
     initial_delay: '0s',
     timeout: '5s',
@@ -159,7 +159,7 @@ test('host_metrics config: everything the Collector has is understood', () => {
 
 test('host_metrics config: mistakes are refused where they are', () => {
   const check = (value: unknown, path: string, hint?: RegExp) => {
-    const result = schema.safeParse(value);
+    const result = hostMetricsSchema().safeParse(value);
     assert.equal(result.success, false, JSON.stringify(value));
     const issue = result.error!.issues[0]!;
     assert.equal(issue.path.join('.'), path, JSON.stringify(result.error!.issues));

@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { METRICS, schema } from '../../../../agent/receivers/host_metrics/config.ts';
+import { METRICS, hostMetricsSchema } from '../../../../agent/receivers/host_metrics/config.ts';
 import {
   createOtherScrapers, type OtherHost,
 } from '../../../../agent/receivers/host_metrics/other_platform.ts';
@@ -72,7 +72,8 @@ async function scrape(
   scrapers: Record<string, unknown> = everything,
   platform: NodeJS.Platform = 'darwin',
 ): Promise<Scrape> {
-  const set = createOtherScrapers(schema.parse({ scrapers }).scrapers, otherHost(platform));
+  const { scrapers: config } = hostMetricsSchema().parse({ scrapers });
+  const set = createOtherScrapers(config, otherHost(platform));
   set.renew();
   return set.scrapers.find((one) => one.name === name)!.scrape();
 }
