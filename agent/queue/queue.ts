@@ -209,11 +209,11 @@ class Core implements Queue {
       if (!hasRoom) return retryable('the queue is full', limits.retryAfterMs);
     }
     if (this.#stopped !== null) return retryable('the queue has stopped');
-    if (this.writer.waitingBytes() > limits.waitingBytesMax
-      || this.writer.waitingEntries() >= limits.waitingPutsMax) {
-      return retryable('too much is waiting for the disk', limits.retryAfterMs);
+    if (this.writer.waitingBytes() <= limits.waitingBytesMax
+      && this.writer.waitingEntries() < limits.waitingPutsMax) {
+      return this.#write(batch, origins, abort);
     }
-    return this.#write(batch, origins, abort);
+    return retryable('too much is waiting for the disk', limits.retryAfterMs);
   }
 
   /** One batch at a time: they stay in order. False when there is none to be made. */

@@ -52,7 +52,7 @@ async function startAgent({ sent, options, refusing }: Machine, files: Files) {
     consume: async (batch, abort) =>
       world.random.float() < refusing ? retryable('not now') : queue.put(batch, abort),
   });
-  const config = fileLogSchema.parse({
+  const config = fileLogSchema().parse({
     include: [`${LOG}*`], start_at: 'beginning', poll_interval: '20ms',
     retry_on_failure: { initial_interval: '50ms', max_interval: '100ms' },
   });
