@@ -6,6 +6,7 @@
 //   String        varint length, bytes; one after the other              -> Bytes
 //   Array(T)      8 bytes a row: the total of elements so far; then T    -> Offsets, parts of T
 //   Map(K, V)     8 bytes a row: the total of entries so far; then K, V  -> Offsets, keys, values
+//   LowCardinality(String)                                               -> see dictionary.ts
 //
 // Invariants:
 // - What was appended after `mark` disappears with `rollback`; `reset` empties and keeps memory.
@@ -22,7 +23,9 @@ export interface Part {
   rollback(): void;
   /** Empties it. Memory beyond `keptBytesMax` is given back. */
   reset(): void;
-  used(): Uint8Array;
+  /** Adds its bytes to what is sent, as views. */
+  pieces(into: Uint8Array[]): void;
+  byteCount(): number;
 }
 
 export const limits = {
@@ -79,6 +82,14 @@ export class Bytes implements Part {
     return this.bytes.subarray(0, this.length);
   }
 
+  pieces(into: Uint8Array[]): void {
+    into.push(this.used());
+  }
+
+  byteCount(): number {
+    return this.length;
+  }
+
   reserve(size: number): void {
     const needed = this.length + size + SLACK_BYTES;
     if (needed <= this.bytes.length) return;
@@ -130,11 +141,11 @@ export class Bytes implements Part {
     this.length += this.bytes.utf8Write(text, this.length);
   }
 
-  /** A string: everything that `content` holds. */
-  whole(content: Bytes): void {
+  /** A string of these bytes. */
+  whole(content: Uint8Array): void {
     this.reserve(content.length + 5);
     this.varint(content.length);
-    this.raw(content.used());
+    this.raw(content);
   }
 
   /** Bytes as they are: strings that are already in Native form, or a piece of a string. */
@@ -213,6 +224,14 @@ export class Words implements Part {
     return new Uint8Array(this.words.buffer, 0, this.length * 4);
   }
 
+  pieces(into: Uint8Array[]): void {
+    into.push(this.used());
+  }
+
+  byteCount(): number {
+    return this.length * 4;
+  }
+
   /** A number of 4 bytes, signed or not. */
   one(value: number): void {
     if (this.length + 1 > this.words.length) this.grow();
@@ -270,8 +289,12 @@ export class Offsets implements Part {
     this.rows.reset();
   }
 
-  used(): Uint8Array {
-    return this.rows.used();
+  pieces(into: Uint8Array[]): void {
+    this.rows.pieces(into);
+  }
+
+  byteCount(): number {
+    return this.rows.byteCount();
   }
 
   /** Ends a row, which has `count` elements more than were added by `total` already. */

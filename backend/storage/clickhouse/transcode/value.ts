@@ -44,7 +44,7 @@ export function appendValue(column: Bytes, source: Source, start: number, end: n
   } else {
     scratch.reset();
     appendMember(scratch, source, member, false);
-    column.whole(scratch);
+    column.whole(scratch.used());
   }
   reader.position = before;
 }
