@@ -86,7 +86,7 @@ function places({ onLoad }) {
     const url = `new URL(${place}, import.meta.url)`;
     const contents = source
       .replaceAll('import.meta.url', `${url}.href`)
-      .replaceAll('import.meta.dirname', `decodeURI(new URL('.', ${url}).pathname)`);
+      .replaceAll('import.meta.dirname', `decodeURI(new URL('.', ${url}).pathname.slice(0, -1))`);
     return { contents, loader: 'ts' };
   });
 }

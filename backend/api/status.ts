@@ -21,6 +21,8 @@ export interface BackendStatus {
 export const isLossless = ({ lost }: Ledger): boolean =>
   lost.records === 0 && lost.batchesOfUnknownSize === 0;
 
+const REPORTED = 'Received, queued and dropped are as of the last report; the store may know more.';
+
 /** Gaps beyond it are counted only. */
 const GAPS_SHOWN = 20;
 
@@ -34,9 +36,10 @@ export function statusPage({ url, health, ledger }: BackendStatus): string {
     '',
     ...table([
       ['AGENT', 'HOST', 'LAST REPORT', 'RECEIVED', 'STORED', 'QUEUED', 'DROPPED', 'REFUSED',
-        'LOST', 'DIFFERENCE'],
+        'LOST'],
       ...ledger.agents.flatMap(agentRows),
     ]),
+    ...(ledger.agents.length === 0 ? [] : ['', REPORTED]),
     ...gapLines(ledger.gaps),
   ].join('\n').replace(/ +$/gm, '') + '\n';
 }
@@ -45,11 +48,11 @@ function agentRows(books: AgentBooks): string[][] {
   const dropped = Object.values(books.dropped).reduce((sum, count) => sum + count, 0);
   const head = [books.agent, books.host, books.lastReport ?? 'never', number(books.received),
     number(books.stored), number(books.queued), number(dropped), number(books.refused),
-    number(books.lost), number(books.difference)];
+    number(books.lost)];
   const signals = books.signals.map(({ signal, received, stored, refused }) =>
-    [`  ${signal}`, '', '', number(received), number(stored), '', '', number(refused), '', '']);
+    [`  ${signal}`, '', '', number(received), number(stored), '', '', number(refused), '']);
   const reasons = Object.entries(books.dropped).map(([reason, count]) =>
-    [`  dropped: ${reason}`, '', '', '', '', '', number(count), '', '', '']);
+    [`  dropped: ${reason}`, '', '', '', '', '', number(count), '', '']);
   return [head, ...signals, ...reasons];
 }
 

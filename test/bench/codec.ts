@@ -3,12 +3,10 @@
 // counting. Variants take turns, so that what else the machine does hits all of them alike; the
 // figure is the median of the rounds.
 //
-//   npx tsx test/bench/codec.ts [--rounds N] [--json FILE]
+//   npm run bench -- codec [--rounds N]
 //
 // The data: a request of 1,000 spans as a web service makes them (data.ts).
 
-import { writeFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import { decodeRequest, encodeRequest } from '../../proto/otlp/codec.ts';
 import { countItems } from '../../proto/otlp/count.ts';
 import { requestFromJson, requestToJson } from '../../proto/otlp/json.ts';
@@ -16,6 +14,7 @@ import { splitRequest } from '../../proto/otlp/split.ts';
 import { seededRandom } from '../proto/generate.ts';
 import { PEER_REQUESTS, peerEncode, toPlain } from '../proto/peer.ts';
 import { generateServiceSpans } from './data.ts';
+import { median, options, ownCpuUs, report } from './figures.ts';
 
 const SPANS = 1000;
 
@@ -26,25 +25,20 @@ interface Variant {
   readonly yardstick?: string;
 }
 
-/** Times the variants in turns, and answers the median nanoseconds a span of each. */
+/** Times the variants in turns, and answers the nanoseconds of processor time a span of each. */
 function measure(variants: readonly Variant[], rounds: number): Map<string, number[]> {
   const times = new Map(variants.map(({ name }) => [name, [] as number[]]));
   for (let round = 0; round < rounds; round++) {
     for (const { name, run } of round % 2 === 0 ? variants : variants.toReversed()) {
-      const start = process.hrtime.bigint();
+      const beforeUs = ownCpuUs();
       for (let turn = 0; turn < 20; turn++) run();
-      times.get(name)!.push(Number(process.hrtime.bigint() - start) / 20 / SPANS);
+      times.get(name)!.push((ownCpuUs() - beforeUs) * 1000 / 20 / SPANS);
     }
   }
   return times;
 }
 
-const median = (numbers: readonly number[]): number =>
-  numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!;
-
-const { values: options } = parseArgs({
-  options: { rounds: { type: 'string', default: '15' }, json: { type: 'string' } },
-});
+const { rounds } = options({ rounds: 15 });
 const request = generateServiceSpans(seededRandom(1), SPANS);
 const bytes = encodeRequest('traces', request);
 const json = requestToJson('traces', request);
@@ -68,16 +62,16 @@ const VARIANTS: readonly Variant[] = [
 ];
 
 measure(VARIANTS, 3);
-const times = measure(VARIANTS, Number(options.rounds));
-console.log(`${SPANS} spans a request, ${bytes.length / SPANS} bytes a span, ns a span by round:`);
-for (const [name, all] of times) console.log(`  ${name}: ${all.map(Math.round).join(' ')}`);
-const figures = VARIANTS.filter(({ yardstick }) => yardstick).map(({ name, yardstick }) => {
-  const value = 1e9 / median(times.get(name)!);
-  const other = 1e9 / median(times.get(yardstick!)!);
-  return { name, value, unit: 'spans/s', yardstick, yardstickValue: other, ratio: value / other };
-});
-for (const { name, value, yardstick, yardstickValue, ratio } of figures) {
-  const [ours, theirs] = [value, yardstickValue].map((number) => Math.round(number / 1e3) * 1e3);
-  console.log(`${name}: ${ours} spans/s (${yardstick}: ${theirs} spans/s) ${ratio.toFixed(2)}`);
+const times = measure(VARIANTS, rounds);
+console.log(`${SPANS} spans a request, ${bytes.length / SPANS} bytes a span`);
+const rateOf = (name: string) => 1e9 / median(times.get(name)!);
+for (const { name, yardstick } of VARIANTS) {
+  if (yardstick === undefined) continue;
+  report({
+    name: `codec, ${name}`,
+    value: rateOf(name),
+    unit: 'spans/s/core',
+    yardstick: { name: yardstick, value: rateOf(yardstick) },
+    rounds: times.get(name)!.map((ns) => 1e9 / ns),
+  });
 }
-if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(figures, null, 2));

@@ -4,25 +4,22 @@
 // one process; the figure is the median of the rounds. Processor time counts, not wall time, since
 // reading waits for other threads.
 //
-//   npx tsx test/bench/file_log.ts [--rounds N] [--mib N]
+//   npm run bench -- file_log [--rounds N] [--mib N]
 
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { attributesProcessor } from '../../agent/processors/attributes.ts';
 import { createFileLog } from '../../agent/receivers/file_log/receiver.ts';
 import { fileLogSchema } from '../../agent/receivers/file_log/config.ts';
+import type { Consumer } from '../../proto/contract/component.ts';
 import { ACCEPTED } from '../../proto/contract/outcome.ts';
 import { createSeededRandom } from '../../runtime/random.ts';
 import { NEVER, testContext } from '../contract/fakes.ts';
+import { atLeast, inTurns, median, options, ownCpuUs, report, type Goal } from './figures.ts';
 
-const { values: options } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '5' },
-    mib: { type: 'string', default: '128' },
-  },
-});
-const sizeBytes = Number(options.mib) * 1024 * 1024;
+const { rounds, mib } = options({ rounds: 3, mib: 24 });
+const sizeBytes = mib * 1024 * 1024;
 const folder = mkdtempSync(join(tmpdir(), 'binnacle-bench-'));
 const random = createSeededRandom(1);
 
@@ -37,40 +34,68 @@ const json = writeLines('json.log', (index) => JSON.stringify({
 const regex = '^(?P<time>\\S+ \\S+) (?P<level>\\w+) \\[(?P<thread>[^\\]]+)\\] (?P<logger>\\S+): '
   + '(?P<message>.*)$';
 const timestamp = { parse_from: 'attributes.time', layout: '%Y-%m-%dT%H:%M:%S.%LZ' };
-const VARIANTS: readonly (readonly [string, () => Promise<number>])[] = [
-  ['yardstick: read and cut', async () => readFileSync(plain, 'utf8').split('\n').length],
-  ['lines', () => follow(plain, {})],
-  ['lines, number and offset', () => follow(plain, {
-    include_file_record_number: true, include_file_record_offset: true,
-  })],
-  ['multiline', () => follow(plain, { multiline: { line_start_pattern: '^\\d{4}-' } })],
-  ['json_parser', () => follow(json, { operators: [{ type: 'json_parser' }] })],
-  ['json_parser, time, severity', () => follow(json, { operators: [{
-    type: 'json_parser', timestamp, severity: { parse_from: 'attributes.level' },
-  }] })],
-  ['regex_parser', () => follow(plain, { operators: [{ type: 'regex_parser', regex }] })],
+const jsonParser = { operators: [{ type: 'json_parser' }] };
+
+interface Variant {
+  readonly name: string;
+  readonly run: () => Promise<number>;
+  readonly goal?: Goal;
+}
+
+const VARIANTS: readonly Variant[] = [
+  { name: 'lines', run: () => follow(plain, {}), goal: atLeast(150) },
+  {
+    name: 'lines, number and offset',
+    run: () => follow(plain, {
+      include_file_record_number: true, include_file_record_offset: true,
+    }),
+  },
+  {
+    name: 'multiline',
+    run: () => follow(plain, { multiline: { line_start_pattern: '^\\d{4}-' } }),
+  },
+  { name: 'json_parser', run: () => follow(json, jsonParser), goal: atLeast(60) },
+  {
+    name: 'json_parser, time, severity',
+    run: () => follow(json, { operators: [{
+      type: 'json_parser', timestamp, severity: { parse_from: 'attributes.level' },
+    }] }),
+  },
+  {
+    name: 'regex_parser',
+    run: () => follow(plain, { operators: [{ type: 'regex_parser', regex }] }),
+  },
+  // What hides personal data today: hashed, overwritten, cut and dropped attributes of each record.
+  { name: 'json_parser, five edits that mask', run: () => follow(json, jsonParser, [
+    { action: 'hash', key: 'path' },
+    { action: 'update', key: 'method', value: '***' },
+    { action: 'extract', key: 'msg', pattern: '^request (?P<number>\\d+)' },
+    { action: 'delete', pattern: '^(?:authorization|cookie|set-cookie|x-api-key|password)$' },
+    { action: 'delete', key: 'time' },
+  ]), goal: atLeast(60) },
 ];
 
-const results = new Map<string, number[]>(VARIANTS.map(([name]) => [name, []]));
-for (let round = 0; round < Number(options.rounds); round++) {
-  for (const [name, run] of round % 2 === 0 ? VARIANTS : VARIANTS.toReversed()) {
-    const before = process.cpuUsage();
+const yardstick = 'read and cut';
+const runs = [{ name: yardstick, run: async () => readFileSync(plain, 'utf8').split('\n').length },
+  ...VARIANTS];
+const rates = await inTurns(rounds, Object.fromEntries(runs.map(({ name, run }) => [
+  name,
+  async () => {
+    const beforeUs = ownCpuUs();
     await run();
-    const { user, system } = process.cpuUsage(before);
-    results.get(name)!.push(sizeBytes / (user + system));
-  }
-}
+    return sizeBytes / (ownCpuUs() - beforeUs);
+  },
+])));
 rmSync(folder, { recursive: true });
-const yardstick = median(results.get(VARIANTS[0]![0])!);
-for (const [name, rates] of results) {
-  const rate = median(rates);
-  const rounds = rates.map((one) => one.toFixed(0)).join(' ');
-  console.log(`${name.padEnd(30)} ${rate.toFixed(0).padStart(5)} MB/s a core  `
-    + `${(rate / yardstick).toFixed(2)}x of the yardstick  (${rounds})`);
-}
-
-function median(numbers: readonly number[]): number {
-  return numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!;
+for (const { name, goal } of VARIANTS) {
+  report({
+    name: `file tail, ${name}`,
+    value: median(rates[name]!),
+    unit: 'MB/s/core',
+    yardstick: { name: yardstick, value: median(rates[yardstick]!) },
+    rounds: rates[name]!,
+    ...(goal === undefined ? {} : { id: 'B6', goal }),
+  });
 }
 
 function writeLines(name: string, line: (index: number) => string): string {
@@ -87,17 +112,25 @@ function writeLines(name: string, line: (index: number) => string): string {
 }
 
 /** Follows the file once, from its beginning to its end; answers the number of records. */
-async function follow(path: string, config: Record<string, unknown>): Promise<number> {
+async function follow(
+  path: string,
+  config: Record<string, unknown>,
+  edits: readonly Record<string, unknown>[] = [],
+): Promise<number> {
   let records = 0;
   const parsed = fileLogSchema.parse({ include: path, start_at: 'beginning', ...config });
-  const receiver = createFileLog(parsed, testContext(), {
+  const last: Consumer = {
     consume: async (batch) => {
       records += batch.itemCount;
       // The next part wants bytes.
       void batch.bytes.length;
       return ACCEPTED;
     },
-  });
+  };
+  const { schema, create } = attributesProcessor;
+  const next = edits.length === 0 ? last
+    : create(schema.parse({ actions: edits }), testContext(), last);
+  const receiver = createFileLog(parsed, testContext(), next);
   await receiver.start();
   await receiver.poll();
   await receiver.stop(NEVER);

@@ -5,14 +5,13 @@
 // rounds. Wall time counts, since the disk is what is waited for. Last, how long a queue of --start
 // MiB takes to open, and for how long at most the event loop stood still meanwhile.
 //
-//   npx tsx test/bench/queue.ts [--rounds N] [--mib N] [--start N]
+//   npm run bench -- queue [--rounds N] [--mib N] [--start N]
 
 import { setMaxListeners } from 'node:events';
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { parseArgs } from 'node:util';
 import { crc32c } from '../../agent/queue/crc32c.ts';
 import { createQueue, type Queue } from '../../agent/queue/queue.ts';
 import { limits } from '../../agent/queue/writer.ts';
@@ -22,15 +21,10 @@ import type { Files } from '../../runtime/files.ts';
 import { SILENT_LOG } from '../../runtime/log.ts';
 import { createWorld } from '../../runtime/world.ts';
 import { batchOfKeys, NEVER } from '../contract/fakes.ts';
+import { median, options, report } from './figures.ts';
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '5' },
-    mib: { type: 'string', default: '64' },
-    start: { type: 'string', default: '1024' },
-  },
-});
-const totalBytes = Number(values.mib) * 1024 * 1024;
+const values = options({ rounds: 3, mib: 32, start: 512 });
+const totalBytes = values.mib * 1024 * 1024;
 const { files } = createWorld();
 // Every sender of a queue listens to it.
 setMaxListeners(0, NEVER);
@@ -58,7 +52,7 @@ for (const [name, batchBytes, senders] of [
   const count = Math.floor(totalBytes / batchBytes / (senders === 1 ? 8 : 1));
   const groupBytes = Math.min(limits.groupBytesMax, senders * batchBytes);
   const rounds: (Record<VariantName, { put: number; take: number }> & { plain: number })[] = [];
-  for (let round = 0; round < Number(values.rounds); round++) {
+  for (let round = 0; round < values.rounds; round++) {
     const plain = plainAppend(batch.bytes, count, groupBytes);
     const times = { plain } as (typeof rounds)[number];
     for (const variant of round % 2 === 0 ? NAMES : NAMES.toReversed()) {
@@ -68,20 +62,25 @@ for (const [name, batchBytes, senders] of [
   }
   const put = (variant: VariantName) => median(rounds.map((one) => one[variant].put));
   const take = median(rounds.map((one) => one.synced.take));
-  const mb = (seconds: number) => `${(count * batch.bytes.length / 1e6 / seconds).toFixed(0)} MB/s`;
-  const times = (variant: VariantName, base: VariantName) =>
-    `${(put(base) / put(variant)).toFixed(2)}x`;
-  const plain = median(rounds.map((one) => one.plain));
-  console.log(`${name}: put ${mb(put('synced'))}, ${(count / put('synced')).toFixed(0)} batches/s; `
-    + `fsync off ${mb(put('unsynced'))}, fsync on is ${times('synced', 'unsynced')} of it; `
-    + `encrypted ${times('encrypted', 'synced')} of plain, `
-    + `${times('encrypted, unsynced', 'unsynced')} with fsync off; `
-    + `${(plain / put('synced')).toFixed(2)}x of plain append; take ${mb(take)}`);
+  const mb = (seconds: number) => count * batch.bytes.length / 1e6 / seconds;
+  const say = (what: string, seconds: number, beside: string, other: number) => report({
+    name: `queue, ${name}, ${what}`,
+    value: mb(seconds),
+    unit: 'MB/s',
+    yardstick: { name: beside, value: mb(other) },
+  });
+  say('put', put('synced'), 'plain append and fsync', median(rounds.map((one) => one.plain)));
+  say('put with fsync', put('synced'), 'without', put('unsynced'));
+  say('put encrypted', put('encrypted'), 'plain', put('synced'));
+  say('put encrypted without fsync', put('encrypted, unsynced'), 'plain', put('unsynced'));
+  say('take', take, 'put', put('synced'));
 }
 const sample = Buffer.alloc(64 * 1024 * 1024, 7);
 const startMs = performance.now();
 crc32c(sample);
-console.log(`crc32c ${(sample.length / 1000 / (performance.now() - startMs)).toFixed(0)} MB/s`);
+report({
+  name: 'crc32c', value: sample.length / 1000 / (performance.now() - startMs), unit: 'MB/s',
+});
 for (const bytes of [8192, 262_144, 8 * 1024 * 1024]) await measureStart(bytes);
 
 function withoutSync(real: Files): Files {
@@ -132,7 +131,7 @@ async function throughQueue(batch: Batch, count: number, senders: number, varian
 
 /** Opens a queue that is full of batches of this size. */
 async function measureStart(batchBytes: number): Promise<void> {
-  const mib = Number(values.start);
+  const mib = values.start;
   const folder = mkdtempSync(join(tmpdir(), 'binnacle-bench-'));
   const first = await open(folder, VARIANTS.unsynced);
   await fill(first, batchOfBytes(batchBytes), Math.floor(mib * 1024 * 1024 / batchBytes), 8);
@@ -144,9 +143,12 @@ async function measureStart(batchBytes: number): Promise<void> {
   const queue = await open(folder, VARIANTS.synced);
   const seconds = (performance.now() - started) / 1000;
   delay.disable();
-  console.log(`start with ${mib} MiB in batches of ${batchBytes / 1024} KiB: ${queue.batches()} in `
-    + `${seconds.toFixed(2)} s, the event loop stood still for ${(delay.max / 1e6).toFixed(0)} ms `
-    + `at most, ${((process.memoryUsage().rss - rss) / 1024 / 1024).toFixed(0)} MiB more memory`);
+  const moreMib = (process.memoryUsage().rss - rss) / 1024 / 1024;
+  const name = `queue, start with ${mib} MiB in batches of ${batchBytes / 1024} KiB`;
+  console.log(`${queue.batches()} batches`);
+  report({ name, value: seconds, unit: 's' });
+  report({ name: `${name}, longest stop of the event loop`, value: delay.max / 1e6, unit: 'ms' });
+  report({ name: `${name}, more memory`, value: moreMib, unit: 'MiB' });
   await queue.stop();
   rmSync(folder, { recursive: true });
 }
@@ -165,8 +167,4 @@ function plainAppend(bytes: Uint8Array, count: number, groupBytes: number): numb
   closeSync(file);
   rmSync(folder, { recursive: true });
   return seconds;
-}
-
-function median(numbers: readonly number[]): number {
-  return numbers.toSorted((a, b) => a - b)[numbers.length >> 1]!;
 }

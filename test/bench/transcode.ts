@@ -1,7 +1,7 @@
 // How fast export requests become Native columns: the walk and the columns alone, without network
 // and engine. Each round prints spans per second and microseconds of CPU per span.
 //
-//   npx tsx test/bench/transcode.ts [spans per request] [rounds]
+//   npm run bench -- transcode [--spans N per request] [--rounds N]
 //
 // Data: spans of a web service, 11 attributes each, 6 resource attributes, one event in ten spans,
 // about 330 bytes each, from a fixed seed. Yardstick: copying the same bytes once.
@@ -10,9 +10,9 @@ import { Transcoder } from '../../backend/storage/clickhouse/transcode/transcode
 import { Batch } from '../../proto/contract/batch.ts';
 import { seededRandom } from '../proto/generate.ts';
 import { generateServiceSpans } from './data.ts';
+import { atLeast, inTurns, median, options, ownCpuUs, report } from './figures.ts';
 
-const spansPerRequest = Number(process.argv[2] ?? 1000);
-const rounds = Number(process.argv[3] ?? 7);
+const { spans: spansPerRequest, rounds } = options({ spans: 1000, rounds: 9 });
 const SPANS_PER_ROUND = 200_000;
 const SPANS_PER_BLOCK = 100_000;
 
@@ -26,19 +26,20 @@ const bytesPerSpan = requests.reduce((sum, bytes) => sum + bytes.length, 0)
 console.log(`${spansPerRequest} spans per request, ${bytesPerSpan.toFixed(0)} bytes per span`);
 
 const transcoder = new Transcoder('traces');
-const figures: number[] = [];
-for (let round = 0; round < rounds; round++) {
-  const cpu = measure(() => transcodeSpans());
-  const copy = measure(() => copySpans());
-  figures.push(cpu);
-  console.log(
-    `round ${round}: ${(1e6 / cpu).toFixed(0)} spans/s, ${cpu.toFixed(3)} us/span`
-    + ` (copy: ${copy.toFixed(3)} us/span)`,
-  );
-}
-figures.sort((a, b) => a - b);
-const median = figures[figures.length >> 1]!;
-console.log(`transcode: ${median.toFixed(3)} us/span, ${(1e6 / median).toFixed(0)} spans/s/core`);
+measure(transcodeSpans);
+const cpuUs = await inTurns(rounds, {
+  transcode: () => measure(transcodeSpans),
+  copy: () => measure(copySpans),
+});
+report({
+  id: 'B1',
+  name: 'walk and columns',
+  value: 1e6 / median(cpuUs.transcode),
+  unit: 'spans/s/core',
+  yardstick: { name: 'copy of the bytes', value: 1e6 / median(cpuUs.copy) },
+  goal: atLeast(600_000),
+  rounds: cpuUs.transcode.map((us) => 1e6 / us),
+});
 
 function transcodeSpans(): void {
   for (let done = 0; done < SPANS_PER_ROUND; ) {
@@ -56,8 +57,7 @@ function copySpans(): void {
 
 /** Microseconds of CPU per span. */
 function measure(run: () => void): number {
-  const before = process.cpuUsage();
+  const before = ownCpuUs();
   run();
-  const { user, system } = process.cpuUsage(before);
-  return (user + system) / SPANS_PER_ROUND;
+  return (ownCpuUs() - before) / SPANS_PER_ROUND;
 }

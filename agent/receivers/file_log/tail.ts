@@ -26,7 +26,7 @@ export interface Tail {
   leftover: { readonly offset: number; readonly bytes: number; readonly sinceMs: number } | null;
   /** Since when no glob names it. */
   lostSinceMs: number | null;
-  /** Since when it has not grown while it may be a copy, or is an archive. */
+  /** Since when it has not grown while it has to wait: it may be a copy, or is an archive. */
   held: { readonly sizeBytes: number; readonly sinceMs: number } | null;
   /** The followed file that this archive was packed from, with its position when that was seen. */
   twin: Twin | null;

@@ -37,7 +37,7 @@ export const limits = {
   /** A file without a name that has not grown for so long is closed. */
   lostMs: 10_000,
   /** A file that may be a copy is held back for so long after its last growth. */
-  heldMs: 2000,
+  heldMs: 10_000,
   /** After so long without an heir an orphan is dropped. */
   orphanMs: 60_000,
   /** So long the position of a file that is gone is kept, counted while the agent runs. */
@@ -129,7 +129,10 @@ export class Tails {
       this.orphan(position, probe.nowMs, !same);
     }
     const found = await this.adopt(tail, probe) ?? await this.adoptBeginning(probe);
-    if (found === 'later') return false;
+    if (found === 'later') {
+      hold(tail, probe);
+      return false;
+    }
     tail.position = found;
     if (tail.position !== null) return true;
     if (probe.head.length === 0 || await this.isHeld(tail, probe)) return false;
@@ -327,13 +330,11 @@ export class Tails {
   }
 
   private async isHeld(tail: Tail, probe: Probe): Promise<boolean> {
-    const { sizeBytes, nowMs } = probe;
     const originals = await this.originalsOf(tail, probe);
     if (originals.length === 0) return false;
+    const { sinceMs } = hold(tail, probe);
     // It is not known yet that the original was truncated.
-    if (originals.some(isTruncated)) return true;
-    if (tail.held?.sizeBytes !== sizeBytes) tail.held = { sizeBytes, sinceMs: nowMs };
-    return nowMs - tail.held.sinceMs < limits.heldMs;
+    return originals.some(isTruncated) || probe.nowMs - sinceMs < limits.heldMs;
   }
 
   /** Followed files that it may be a copy of. */
@@ -351,4 +352,11 @@ export class Tails {
     }
     return originals;
   }
+}
+
+/** It is asked again at the next look, whether it has changed or not. */
+function hold(tail: Tail, { sizeBytes, nowMs }: Probe): NonNullable<Tail['held']> {
+  if (tail.held?.sizeBytes === sizeBytes) return tail.held;
+  tail.held = { sizeBytes, sinceMs: nowMs };
+  return tail.held;
 }

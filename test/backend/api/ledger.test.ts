@@ -80,11 +80,13 @@ test('status: the page says what is lost, and where', () => {
       + ' (2026-01-02T00:00:00.000Z to 2026-01-03T00:00:00.000Z)',
     '',
     'AGENT                HOST  LAST REPORT   RECEIVED     STORED  QUEUED  DROPPED  REFUSED'
-      + '  LOST  DIFFERENCE',
+      + '  LOST',
     'a1                   web1  never        1,200,000  1,000,000       7       30        5'
-      + '    10          -2',
+      + '    10',
     '  logs                                  1,200,000  1,000,000                         5',
     '  dropped: overflow                                                        30',
+    '',
+    'Received, queued and dropped are as of the last report; the store may know more.',
     '',
     'Gaps:',
     '  never arrived: batches 3 to 4 (2) of agent a1 web1, exporter otlp, epoch e1: an unknown'

@@ -8,6 +8,7 @@ import {
   truncateSync, unlinkSync, utimesSync, writeFileSync,
 } from 'node:fs';
 import { test } from 'node:test';
+import { limits } from '../../../../agent/receivers/file_log/tails.ts';
 import { createSeededRandom } from '../../../../runtime/random.ts';
 import { temporaryFolder, until } from '../../../contract/fakes.ts';
 import { asLines, attribute, follow, numbered, type Following } from './following.ts';
@@ -124,7 +125,7 @@ for (const [size, lines] of [['small', numbered(10)], ['large', LONG]] as const)
     await all.poll();
     writeFileSync(path('app.log'), 'after\n', { flag: 'a' });
     await all.poll();
-    await all.clock.advance(3000);
+    await all.clock.advance(limits.heldMs + 1000);
     await all.poll();
     assert.deepEqual(all.bodies(), [...lines, 'between', 'after']);
     await all.stop();
@@ -146,7 +147,7 @@ for (const [size, lines] of [['small', numbered(10)], ['large', LONG]] as const)
     await first.poll();
     rotate('left\n', asLines(numbered(5, 0, 'fresh')));
     await first.poll();
-    await first.clock.advance(3000);
+    await first.clock.advance(limits.heldMs + 1000);
     await first.poll();
     const sorted = (bodies: readonly string[]) => [...bodies].sort();
     const wanted = [...lines, 'left', ...numbered(5, 0, 'fresh')];
@@ -156,7 +157,7 @@ for (const [size, lines] of [['small', numbered(10)], ['large', LONG]] as const)
     const second = await follow(config, folders);
     await second.poll();
     await second.poll();
-    await second.clock.advance(3000);
+    await second.clock.advance(limits.heldMs + 1000);
     await second.poll();
     assert.deepEqual(sorted(second.bodies()), ['away', 'left again']);
     await second.stop();
@@ -178,7 +179,7 @@ test('file_log: copy-truncate: what was written after the copy was made, and rea
   truncateSync(path('app.log'));
   writeFileSync(path('app.log'), 'after\n', { flag: 'a' });
   await following.poll();
-  await following.clock.advance(3000);
+  await following.clock.advance(limits.heldMs + 1000);
   await following.poll();
   assert.deepEqual(following.bodies(), [...numbered(600), 'after']);
   await following.stop();
@@ -199,7 +200,7 @@ test('file_log: copy-truncate of a file that is new itself', async () => {
   assert.deepEqual(following.bodies(), LONG);
   truncateSync(path('z.log'));
   await following.poll();
-  await following.clock.advance(3000);
+  await following.clock.advance(limits.heldMs + 1000);
   await following.poll();
   assert.deepEqual(following.bodies(), LONG);
   await following.stop();
@@ -232,7 +233,7 @@ test('file_log: equal files are files of their own', async () => {
   following.write('b.log', asLines(LONG));
   await following.poll();
   assert.equal(following.bodies().length, LONG.length, 'it may still become a copy-truncate');
-  await following.clock.advance(2001);
+  await following.clock.advance(limits.heldMs + 1);
   await following.poll();
   assert.deepEqual(following.bodies(), [...LONG, ...LONG]);
   await following.stop();
@@ -259,7 +260,7 @@ test('file_log: deleted and made anew, with equal content, is read again', async
   for (let round = 0; round < 3; round++) {
     following.write('job.log', 'started\ndone\n');
     await following.poll();
-    await following.clock.advance(2001);
+    await following.clock.advance(limits.heldMs + 1);
     await following.poll();
     assert.equal(following.bodies().length, 2 * (round + 1));
     rmSync(following.path('job.log'));
