@@ -57,6 +57,7 @@ test('migrate: a database is made once, by two at the same time and again later'
     { version: 3, name: '003_traces.sql' },
     { version: 4, name: '004_metrics.sql' },
     { version: 5, name: '005_batches.sql' },
+    { version: 6, name: '006_less_a_row.sql' },
   ]);
   await Promise.all([...both, again].map((fixture) => fixture.stop()));
 });
@@ -72,7 +73,7 @@ test('migrate: a store of a newer program is refused, and so is a changed file',
   await change("(9, '009_future.sql', 'x')");
   await assert.rejects(start(), {
     name: 'OperatorError',
-    message: 'the store has schema version 9, this program knows 5',
+    message: 'the store has schema version 9, this program knows 6',
     hint: 'upgrade binnacle, or let it use another database',
   });
   await fixture.rows('TRUNCATE TABLE binnacle_schema_versions');
