@@ -40,8 +40,9 @@ const FIRST_BYTES = 4096;
 const SLACK_BYTES = 16;
 
 const HEX = Buffer.from('0123456789abcdef');
-const HEX_HIGH = Uint8Array.from({ length: 256 }, (_, byte) => HEX[byte >> 4]!);
-const HEX_LOW = Uint8Array.from({ length: 256 }, (_, byte) => HEX[byte & 15]!);
+/** The two digits of a byte, the first one in the low half. */
+const HEX_DIGITS = Uint16Array.from({ length: 256 }, (_, byte) =>
+  HEX[byte >> 4]! | (HEX[byte & 15]! << 8));
 
 /** The bytes being read: the reader that walks them, and a view for copying in words. */
 export interface Source {
@@ -122,15 +123,28 @@ export class Bytes implements Part {
     this.reserve((end - start) * 2 + 5);
     this.varint((end - start) * 2);
     const from = source.bytes;
-    const to = this.bytes;
+    const to = this.view;
     let at = this.length;
     for (let index = start; index < end; index++) {
-      const byte = from[index]!;
-      to[at] = HEX_HIGH[byte]!;
-      to[at + 1] = HEX_LOW[byte]!;
+      to.setUint16(at, HEX_DIGITS[from[index]!]!, true);
       at += 2;
     }
     this.length = at;
+  }
+
+  /** A string of the decimal digits of a number from 0 to 2^31 - 1. */
+  decimal(value: number): void {
+    let digits = 1;
+    for (let power = 10; power <= value; power *= 10) digits++;
+    this.reserve(digits + 1);
+    this.varint(digits);
+    let rest = value;
+    for (let at = this.length + digits - 1; at >= this.length; at--) {
+      const next = (rest / 10) | 0;
+      this.bytes[at] = 0x30 + rest - next * 10;
+      rest = next;
+    }
+    this.length += digits;
   }
 
   /** A string of text. */
