@@ -29,6 +29,7 @@ export function appendPlainAttribute(keys: Bytes, values: Bytes, source: Source)
 }
 
 function findParts(reader: Reader): void {
+  if (findShortParts(reader)) return;
   const outer = reader.enter();
   let key = 0;
   let keyEnd = 0;
@@ -49,4 +50,23 @@ function findParts(reader: Reader): void {
   found.keyEnd = keyEnd;
   found.value = value;
   found.valueEnd = valueEnd;
+}
+
+/** What nearly all attributes are: a key, then a value, each of less than 128 bytes. */
+function findShortParts(reader: Reader): boolean {
+  const { bytes, position, end } = reader;
+  const size = bytes[position]!;
+  const last = position + 1 + size;
+  if (position >= end || size >= 0x80 || size < 4 || last > end) return false;
+  const key = position + 3;
+  const keyEnd = key + bytes[key - 1]!;
+  const value = keyEnd + 2;
+  if (bytes[position + 1] !== ((1 << 3) | 2) || value > last) return false;
+  if (bytes[keyEnd] !== ((2 << 3) | 2) || value + bytes[keyEnd + 1]! !== last) return false;
+  found.key = key;
+  found.keyEnd = keyEnd;
+  found.value = value;
+  found.valueEnd = last;
+  reader.position = last;
+  return true;
 }
