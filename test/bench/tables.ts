@@ -4,8 +4,8 @@
 //
 //   npm run bench -- tables [--rounds N] [--rows N]
 //
-// The exporter's tables get blocks of exactly their types, as the exporter's driver sends them; ours
-// get what the transcoder makes. Merges stand still while inserts are measured; what it takes to
+// The exporter's tables get blocks of exactly their types, as the exporter's driver sends them;
+// ours get what the transcoder makes. Merges stand still while inserts are measured; what it takes to
 // merge the blocks of the largest size into one part is a figure of its own. Bytes are those of
 // --rows distinct rows after `OPTIMIZE … FINAL`. Data: traffic.ts. Linux only.
 //
@@ -94,7 +94,13 @@ async function measureSignal({ signal, one, table, bytesGoal }: (typeof SIGNALS)
 
 type Rounds = Readonly<Record<Side, readonly number[]>>;
 
-function reportBoth(id: string | undefined, name: string, unit: string, all: Rounds, goal?: number) {
+function reportBoth(
+  id: string | undefined,
+  name: string,
+  unit: string,
+  all: Rounds,
+  goal?: number,
+): void {
   report({
     ...(id === undefined ? {} : { id }), name, unit, value: median(all.ours), rounds: all.ours,
     yardstick: { name: "the exporter's tables", value: median(all.exporter) },

@@ -271,7 +271,9 @@ function checkShape(table: Table): void {
       values('String', texts);
       assert.equal(Number(bytes.readBigUInt64LE(at)), count);
       at += 8;
-      for (let index = 0; index < count; index++, at += 4) assert.ok(bytes.readUInt32LE(at) < texts);
+      for (let index = 0; index < count; index++, at += 4) {
+        assert.ok(bytes.readUInt32LE(at) < texts);
+      }
     } else if (inner !== null) {
       const elements = count === 0 ? 0 : Number(bytes.readBigUInt64LE(at + (count - 1) * 8));
       at += count * 8;
