@@ -5,8 +5,8 @@
 //   npm run bench -- tables [--rounds N] [--rows N]
 //
 // The exporter's tables get blocks of exactly their types, as the exporter's driver sends them;
-// ours get what the transcoder makes. Merges stand still while inserts are measured; what it takes to
-// merge the blocks of the largest size into one part is a figure of its own. Bytes are those of
+// ours get what the transcoder makes. Merges stand still while inserts are measured; what it takes
+// to merge the blocks of the largest size into one part is a figure of its own. Bytes are those of
 // --rows distinct rows after `OPTIMIZE … FINAL`. Data: traffic.ts. Linux only.
 //
 // The store is in memory (/dev/shm): after the many parts that a bench removes, ext4 spends more on

@@ -5,8 +5,8 @@
 -- sends. The types read as before in SQL. What is stored already is changed in the background.
 --
 -- Skip indexes that hash every attribute of every row are left for the values that are rare: those
--- of the record itself. Resource attributes are so small now that reading them costs less than
--- keeping an index did; keys of attributes are the same in most granules.
+-- of the record itself. A filter on resource attributes reads their column, which is small now; keys
+-- of attributes are the same in most granules.
 --
 -- A part below 64 MiB is one file instead of one for each column: most inserts make such a part, and
 -- merges make wide ones of them.
