@@ -169,7 +169,7 @@ class Core implements Queue {
   /** The last sequence that is durable. */
   #sealed: number;
   #stopped: Promise<void> | null = null;
-  /** Batches that wait for room, and the last of them; the next one waits behind it. */
+  /** Batches that wait for room; the next one waits behind the last. */
   #waiting = 0;
   #entering: Promise<unknown> = Promise.resolve();
   #dropping: Promise<void> | null = null;
@@ -203,9 +203,8 @@ class Core implements Queue {
     if (this.#waiting > 0 || this.#isFull(batch, origins)) {
       this.#waiting += 1;
       const turn = this.#entering.then(() => this.#waitForRoom(batch, origins));
-      this.#entering = turn;
-      const hasRoom = await turn;
-      this.#waiting -= 1;
+      const hasRoom = await (this.#entering = turn);
+      this.#waiting--;
       if (!hasRoom) return retryable('the queue is full', limits.retryAfterMs);
     }
     if (this.#stopped !== null) return retryable('the queue has stopped');

@@ -10,6 +10,7 @@ export interface Block {
   readonly times: ReadonlyMap<string, readonly bigint[]>;
 }
 
+const LOW = 'LowCardinality(String)';
 const WIDTHS: Readonly<Record<string, number>> = {
   UInt8: 1, Bool: 1, UInt32: 4, Int32: 4, UInt64: 8, Int64: 8, Float64: 8, 'DateTime64(9)': 8,
 };
@@ -29,7 +30,10 @@ export function readBlock(bytes: Buffer, wanted: ReadonlySet<string>): Block {
   for (let column = 0; column < columns; column++) {
     const name = text(cursor);
     const type = text(cursor);
+    // Each dictionary in the type has a version in front of the column.
+    cursor.at += 8 * (type.match(/LowCardinality/g) ?? []).length;
     if (!wanted.has(name)) skip(cursor, type, rows);
+    else if (type === LOW) strings.set(name, lowStrings(cursor, rows));
     else if (type === 'String') strings.set(name, Array.from({ length: rows }, () => text(cursor)));
     else if (type === 'DateTime64(9)') {
       times.set(name, Array.from({ length: rows }, (_, row) =>
@@ -44,8 +48,9 @@ export function readBlock(bytes: Buffer, wanted: ReadonlySet<string>): Block {
 function skip(cursor: Cursor, type: string, rows: number): void {
   const width = WIDTHS[type];
   const array = /^Array\((.*)\)$/.exec(type);
-  const map = /^Map\((\w+), (\w+)\)$/.exec(type);
-  if (width !== undefined) cursor.at += width * rows;
+  const map = /^Map\((.*), (.*)\)$/.exec(type);
+  if (type === LOW) lowStrings(cursor, rows);
+  else if (width !== undefined) cursor.at += width * rows;
   else if (type === 'String') {
     for (let row = 0; row < rows; row++) text(cursor);
   } else if (array !== null) skip(cursor, array[1]!, elements(cursor, rows));
@@ -54,6 +59,17 @@ function skip(cursor: Cursor, type: string, rows: number): void {
     skip(cursor, map[1]!, count);
     skip(cursor, map[2]!, count);
   } else throw new Error(`unknown type ${type}`);
+}
+
+/** A width of places and flags, the texts, and for each element the place of its text. */
+function lowStrings(cursor: Cursor, count: number): string[] {
+  if (count === 0) return [];
+  const { bytes } = cursor;
+  const number = () => Number(bytes.readBigUInt64LE((cursor.at += 8) - 8));
+  if ((number() & 0xff) !== 2) throw new Error('places are not of 4 bytes');
+  const texts = Array.from({ length: number() }, () => text(cursor));
+  if (number() !== count) throw new Error('not a place for each element');
+  return Array.from({ length: count }, () => texts[bytes.readUInt32LE((cursor.at += 4) - 4)]!);
 }
 
 /** The last of the running totals that an array or a map begins with. */

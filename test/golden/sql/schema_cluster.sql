@@ -489,3 +489,126 @@ ALTER TABLE otel_traces ON CLUSTER 'main' MATERIALIZE PROJECTION latency_by_hour
 ALTER TABLE otel_traces ON CLUSTER 'main' MATERIALIZE PROJECTION latency_by_day;
 
 ALTER TABLE otel_logs ON CLUSTER 'main' MATERIALIZE PROJECTION records_by_minute;
+
+-- 008_less_a_row.sql
+
+ALTER TABLE otel_traces ON CLUSTER 'main'
+DROP INDEX IF EXISTS idx_res_attr_value,
+DROP INDEX IF EXISTS idx_span_attr_key
+SETTINGS alter_sync = 0;
+
+ALTER TABLE otel_traces ON CLUSTER 'main'
+MODIFY COLUMN IF EXISTS ResourceAttributes Map(LowCardinality(String), LowCardinality(String))
+    CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeName LowCardinality(String) CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeVersion LowCardinality(String) CODEC(ZSTD(1))
+SETTINGS alter_sync = 0;
+
+ALTER TABLE otel_traces ON CLUSTER 'main'
+MODIFY SETTING min_bytes_for_wide_part = 67108864;
+
+ALTER TABLE otel_logs ON CLUSTER 'main'
+DROP INDEX IF EXISTS idx_res_attr_value,
+DROP INDEX IF EXISTS idx_log_attr_key
+SETTINGS alter_sync = 0;
+
+ALTER TABLE otel_logs ON CLUSTER 'main'
+MODIFY COLUMN IF EXISTS ResourceAttributes Map(LowCardinality(String), LowCardinality(String))
+    CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeName LowCardinality(String) CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeAttributes Map(LowCardinality(String), LowCardinality(String))
+    CODEC(ZSTD(1))
+SETTINGS alter_sync = 0;
+
+ALTER TABLE otel_logs ON CLUSTER 'main'
+MODIFY SETTING min_bytes_for_wide_part = 67108864;
+
+ALTER TABLE otel_metrics_gauge ON CLUSTER 'main'
+DROP INDEX IF EXISTS idx_res_attr_value
+SETTINGS alter_sync = 0;
+
+ALTER TABLE otel_metrics_gauge ON CLUSTER 'main'
+MODIFY COLUMN IF EXISTS ResourceAttributes Map(LowCardinality(String), LowCardinality(String))
+    CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ResourceSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeName LowCardinality(String) CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeVersion LowCardinality(String) CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeAttributes Map(LowCardinality(String), LowCardinality(String))
+    CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeSchemaUrl LowCardinality(String) CODEC(ZSTD(1))
+SETTINGS alter_sync = 0;
+
+ALTER TABLE otel_metrics_gauge ON CLUSTER 'main'
+MODIFY SETTING min_bytes_for_wide_part = 67108864;
+
+ALTER TABLE otel_metrics_sum ON CLUSTER 'main'
+DROP INDEX IF EXISTS idx_res_attr_value
+SETTINGS alter_sync = 0;
+
+ALTER TABLE otel_metrics_sum ON CLUSTER 'main'
+MODIFY COLUMN IF EXISTS ResourceAttributes Map(LowCardinality(String), LowCardinality(String))
+    CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ResourceSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeName LowCardinality(String) CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeVersion LowCardinality(String) CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeAttributes Map(LowCardinality(String), LowCardinality(String))
+    CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeSchemaUrl LowCardinality(String) CODEC(ZSTD(1))
+SETTINGS alter_sync = 0;
+
+ALTER TABLE otel_metrics_sum ON CLUSTER 'main'
+MODIFY SETTING min_bytes_for_wide_part = 67108864;
+
+ALTER TABLE otel_metrics_histogram ON CLUSTER 'main'
+DROP INDEX IF EXISTS idx_res_attr_value
+SETTINGS alter_sync = 0;
+
+ALTER TABLE otel_metrics_histogram ON CLUSTER 'main'
+MODIFY COLUMN IF EXISTS ResourceAttributes Map(LowCardinality(String), LowCardinality(String))
+    CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ResourceSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeName LowCardinality(String) CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeVersion LowCardinality(String) CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeAttributes Map(LowCardinality(String), LowCardinality(String))
+    CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeSchemaUrl LowCardinality(String) CODEC(ZSTD(1))
+SETTINGS alter_sync = 0;
+
+ALTER TABLE otel_metrics_histogram ON CLUSTER 'main'
+MODIFY SETTING min_bytes_for_wide_part = 67108864;
+
+ALTER TABLE otel_metrics_exponential_histogram ON CLUSTER 'main'
+DROP INDEX IF EXISTS idx_res_attr_value
+SETTINGS alter_sync = 0;
+
+ALTER TABLE otel_metrics_exponential_histogram ON CLUSTER 'main'
+MODIFY COLUMN IF EXISTS ResourceAttributes Map(LowCardinality(String), LowCardinality(String))
+    CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ResourceSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeName LowCardinality(String) CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeVersion LowCardinality(String) CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeAttributes Map(LowCardinality(String), LowCardinality(String))
+    CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeSchemaUrl LowCardinality(String) CODEC(ZSTD(1))
+SETTINGS alter_sync = 0;
+
+ALTER TABLE otel_metrics_exponential_histogram ON CLUSTER 'main'
+MODIFY SETTING min_bytes_for_wide_part = 67108864;
+
+ALTER TABLE otel_metrics_summary ON CLUSTER 'main'
+DROP INDEX IF EXISTS idx_res_attr_value
+SETTINGS alter_sync = 0;
+
+ALTER TABLE otel_metrics_summary ON CLUSTER 'main'
+MODIFY COLUMN IF EXISTS ResourceAttributes Map(LowCardinality(String), LowCardinality(String))
+    CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ResourceSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeName LowCardinality(String) CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeVersion LowCardinality(String) CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeAttributes Map(LowCardinality(String), LowCardinality(String))
+    CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeSchemaUrl LowCardinality(String) CODEC(ZSTD(1))
+SETTINGS alter_sync = 0;
+
+ALTER TABLE otel_metrics_summary ON CLUSTER 'main'
+MODIFY SETTING min_bytes_for_wide_part = 67108864;

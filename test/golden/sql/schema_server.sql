@@ -489,3 +489,126 @@ ALTER TABLE otel_traces MATERIALIZE PROJECTION latency_by_hour;
 ALTER TABLE otel_traces MATERIALIZE PROJECTION latency_by_day;
 
 ALTER TABLE otel_logs MATERIALIZE PROJECTION records_by_minute;
+
+-- 008_less_a_row.sql
+
+ALTER TABLE otel_traces
+DROP INDEX IF EXISTS idx_res_attr_value,
+DROP INDEX IF EXISTS idx_span_attr_key
+SETTINGS alter_sync = 0;
+
+ALTER TABLE otel_traces
+MODIFY COLUMN IF EXISTS ResourceAttributes Map(LowCardinality(String), LowCardinality(String))
+    CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeName LowCardinality(String) CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeVersion LowCardinality(String) CODEC(ZSTD(1))
+SETTINGS alter_sync = 0;
+
+ALTER TABLE otel_traces
+MODIFY SETTING min_bytes_for_wide_part = 67108864;
+
+ALTER TABLE otel_logs
+DROP INDEX IF EXISTS idx_res_attr_value,
+DROP INDEX IF EXISTS idx_log_attr_key
+SETTINGS alter_sync = 0;
+
+ALTER TABLE otel_logs
+MODIFY COLUMN IF EXISTS ResourceAttributes Map(LowCardinality(String), LowCardinality(String))
+    CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeName LowCardinality(String) CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeAttributes Map(LowCardinality(String), LowCardinality(String))
+    CODEC(ZSTD(1))
+SETTINGS alter_sync = 0;
+
+ALTER TABLE otel_logs
+MODIFY SETTING min_bytes_for_wide_part = 67108864;
+
+ALTER TABLE otel_metrics_gauge
+DROP INDEX IF EXISTS idx_res_attr_value
+SETTINGS alter_sync = 0;
+
+ALTER TABLE otel_metrics_gauge
+MODIFY COLUMN IF EXISTS ResourceAttributes Map(LowCardinality(String), LowCardinality(String))
+    CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ResourceSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeName LowCardinality(String) CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeVersion LowCardinality(String) CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeAttributes Map(LowCardinality(String), LowCardinality(String))
+    CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeSchemaUrl LowCardinality(String) CODEC(ZSTD(1))
+SETTINGS alter_sync = 0;
+
+ALTER TABLE otel_metrics_gauge
+MODIFY SETTING min_bytes_for_wide_part = 67108864;
+
+ALTER TABLE otel_metrics_sum
+DROP INDEX IF EXISTS idx_res_attr_value
+SETTINGS alter_sync = 0;
+
+ALTER TABLE otel_metrics_sum
+MODIFY COLUMN IF EXISTS ResourceAttributes Map(LowCardinality(String), LowCardinality(String))
+    CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ResourceSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeName LowCardinality(String) CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeVersion LowCardinality(String) CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeAttributes Map(LowCardinality(String), LowCardinality(String))
+    CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeSchemaUrl LowCardinality(String) CODEC(ZSTD(1))
+SETTINGS alter_sync = 0;
+
+ALTER TABLE otel_metrics_sum
+MODIFY SETTING min_bytes_for_wide_part = 67108864;
+
+ALTER TABLE otel_metrics_histogram
+DROP INDEX IF EXISTS idx_res_attr_value
+SETTINGS alter_sync = 0;
+
+ALTER TABLE otel_metrics_histogram
+MODIFY COLUMN IF EXISTS ResourceAttributes Map(LowCardinality(String), LowCardinality(String))
+    CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ResourceSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeName LowCardinality(String) CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeVersion LowCardinality(String) CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeAttributes Map(LowCardinality(String), LowCardinality(String))
+    CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeSchemaUrl LowCardinality(String) CODEC(ZSTD(1))
+SETTINGS alter_sync = 0;
+
+ALTER TABLE otel_metrics_histogram
+MODIFY SETTING min_bytes_for_wide_part = 67108864;
+
+ALTER TABLE otel_metrics_exponential_histogram
+DROP INDEX IF EXISTS idx_res_attr_value
+SETTINGS alter_sync = 0;
+
+ALTER TABLE otel_metrics_exponential_histogram
+MODIFY COLUMN IF EXISTS ResourceAttributes Map(LowCardinality(String), LowCardinality(String))
+    CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ResourceSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeName LowCardinality(String) CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeVersion LowCardinality(String) CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeAttributes Map(LowCardinality(String), LowCardinality(String))
+    CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeSchemaUrl LowCardinality(String) CODEC(ZSTD(1))
+SETTINGS alter_sync = 0;
+
+ALTER TABLE otel_metrics_exponential_histogram
+MODIFY SETTING min_bytes_for_wide_part = 67108864;
+
+ALTER TABLE otel_metrics_summary
+DROP INDEX IF EXISTS idx_res_attr_value
+SETTINGS alter_sync = 0;
+
+ALTER TABLE otel_metrics_summary
+MODIFY COLUMN IF EXISTS ResourceAttributes Map(LowCardinality(String), LowCardinality(String))
+    CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ResourceSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeName LowCardinality(String) CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeVersion LowCardinality(String) CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeAttributes Map(LowCardinality(String), LowCardinality(String))
+    CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS ScopeSchemaUrl LowCardinality(String) CODEC(ZSTD(1))
+SETTINGS alter_sync = 0;
+
+ALTER TABLE otel_metrics_summary
+MODIFY SETTING min_bytes_for_wide_part = 67108864;

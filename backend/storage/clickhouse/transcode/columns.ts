@@ -6,6 +6,7 @@
 //   String        varint length, bytes; one after the other              -> Bytes
 //   Array(T)      8 bytes a row: the total of elements so far; then T    -> Offsets, parts of T
 //   Map(K, V)     8 bytes a row: the total of entries so far; then K, V  -> Offsets, keys, values
+//   LowCardinality(String)                                               -> see dictionary.ts
 //
 // Invariants:
 // - What was appended after `mark` disappears with `rollback`; `reset` empties and keeps memory.
@@ -22,7 +23,9 @@ export interface Part {
   rollback(): void;
   /** Empties it. Memory beyond `keptBytesMax` is given back. */
   reset(): void;
-  used(): Uint8Array;
+  /** Adds its bytes to what is sent, as views. */
+  pieces(into: Uint8Array[]): void;
+  byteCount(): number;
 }
 
 export const limits = {
@@ -37,8 +40,9 @@ const FIRST_BYTES = 4096;
 const SLACK_BYTES = 16;
 
 const HEX = Buffer.from('0123456789abcdef');
-const HEX_HIGH = Uint8Array.from({ length: 256 }, (_, byte) => HEX[byte >> 4]!);
-const HEX_LOW = Uint8Array.from({ length: 256 }, (_, byte) => HEX[byte & 15]!);
+/** The two digits of a byte, the first one in the low half. */
+const HEX_DIGITS = Uint16Array.from({ length: 256 }, (_, byte) =>
+  HEX[byte >> 4]! | (HEX[byte & 15]! << 8));
 
 /** The bytes being read: the reader that walks them, and a view for copying in words. */
 export interface Source {
@@ -79,6 +83,14 @@ export class Bytes implements Part {
     return this.bytes.subarray(0, this.length);
   }
 
+  pieces(into: Uint8Array[]): void {
+    into.push(this.used());
+  }
+
+  byteCount(): number {
+    return this.length;
+  }
+
   reserve(size: number): void {
     const needed = this.length + size + SLACK_BYTES;
     if (needed <= this.bytes.length) return;
@@ -111,15 +123,28 @@ export class Bytes implements Part {
     this.reserve((end - start) * 2 + 5);
     this.varint((end - start) * 2);
     const from = source.bytes;
-    const to = this.bytes;
+    const to = this.view;
     let at = this.length;
     for (let index = start; index < end; index++) {
-      const byte = from[index]!;
-      to[at] = HEX_HIGH[byte]!;
-      to[at + 1] = HEX_LOW[byte]!;
+      to.setUint16(at, HEX_DIGITS[from[index]!]!, true);
       at += 2;
     }
     this.length = at;
+  }
+
+  /** A string of the decimal digits of a number from 0 to 2^31 - 1. */
+  decimal(value: number): void {
+    let digits = 1;
+    for (let power = 10; power <= value; power *= 10) digits++;
+    this.reserve(digits + 1);
+    this.varint(digits);
+    let rest = value;
+    for (let at = this.length + digits - 1; at >= this.length; at--) {
+      const next = (rest / 10) | 0;
+      this.bytes[at] = 0x30 + rest - next * 10;
+      rest = next;
+    }
+    this.length += digits;
   }
 
   /** A string of text. */
@@ -130,11 +155,11 @@ export class Bytes implements Part {
     this.length += this.bytes.utf8Write(text, this.length);
   }
 
-  /** A string: everything that `content` holds. */
-  whole(content: Bytes): void {
+  /** A string of these bytes. */
+  whole(content: Uint8Array): void {
     this.reserve(content.length + 5);
     this.varint(content.length);
-    this.raw(content.used());
+    this.raw(content);
   }
 
   /** Bytes as they are: strings that are already in Native form, or a piece of a string. */
@@ -213,6 +238,14 @@ export class Words implements Part {
     return new Uint8Array(this.words.buffer, 0, this.length * 4);
   }
 
+  pieces(into: Uint8Array[]): void {
+    into.push(this.used());
+  }
+
+  byteCount(): number {
+    return this.length * 4;
+  }
+
   /** A number of 4 bytes, signed or not. */
   one(value: number): void {
     if (this.length + 1 > this.words.length) this.grow();
@@ -270,8 +303,12 @@ export class Offsets implements Part {
     this.rows.reset();
   }
 
-  used(): Uint8Array {
-    return this.rows.used();
+  pieces(into: Uint8Array[]): void {
+    this.rows.pieces(into);
+  }
+
+  byteCount(): number {
+    return this.rows.byteCount();
   }
 
   /** Ends a row, which has `count` elements more than were added by `total` already. */

@@ -4,8 +4,7 @@
 // lookup ranges in 32-bit seconds, and a later time would wrap around to 1970 there.
 
 import { DecodeError } from '../../../../proto/protobuf/error.ts';
-import { Bytes } from './columns.ts';
-import type { Source, Words } from './columns.ts';
+import type { Bytes, Source, Words } from './columns.ts';
 
 export const TRACE_ID_BYTES = 16;
 export const SPAN_ID_BYTES = 8;
@@ -39,13 +38,4 @@ export function appendId(
 export function isZero(source: Source, start: number, end: number): boolean {
   for (let at = start; at < end; at++) if (source.bytes[at] !== 0) return false;
   return true;
-}
-
-/** Texts in Native form, to be copied to a column of strings. */
-export function nativeStrings(texts: readonly string[]): readonly Uint8Array[] {
-  return texts.map((text) => {
-    const bytes = new Bytes();
-    bytes.text(text);
-    return Uint8Array.from(bytes.used());
-  });
 }

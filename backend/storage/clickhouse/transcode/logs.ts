@@ -7,11 +7,12 @@
 import { fieldBits } from '../../../../proto/protobuf/reader.ts';
 import { appendAttribute } from './attributes.ts';
 import type { Bytes, Source, Words } from './columns.ts';
+import type { Dictionary } from './dictionary.ts';
 import { appendId, appendTime, SPAN_ID_BYTES, TRACE_ID_BYTES } from './fields.ts';
 import type { Origin } from './origin.ts';
 import type { RecordRows } from './records.ts';
 import { Table } from './table.ts';
-import type { MapColumn } from './table.ts';
+import type { MapColumn, SharedMapColumn } from './table.ts';
 import { appendValue } from './value.ts';
 
 const LOG_FIELDS = fieldBits(1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12);
@@ -23,19 +24,19 @@ export class LogRows implements RecordRows {
   private readonly traceId: Bytes;
   private readonly spanId: Bytes;
   private readonly traceFlags: Bytes;
-  private readonly severityText: Bytes;
+  private readonly severityText: Dictionary;
   private readonly severityNumber: Bytes;
-  private readonly serviceName: Bytes;
+  private readonly serviceName: Dictionary;
   private readonly body: Bytes;
-  private readonly resourceSchemaUrl: Bytes;
-  private readonly resourceAttributes: MapColumn;
-  private readonly scopeSchemaUrl: Bytes;
-  private readonly scopeName: Bytes;
-  private readonly scopeVersion: Bytes;
-  private readonly scopeAttributes: MapColumn;
+  private readonly resourceSchemaUrl: Dictionary;
+  private readonly resourceAttributes: SharedMapColumn;
+  private readonly scopeSchemaUrl: Dictionary;
+  private readonly scopeName: Dictionary;
+  private readonly scopeVersion: Dictionary;
+  private readonly scopeAttributes: SharedMapColumn;
   private readonly attributes: MapColumn;
   private readonly eventName: Bytes;
-  private readonly batchId: Bytes;
+  private readonly batchId: Dictionary;
 
   constructor() {
     const table = new Table('otel_logs', 'Timestamp');
@@ -45,19 +46,19 @@ export class LogRows implements RecordRows {
     this.traceId = table.strings('TraceId');
     this.spanId = table.strings('SpanId');
     this.traceFlags = table.bytes('TraceFlags', 'UInt8');
-    this.severityText = table.strings('SeverityText');
+    this.severityText = table.lowStrings('SeverityText');
     this.severityNumber = table.bytes('SeverityNumber', 'UInt8');
-    this.serviceName = table.strings('ServiceName');
+    this.serviceName = table.lowStrings('ServiceName');
     this.body = table.strings('Body');
-    this.resourceSchemaUrl = table.strings('ResourceSchemaUrl');
-    this.resourceAttributes = table.map('ResourceAttributes');
-    this.scopeSchemaUrl = table.strings('ScopeSchemaUrl');
-    this.scopeName = table.strings('ScopeName');
-    this.scopeVersion = table.strings('ScopeVersion');
-    this.scopeAttributes = table.map('ScopeAttributes');
+    this.resourceSchemaUrl = table.lowStrings('ResourceSchemaUrl');
+    this.resourceAttributes = table.sharedMap('ResourceAttributes');
+    this.scopeSchemaUrl = table.lowStrings('ScopeSchemaUrl');
+    this.scopeName = table.lowStrings('ScopeName');
+    this.scopeVersion = table.lowStrings('ScopeVersion');
+    this.scopeAttributes = table.sharedMap('ScopeAttributes');
     this.attributes = table.map('LogAttributes');
     this.eventName = table.strings('EventName');
-    this.batchId = table.strings('BatchId');
+    this.batchId = table.lowStrings('BatchId');
   }
 
   read(source: Source, origin: Origin): void {
@@ -104,7 +105,7 @@ export class LogRows implements RecordRows {
     appendId(this.traceId, source, traceId, traceIdEnd, TRACE_ID_BYTES);
     appendId(this.spanId, source, spanId, spanIdEnd, SPAN_ID_BYTES);
     this.traceFlags.byte(flags & 0xff);
-    this.severityText.string(source, severityText, severityTextEnd);
+    this.severityText.append(source.view, severityText, severityTextEnd);
     this.severityNumber.byte(severity & 0xff);
     appendValue(this.body, source, body, bodyEnd);
     this.attributes.offsets.endRow(attributes);

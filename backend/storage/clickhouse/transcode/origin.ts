@@ -1,35 +1,39 @@
-// Where a record comes from: its resource and its scope. Each is read once and kept in Native form,
-// and then copied to the columns of every record under it.
+// Where a record comes from: its resource and its scope. Each is read once and kept in Native form.
+// Its texts are looked up in the dictionary of a column once, and their places copied to every
+// record under it.
 //
 // A resource or a scope that occurs twice in its group is merged, as protobuf says.
 
 import { fieldBits } from '../../../../proto/protobuf/reader.ts';
-import { appendAttribute } from './attributes.ts';
+import { appendPlainAttribute } from './attributes.ts';
 import { Bytes } from './columns.ts';
 import type { Source } from './columns.ts';
-import type { MapColumn } from './table.ts';
+import type { Dictionary } from './dictionary.ts';
+import type { SharedMapColumn } from './table.ts';
 
 const RESOURCE_FIELDS = fieldBits(1);
 const SCOPE_FIELDS = fieldBits(1, 2, 3, 4);
 const SERVICE_NAME = Buffer.from('service.name');
 
+/** Tells contents apart: whatever is read anew has a number of its own. */
+let contents = 0;
+
 /** One string that many rows share. */
 export class SharedString {
   private readonly text: Bytes;
-  private view: Uint8Array;
+  private content: number;
   private present: boolean;
 
   constructor() {
     this.text = new Bytes();
-    this.view = this.text.used();
+    this.content = 0;
     this.present = false;
     this.clear();
   }
 
   clear(): void {
-    this.text.reset();
+    this.begin();
     this.text.byte(0);
-    this.view = this.text.used();
     this.present = false;
   }
 
@@ -40,34 +44,39 @@ export class SharedString {
   /** Reads a string with its length. */
   read(source: Source): void {
     const start = source.reader.range();
-    this.text.reset();
+    this.begin();
     this.text.string(source, start, source.reader.position);
-    this.view = this.text.used();
-    this.present = true;
   }
 
   /** Takes over a text. */
   write(text: string): void {
-    this.text.reset();
+    this.begin();
     this.text.text(text);
-    this.view = this.text.used();
-    this.present = true;
   }
 
   /** Takes over a string that is in Native form already. */
   take(native: Uint8Array): void {
-    this.text.reset();
+    this.begin();
     this.text.raw(native);
-    this.view = this.text.used();
-    this.present = true;
   }
 
-  appendTo(column: Bytes): void {
-    column.raw(this.view);
+  appendTo(column: Dictionary): void {
+    if (column.sharedContent !== this.content) {
+      const { bytes, length, view } = this.text;
+      column.sharedPlace = column.placeOf(view, contentOf(bytes, 0), length);
+      column.sharedContent = this.content;
+    }
+    column.appendPlace(column.sharedPlace);
   }
 
   byteCount(): number {
-    return this.view.length;
+    return this.text.length;
+  }
+
+  private begin(): void {
+    this.text.reset();
+    this.content = ++contents;
+    this.present = true;
   }
 }
 
@@ -75,23 +84,20 @@ export class SharedString {
 export class SharedAttributes {
   private readonly keys: Bytes;
   private readonly values: Bytes;
-  private keysView: Uint8Array;
-  private valuesView: Uint8Array;
+  private content: number;
   private count: number;
 
   constructor() {
     this.keys = new Bytes();
     this.values = new Bytes();
-    this.keysView = this.keys.used();
-    this.valuesView = this.values.used();
+    this.content = ++contents;
     this.count = 0;
   }
 
   clear(): void {
     this.keys.reset();
     this.values.reset();
-    this.keysView = this.keys.used();
-    this.valuesView = this.values.used();
+    this.content = ++contents;
     this.count = 0;
   }
 
@@ -99,25 +105,57 @@ export class SharedAttributes {
   read(source: Source, service: SharedString | null): void {
     const keyAt = this.keys.length;
     const valueAt = this.values.length;
-    appendAttribute(this.keys, this.values, source);
+    appendPlainAttribute(this.keys, this.values, source);
     this.count++;
-    this.keysView = this.keys.used();
-    this.valuesView = this.values.used();
+    this.content = ++contents;
     if (service === null || service.isSet()) return;
     // One byte of length stands in front of the key.
-    const key = this.keysView.subarray(keyAt + 1);
-    if (SERVICE_NAME.equals(key)) service.take(this.valuesView.subarray(valueAt));
+    const key = this.keys.used().subarray(keyAt + 1);
+    if (SERVICE_NAME.equals(key)) service.take(this.values.used().subarray(valueAt));
   }
 
-  appendTo(column: MapColumn): void {
-    column.keys.raw(this.keysView);
-    column.values.raw(this.valuesView);
+  appendTo(column: SharedMapColumn): void {
+    column.keyPlaces = this.placesIn(column.keys, this.keys, column.keyPlaces);
+    column.valuePlaces = this.placesIn(column.values, this.values, column.valuePlaces);
+    column.keys.appendPlaces(column.keyPlaces, this.count);
+    column.values.appendPlaces(column.valuePlaces, this.count);
     column.offsets.endRow(this.count);
   }
 
   byteCount(): number {
-    return this.keysView.length + this.valuesView.length;
+    return this.keys.length + this.values.length;
   }
+
+  /** The places of `texts`, in `known` when that has them already or has room for them. */
+  private placesIn(column: Dictionary, texts: Bytes, known: Int32Array): Int32Array {
+    if (column.sharedContent === this.content) return known;
+    const places = known.length >= this.count ? known : new Int32Array(this.count * 2);
+    const { bytes, view } = texts;
+    for (let index = 0, at = 0; index < this.count; index++) {
+      const start = contentOf(bytes, at);
+      at = start + sizeAt(bytes, at);
+      places[index] = column.placeOf(view, start, at);
+    }
+    column.sharedContent = this.content;
+    return places;
+  }
+}
+
+/** The length of a string in Native form, which begins at `at`. */
+function sizeAt(bytes: Uint8Array, at: number): number {
+  let size = 0;
+  for (let shift = 0; ; shift += 7) {
+    const byte = bytes[at++]!;
+    size |= (byte & 0x7f) << shift;
+    if (byte < 0x80) return size;
+  }
+}
+
+/** Where its bytes begin. */
+function contentOf(bytes: Uint8Array, at: number): number {
+  let start = at;
+  while (bytes[start]! >= 0x80) start++;
+  return start + 1;
 }
 
 export class Origin {

@@ -4,9 +4,10 @@ import { fieldBits } from '../../../../proto/protobuf/reader.ts';
 import { appendAttribute } from './attributes.ts';
 import { Offsets } from './columns.ts';
 import type { Bytes, Source, Words } from './columns.ts';
+import type { Dictionary } from './dictionary.ts';
 import { appendId, appendTime, SPAN_ID_BYTES, TRACE_ID_BYTES } from './fields.ts';
 import type { Origin } from './origin.ts';
-import type { MapColumn, Table } from './table.ts';
+import type { MapColumn, SharedMapColumn, Table } from './table.ts';
 
 const EXEMPLAR_FIELDS = fieldBits(2, 3, 4, 5, 6, 7);
 
@@ -49,43 +50,43 @@ export class PointColumns {
   pointFlags: number;
   private attributeCount: number;
   private readonly metric: MetricFields;
-  private readonly serviceName: Bytes;
-  private readonly resourceAttributes: MapColumn;
-  private readonly resourceSchemaUrl: Bytes;
-  private readonly scopeName: Bytes;
-  private readonly scopeVersion: Bytes;
-  private readonly scopeAttributes: MapColumn;
+  private readonly serviceName: Dictionary;
+  private readonly resourceAttributes: SharedMapColumn;
+  private readonly resourceSchemaUrl: Dictionary;
+  private readonly scopeName: Dictionary;
+  private readonly scopeVersion: Dictionary;
+  private readonly scopeAttributes: SharedMapColumn;
   private readonly scopeDroppedAttributes: Words;
-  private readonly scopeSchemaUrl: Bytes;
-  private readonly metricName: Bytes;
-  private readonly metricDescription: Bytes;
-  private readonly metricUnit: Bytes;
+  private readonly scopeSchemaUrl: Dictionary;
+  private readonly metricName: Dictionary;
+  private readonly metricDescription: Dictionary;
+  private readonly metricUnit: Dictionary;
   private readonly attributes: MapColumn;
   private readonly startTime: Words;
   private readonly time: Words;
   private readonly flags: Words;
-  private readonly batchId: Bytes;
+  private readonly batchId: Dictionary;
 
   constructor(table: Table, metric: MetricFields) {
     this.startLow = this.startHigh = this.timeLow = this.timeHigh = 0;
     this.pointFlags = this.attributeCount = 0;
     this.metric = metric;
-    this.resourceAttributes = table.map('ResourceAttributes');
-    this.resourceSchemaUrl = table.strings('ResourceSchemaUrl');
-    this.scopeName = table.strings('ScopeName');
-    this.scopeVersion = table.strings('ScopeVersion');
-    this.scopeAttributes = table.map('ScopeAttributes');
+    this.resourceAttributes = table.sharedMap('ResourceAttributes');
+    this.resourceSchemaUrl = table.lowStrings('ResourceSchemaUrl');
+    this.scopeName = table.lowStrings('ScopeName');
+    this.scopeVersion = table.lowStrings('ScopeVersion');
+    this.scopeAttributes = table.sharedMap('ScopeAttributes');
     this.scopeDroppedAttributes = table.words('ScopeDroppedAttrCount', 'UInt32');
-    this.scopeSchemaUrl = table.strings('ScopeSchemaUrl');
-    this.serviceName = table.strings('ServiceName');
-    this.metricName = table.strings('MetricName');
-    this.metricDescription = table.strings('MetricDescription');
-    this.metricUnit = table.strings('MetricUnit');
+    this.scopeSchemaUrl = table.lowStrings('ScopeSchemaUrl');
+    this.serviceName = table.lowStrings('ServiceName');
+    this.metricName = table.lowStrings('MetricName');
+    this.metricDescription = table.lowStrings('MetricDescription');
+    this.metricUnit = table.lowStrings('MetricUnit');
     this.attributes = table.map('Attributes');
     this.startTime = table.words('StartTimeUnix', 'DateTime64(9)');
     this.time = table.words('TimeUnix', 'DateTime64(9)');
     this.flags = table.words('Flags', 'UInt32');
-    this.batchId = table.strings('BatchId');
+    this.batchId = table.lowStrings('BatchId');
   }
 
   begin(): void {
@@ -116,9 +117,9 @@ export class PointColumns {
     appendTime(this.startTime, this.startLow, this.startHigh, 'data point');
     this.flags.one(this.pointFlags);
     this.attributes.offsets.endRow(this.attributeCount);
-    this.metricName.string(source, metric.name, metric.nameEnd);
-    this.metricDescription.string(source, metric.description, metric.descriptionEnd);
-    this.metricUnit.string(source, metric.unit, metric.unitEnd);
+    this.metricName.append(source.view, metric.name, metric.nameEnd);
+    this.metricDescription.append(source.view, metric.description, metric.descriptionEnd);
+    this.metricUnit.append(source.view, metric.unit, metric.unitEnd);
     origin.serviceName.appendTo(this.serviceName);
     origin.resourceAttributes.appendTo(this.resourceAttributes);
     origin.resourceSchemaUrl.appendTo(this.resourceSchemaUrl);

@@ -4,6 +4,7 @@ import { fieldBits } from '../../../../proto/protobuf/reader.ts';
 import { appendAttribute } from './attributes.ts';
 import { Offsets } from './columns.ts';
 import type { Bytes, Source, Words } from './columns.ts';
+import type { Dictionary } from './dictionary.ts';
 import { appendId, appendTime, SPAN_ID_BYTES, TRACE_ID_BYTES } from './fields.ts';
 import type { MapColumn, Table } from './table.ts';
 
@@ -14,13 +15,13 @@ export class EventRows {
   /** The span that has the events ends the row. */
   readonly offsets: Offsets;
   private readonly timestamp: Words;
-  private readonly name: Bytes;
+  private readonly name: Dictionary;
   private readonly attributes: MapColumn;
 
   constructor(table: Table) {
     this.offsets = new Offsets();
     this.timestamp = table.arrayOfWords('Events.Timestamp', 'DateTime64(9)', this.offsets);
-    this.name = table.arrayOfStrings('Events.Name', this.offsets);
+    this.name = table.arrayOfLowStrings('Events.Name', this.offsets);
     this.attributes = table.arrayOfMaps('Events.Attributes', this.offsets);
   }
 
@@ -44,7 +45,7 @@ export class EventRows {
     }
     reader.leave(outer);
     appendTime(this.timestamp, low, high, 'span event');
-    this.name.string(source, name, nameEnd);
+    this.name.append(source.view, name, nameEnd);
     this.attributes.offsets.endRow(attributes);
   }
 }

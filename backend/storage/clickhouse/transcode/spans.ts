@@ -7,13 +7,15 @@
 import { fieldBits } from '../../../../proto/protobuf/reader.ts';
 import { appendAttribute } from './attributes.ts';
 import type { Bytes, Source, Words } from './columns.ts';
-import { appendId, appendTime, isZero, nativeStrings, refuse } from './fields.ts';
+import { Choices } from './dictionary.ts';
+import type { Dictionary } from './dictionary.ts';
+import { appendId, appendTime, isZero, refuse } from './fields.ts';
 import { SPAN_ID_BYTES, TRACE_ID_BYTES } from './fields.ts';
 import type { Origin } from './origin.ts';
 import type { RecordRows } from './records.ts';
 import { EventRows, LinkRows } from './span_parts.ts';
 import { Table } from './table.ts';
-import type { MapColumn } from './table.ts';
+import type { MapColumn, SharedMapColumn } from './table.ts';
 
 const SPAN_FIELDS = fieldBits(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16);
 const STATUS_FIELDS = fieldBits(2, 3);
@@ -23,9 +25,6 @@ export const SPAN_KINDS: readonly string[] = [
   'Unspecified', 'Internal', 'Server', 'Client', 'Producer', 'Consumer',
 ];
 export const STATUS_CODES: readonly string[] = ['Unset', 'Ok', 'Error'];
-const KINDS = nativeStrings(SPAN_KINDS);
-const CODES = nativeStrings(STATUS_CODES);
-const [EMPTY] = nativeStrings(['']) as [Uint8Array];
 
 export class SpanRows implements RecordRows {
   readonly tables: readonly Table[];
@@ -35,19 +34,19 @@ export class SpanRows implements RecordRows {
   private readonly spanId: Bytes;
   private readonly parentSpanId: Bytes;
   private readonly traceState: Bytes;
-  private readonly spanName: Bytes;
-  private readonly spanKind: Bytes;
-  private readonly serviceName: Bytes;
-  private readonly resourceAttributes: MapColumn;
-  private readonly scopeName: Bytes;
-  private readonly scopeVersion: Bytes;
+  private readonly spanName: Dictionary;
+  private readonly spanKind: Choices;
+  private readonly serviceName: Dictionary;
+  private readonly resourceAttributes: SharedMapColumn;
+  private readonly scopeName: Dictionary;
+  private readonly scopeVersion: Dictionary;
   private readonly attributes: MapColumn;
   private readonly duration: Words;
-  private readonly statusCode: Bytes;
+  private readonly statusCode: Choices;
   private readonly statusMessage: Bytes;
   private readonly events: EventRows;
   private readonly links: LinkRows;
-  private readonly batchId: Bytes;
+  private readonly batchId: Dictionary;
   private readonly status: { code: number; start: number; end: number };
 
   constructor() {
@@ -59,19 +58,19 @@ export class SpanRows implements RecordRows {
     this.spanId = table.strings('SpanId');
     this.parentSpanId = table.strings('ParentSpanId');
     this.traceState = table.strings('TraceState');
-    this.spanName = table.strings('SpanName');
-    this.spanKind = table.strings('SpanKind');
-    this.serviceName = table.strings('ServiceName');
-    this.resourceAttributes = table.map('ResourceAttributes');
-    this.scopeName = table.strings('ScopeName');
-    this.scopeVersion = table.strings('ScopeVersion');
+    this.spanName = table.lowStrings('SpanName');
+    this.spanKind = new Choices(table.lowStrings('SpanKind'), SPAN_KINDS);
+    this.serviceName = table.lowStrings('ServiceName');
+    this.resourceAttributes = table.sharedMap('ResourceAttributes');
+    this.scopeName = table.lowStrings('ScopeName');
+    this.scopeVersion = table.lowStrings('ScopeVersion');
     this.attributes = table.map('SpanAttributes');
     this.duration = table.words('Duration', 'UInt64');
-    this.statusCode = table.strings('StatusCode');
+    this.statusCode = new Choices(table.lowStrings('StatusCode'), STATUS_CODES);
     this.statusMessage = table.strings('StatusMessage');
     this.events = new EventRows(table);
     this.links = new LinkRows(table);
-    this.batchId = table.strings('BatchId');
+    this.batchId = table.lowStrings('BatchId');
     this.status = { code: 0, start: 0, end: 0 };
   }
 
@@ -115,11 +114,11 @@ export class SpanRows implements RecordRows {
     appendSpanId(this.spanId, source, spanId, spanIdEnd, SPAN_ID_BYTES, 'span id');
     appendParentId(this.parentSpanId, source, parentId, parentIdEnd);
     this.traceState.string(source, state, stateEnd);
-    this.spanName.string(source, name, nameEnd);
-    this.spanKind.raw(KINDS[kind] ?? EMPTY);
+    this.spanName.append(source.view, name, nameEnd);
+    this.spanKind.append(kind);
     this.attributes.offsets.endRow(attributes);
     appendDuration(this.duration, startLow, startHigh, endLow, endHigh);
-    this.statusCode.raw(CODES[status.code] ?? EMPTY);
+    this.statusCode.append(status.code);
     this.statusMessage.string(source, status.start, status.end);
     this.events.offsets.endRow(events);
     this.links.offsets.endRow(links);

@@ -1,19 +1,32 @@
 // The rows of one table under construction, column by column, and the Native block they become:
 //
 //   block  = varint number of columns, varint number of rows, column…
-//   column = string name, string type, the column's parts in order (see columns.ts)
+//   column = string name, string type, 8 bytes for each dictionary in it (see dictionary.ts),
+//            the column's parts in order (see columns.ts)
 //
-// LowCardinality columns are sent as plain strings and DateTime64 as the number of nanoseconds:
-// ClickHouse casts a column whose type in the block differs from the table's.
+// The types are those of the tables: whatever ClickHouse has to convert costs more there than here.
 
 import { Bytes, Offsets, Words } from './columns.ts';
+import { Dictionary, DICTIONARY_VERSION } from './dictionary.ts';
 import type { Part } from './columns.ts';
 
-/** `Map(String, String)`. */
+const LOW = 'LowCardinality(String)';
+
+/** A map whose values are of many kinds. */
 export interface MapColumn {
   readonly offsets: Offsets;
-  readonly keys: Bytes;
+  readonly keys: Dictionary;
   readonly values: Bytes;
+}
+
+/** A map that many rows share. */
+export interface SharedMapColumn {
+  readonly offsets: Offsets;
+  readonly keys: Dictionary;
+  readonly values: Dictionary;
+  /** Of the shared attributes that were appended last; see `sharedContent` of a dictionary. */
+  keyPlaces: Int32Array;
+  valuePlaces: Int32Array;
 }
 
 interface Column {
@@ -62,10 +75,21 @@ export class Table {
     return column;
   }
 
+  /** Texts that repeat. */
+  lowStrings(name: string): Dictionary {
+    return this.add(name, LOW, new Dictionary());
+  }
+
   map(name: string): MapColumn {
-    const column = { offsets: new Offsets(), keys: new Bytes(), values: new Bytes() };
-    this.declare(name, 'Map(String, String)', Object.values(column));
+    const column = { offsets: new Offsets(), keys: new Dictionary(), values: new Bytes() };
+    this.declare(name, `Map(${LOW}, String)`, Object.values(column));
     return column;
+  }
+
+  sharedMap(name: string): SharedMapColumn {
+    const parts = { offsets: new Offsets(), keys: new Dictionary(), values: new Dictionary() };
+    this.declare(name, `Map(${LOW}, ${LOW})`, Object.values(parts));
+    return { ...parts, keyPlaces: new Int32Array(16), valuePlaces: new Int32Array(16) };
   }
 
   // Arrays. The columns of one Nested share their offsets.
@@ -76,6 +100,12 @@ export class Table {
     return elements;
   }
 
+  arrayOfLowStrings(name: string, offsets: Offsets): Dictionary {
+    const elements = new Dictionary();
+    this.declare(name, `Array(${LOW})`, [offsets, elements]);
+    return elements;
+  }
+
   arrayOfWords(name: string, type: string, offsets: Offsets): Words {
     const elements = new Words();
     this.declare(name, `Array(${type})`, [offsets, elements]);
@@ -83,8 +113,8 @@ export class Table {
   }
 
   arrayOfMaps(name: string, offsets: Offsets): MapColumn {
-    const column = { offsets: new Offsets(), keys: new Bytes(), values: new Bytes() };
-    this.declare(name, 'Array(Map(String, String))', [offsets, ...Object.values(column)]);
+    const column = { offsets: new Offsets(), keys: new Dictionary(), values: new Bytes() };
+    this.declare(name, `Array(Map(${LOW}, String))`, [offsets, ...Object.values(column)]);
     return column;
   }
 
@@ -97,6 +127,7 @@ export class Table {
     const head = new Bytes();
     head.text(name);
     head.text(type);
+    for (const part of parts) if (part instanceof Dictionary) head.raw(DICTIONARY_VERSION);
     this.columns.push({ name, type, head: Uint8Array.from(head.used()), parts });
     for (const part of parts) this.parts.add(part);
   }
@@ -158,18 +189,19 @@ export class Table {
 
   byteCount(): number {
     let count = 0;
-    for (const part of this.parts) count += part.used().length;
+    for (const part of this.parts) count += part.byteCount();
     return count;
   }
 
   /** The block, as pieces to be sent one after the other. They are views: see columns.ts. */
   chunks(): Uint8Array[] {
     const shape = Buffer.concat([varint(this.columns.length), varint(this.rows)]);
-    const columns = this.columns.flatMap(({ head, parts }) => [
-      head,
-      ...parts.map((part) => part.used()),
-    ]);
-    return [shape, ...columns].filter((chunk) => chunk.length > 0);
+    const chunks: Uint8Array[] = [shape];
+    for (const { head, parts } of this.columns) {
+      chunks.push(head);
+      for (const part of parts) part.pieces(chunks);
+    }
+    return chunks.filter((chunk) => chunk.length > 0);
   }
 }
 

@@ -34,6 +34,12 @@ export function appendValue(column: Bytes, source: Source, start: number, end: n
     column.string(source, start + 2, end);
     return;
   }
+  // Most others: one integer of up to 21 bits, which is 3 bytes.
+  const integer = size >= 0 && size < 3 ? smallVarint(bytes, start + 1, end) : -1;
+  if (integer >= 0 && bytes[start] === ((3 << 3) | 0)) {
+    column.decimal(integer);
+    return;
+  }
   const before = reader.position;
   const member = findMember(reader, start, end);
   if (member === 0) {
@@ -44,9 +50,20 @@ export function appendValue(column: Bytes, source: Source, start: number, end: n
   } else {
     scratch.reset();
     appendMember(scratch, source, member, false);
-    column.whole(scratch);
+    column.whole(scratch.used());
   }
   reader.position = before;
+}
+
+/** The varint that is all there is from `start` to `end`, at most 3 bytes; -1 for any other. */
+function smallVarint(bytes: Uint8Array, start: number, end: number): number {
+  let value = 0;
+  for (let at = start, shift = 0; at < end; at++, shift += 7) {
+    const byte = bytes[at]!;
+    value |= (byte & 0x7f) << shift;
+    if (byte < 0x80) return at === end - 1 ? value : -1;
+  }
+  return -1;
 }
 
 /**

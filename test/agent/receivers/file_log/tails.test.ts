@@ -45,7 +45,7 @@ async function copyTruncated(): Promise<Rotated> {
   return { tails, original, copy: [...tails.all.values()][1]!, ticket };
 }
 
-test('tails: a copy is asked again when its original has not had its turn, and read on', async () => {
+test('tails: a copy is asked again, and read on, when its original had no turn yet', async () => {
   const { tails, original, copy } = await copyTruncated();
   assert.equal(await tails.identify(copy, probeOf(LINES)), false);
   assert.notEqual(copy.held, null, 'it is asked again');

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { Connection } from '../../../../backend/storage/clickhouse/client.ts';
 import { readSchemaFiles } from '../../../../backend/storage/clickhouse/schema.ts';
 import { renderStatements } from '../../../../backend/storage/clickhouse/schema.ts';
 import { createClickHouseStorage } from '../../../../backend/storage/clickhouse/storage.ts';
@@ -59,6 +60,7 @@ test('migrate: a database is made once, by two at the same time and again later'
     { version: 5, name: '005_batches.sql' },
     { version: 6, name: '006_evictions.sql' },
     { version: 7, name: '007_rollups.sql' },
+    { version: 8, name: '008_less_a_row.sql' },
   ]);
   await Promise.all([...both, again].map((fixture) => fixture.stop()));
 });
@@ -74,7 +76,7 @@ test('migrate: a store of a newer program is refused, and so is a changed file',
   await change("(9, '009_future.sql', 'x')");
   await assert.rejects(start(), {
     name: 'OperatorError',
-    message: 'the store has schema version 9, this program knows 7',
+    message: 'the store has schema version 9, this program knows 8',
     hint: 'upgrade binnacle, or let it use another database',
   });
   await fixture.rows('TRUNCATE TABLE binnacle_schema_versions');
@@ -112,4 +114,36 @@ test('migrate: every table makes commits durable and recognises what it has', as
     assert.match(text, /ttl_only_drop_parts = 1/, name);
   }
   await fixture.stop();
+});
+
+test('migrate: a store of schema 5 keeps its rows, and takes new ones beside them', async () => {
+  const database = 'older';
+  const older = new Connection(storageOptions(engine.url, { database: 'default' }));
+  await older.client().command({ query: `CREATE DATABASE ${database}` });
+  await older.close();
+  const connection = new Connection(storageOptions(engine.url, { database }));
+  const command = (query: string) => connection.client().command({ query });
+  for (const file of (await readSchemaFiles(createFiles())).slice(0, 5)) {
+    for (const query of renderStatements(file.text, { cluster: null })) await command(query);
+    await command(`INSERT INTO binnacle_schema_versions (version, name, checksum)
+      SELECT ${file.version}, '${file.name}', '${file.checksum}'`);
+  }
+  const insert = (trace: string) => command(`INSERT INTO otel_traces
+    (Timestamp, TraceId, ServiceName, ResourceAttributes, ScopeName, SpanAttributes, BatchId)
+    SELECT '2026-01-01 00:00:00', '${trace}', 'shop', map('service.name', 'shop', 'x', '${trace}'),
+      'scope', map('k', 'v'), 'a/1/${trace}'`);
+  await insert('before');
+  const fixture = await startStorage(engine.url, { database });
+  await insert('after');
+  const rows = await fixture.rows(`SELECT TraceId, ResourceAttributes, ScopeName, SpanAttributes
+    FROM otel_traces WHERE ResourceAttributes['service.name'] = 'shop' ORDER BY TraceId DESC`);
+  assert.deepEqual(rows, ['before', 'after'].map((trace) => ({
+    TraceId: trace, ResourceAttributes: { 'service.name': 'shop', x: trace }, ScopeName: 'scope',
+    SpanAttributes: { k: 'v' },
+  })));
+  const found = await fixture.rows(`SELECT TraceId FROM otel_traces
+    WHERE BatchId = 'a/1/before' AND has(mapValues(ResourceAttributes), 'before')`);
+  assert.deepEqual(found, [{ TraceId: 'before' }]);
+  await fixture.stop();
+  await connection.close();
 });

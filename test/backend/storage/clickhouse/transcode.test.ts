@@ -264,10 +264,20 @@ function checkShape(table: Table): void {
   };
   const values = (type: string, count: number): void => {
     const inner = /^(Array|Map)\((.*)\)$/.exec(type);
-    if (inner !== null) {
+    if (type === LOW) {
+      if (count === 0) return;
+      const texts = Number(bytes.readBigUInt64LE(at + 8));
+      at += 16;
+      values('String', texts);
+      assert.equal(Number(bytes.readBigUInt64LE(at)), count);
+      at += 8;
+      for (let index = 0; index < count; index++, at += 4) {
+        assert.ok(bytes.readUInt32LE(at) < texts);
+      }
+    } else if (inner !== null) {
       const elements = count === 0 ? 0 : Number(bytes.readBigUInt64LE(at + (count - 1) * 8));
       at += count * 8;
-      const parts = inner[1] === 'Map' ? ['String', 'String'] : [inner[2]!];
+      const parts = inner[1] === 'Map' ? inner[2]!.split(', ') : [inner[2]!];
       for (const part of parts) values(part, elements);
     } else if (type === 'String') for (let index = 0; index < count; index++) string();
     else at += count * (WIDTHS[type] ?? 8);
@@ -276,9 +286,15 @@ function checkShape(table: Table): void {
   assert.equal(varint(), table.rows);
   for (let index = 0; index < columns; index++) {
     string();
-    values(string(), table.rows);
+    const type = string();
+    for (const _ of type.matchAll(/LowCardinality/g)) {
+      assert.equal(bytes.readBigUInt64LE(at), 1n);
+      at += 8;
+    }
+    values(type, table.rows);
   }
   assert.equal(at, bytes.length, table.name);
 }
 
+const LOW = 'LowCardinality(String)';
 const WIDTHS: Record<string, number> = { UInt8: 1, Bool: 1, UInt32: 4, Int32: 4 };
