@@ -13,7 +13,7 @@ const config = fileLogReceiver.schema.parse({
 });
 const receiver = fileLogReceiver.create(config, testContext({ folder: stateFolder }), {
   consume: async (batch) => {
-    appendFileSync(accepted, asLines(itemKeys(batch)));
+    appendFileSync(accepted, `\0${asLines(itemKeys(batch))}`);
     return ACCEPTED;
   },
 });

@@ -38,8 +38,7 @@ const recorder: ExporterFactory<unknown> = {
 const config = (type: string, settings: unknown) =>
   new Map([[type, { id: type, type, config: settings }]]);
 const graph = createGraph({
-  ...testContext(),
-  folder: dataFolder,
+  ...testContext({ folder: dataFolder }),
   factories: [fileLogReceiver, batchProcessor, recorder],
   config: {
     receivers: config('file_log', fileLogReceiver.schema.parse({
