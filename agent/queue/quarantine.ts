@@ -23,7 +23,7 @@ export interface Quarantine {
   move(path: string, name: string): Promise<boolean>;
 }
 
-/** What cannot be kept is said in the log; it never stops the queue. */
+/** What cannot be kept is said in the log; nothing here throws. */
 export function createQuarantine(parent: string, files: Files, log: Log): Quarantine {
   const folder = join(parent, 'quarantine');
   const hasRoom = async () => {

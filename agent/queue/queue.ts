@@ -102,7 +102,7 @@ export interface Queue {
   stop(): Promise<void>;
 }
 
-/** Opens the queue in `folder`. Throws the system's error when that cannot be made or listed. */
+/** Opens the queue in `folder`. Throws what `recover` throws (recovery.ts). */
 export async function createQueue(options: QueueOptions): Promise<Queue> {
   const { world, folder, agentId } = options;
   const keys = createKeyRing(options.keys ?? []);
