@@ -3,17 +3,16 @@
 import type { FastifyInstance } from 'fastify';
 import type { World } from '../../runtime/world.ts';
 import { readLatency, type LatencyRequest } from '../latency/latency.ts';
-import { MINUTE_MS } from '../latency/plan.ts';
 import { KEYS, type Key } from '../latency/sql.ts';
 import type { Storage } from '../storage/contract.ts';
-import { ApiError, ERROR_SCHEMA } from './errors.ts';
+import { ApiError } from './errors.ts';
+import { HOUR_MS, invalid, MINUTE_MS, periodSchema, problems, readDuration, readPeriod,
+  STEP_SCHEMA, timeSchema } from './period.ts';
 import { refuseForeignPages, type QueryLimits } from './query.ts';
 
 export const limits = {
   /** Questions at the same time; more are answered 429. */
   concurrentMax: 4,
-  /** A longer period is refused. */
-  periodMsMax: 400 * 86_400_000,
   /** Steps of a period; more are refused. */
   stepsMax: 11_000,
   /** Points of an answer; more are refused. */
@@ -30,7 +29,6 @@ export interface LatencyRouteOptions {
   readonly world: World;
 }
 
-const PERIOD_MS = 3_600_000;
 const QUANTILES = [0.5, 0.95, 0.99];
 
 export function registerLatency(app: FastifyInstance, options: LatencyRouteOptions): void {
@@ -67,17 +65,12 @@ export function registerLatency(app: FastifyInstance, options: LatencyRouteOptio
 type Asked = Readonly<Partial<Record<
   Key | 'quantiles' | 'from' | 'to' | 'step' | 'group_by' | 'exact', string>>>;
 
-const invalid = (message: string): ApiError => new ApiError('INVALID_REQUEST', message);
-
 /** Reads what the schema has let through. */
 function requestOf(asked: Asked, nowMs: number): LatencyRequest {
   // The present minute is not over: with the last whole one the answer comes from rollups.
-  const toMs = asked.to === undefined ? Math.floor(nowMs / MINUTE_MS) * MINUTE_MS
-    : instantOf('to', asked.to);
-  const fromMs = asked.from === undefined ? toMs - PERIOD_MS : instantOf('from', asked.from);
-  if (fromMs >= toMs) throw invalid('from must be before to');
-  if (toMs - fromMs > limits.periodMsMax) throw invalid('the period is longer than 400 days');
-  const stepMs = asked.step === undefined ? null : durationOf(asked.step);
+  const defaultToMs = Math.floor(nowMs / MINUTE_MS) * MINUTE_MS;
+  const { fromMs, toMs } = readPeriod(asked, { nowMs, defaultMs: HOUR_MS, defaultToMs });
+  const stepMs = asked.step === undefined ? null : readDuration('step', asked.step);
   if (stepMs !== null && (toMs - fromMs) / stepMs > limits.stepsMax) {
     throw invalid(`the period has more than ${limits.stepsMax} steps; ask for a longer step`);
   }
@@ -90,29 +83,6 @@ function requestOf(asked: Asked, nowMs: number): LatencyRequest {
     quantiles: asked.quantiles === undefined ? QUANTILES : levelsOf(asked.quantiles),
     exact: asked.exact === 'true',
   };
-}
-
-const ISO = /^\d{4}-\d\d-\d\d(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d))?$/;
-
-function instantOf(name: string, value: string): number {
-  const ms = ISO.test(value) ? Date.parse(value) : Number.NaN;
-  if (Number.isNaN(ms) || ms < 0) {
-    throw invalid(`${name} must be a time like 2026-01-02T03:04:05Z, to the millisecond at most`);
-  }
-  return ms;
-}
-
-const UNITS: Readonly<Record<string, number>> = {
-  s: 1000, m: MINUTE_MS, h: 3_600_000, d: 86_400_000,
-};
-
-function durationOf(value: string): number {
-  const [, count, unit] = /^(\d{1,7})([smhd])$/.exec(value) ?? [];
-  const ms = Number(count) * (UNITS[unit ?? ''] ?? 0);
-  if (!(ms > 0)) {
-    throw invalid('step must be whole seconds, minutes, hours or days, such as 30s or 5m');
-  }
-  return ms;
 }
 
 function keysOf(value: string): Key[] {
@@ -139,16 +109,12 @@ function levelsOf(value: string): number[] {
 
 const text = (description: string, more: object = {}) =>
   ({ type: 'string', maxLength: limits.valueCharactersMax, description, ...more });
-const problems = (description: string) => ({
-  description, content: { 'application/json': { schema: ERROR_SCHEMA } },
-});
-
 const DOCS = {
   operationId: 'latency',
   summary: 'Counts, errors and quantiles of spans over time',
   description: 'From rollups by minute, hour and day where they answer exactly what is asked, else '
     + 'from the spans; `sources` says which. Quantiles from rollups are within 1 %. Durations are '
-    + 'nanoseconds, times ISO 8601 with Z or an offset, or a date.',
+    + 'nanoseconds.',
   tags: ['query'],
   querystring: {
     type: 'object',
@@ -161,10 +127,9 @@ const DOCS = {
       }),
       status: text('Only spans with this status.', { enum: ['Unset', 'Ok', 'Error'] }),
       quantiles: text('Levels from 0 to 1; 0.5,0.95,0.99 unless given.'),
-      from: text('An hour before `to` unless given.'),
-      to: text('Not inside. The beginning of the present minute unless given.'),
-      step: text('A point for each step, such as 10s, 5m, 1h, 1d, at multiples of it since 1970; '
-        + 'one point unless given.'),
+      ...periodSchema('An hour'),
+      to: timeSchema('Not inside. The beginning of the present minute unless given.'),
+      step: { ...STEP_SCHEMA, description: `${STEP_SCHEMA.description} One point unless given.` },
       group_by: text('A series for each value of these: service,operation,kind,status.'),
       exact: text('true: quantiles of the durations themselves, from the spans.', {
         enum: ['true', 'false'],

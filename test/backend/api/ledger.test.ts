@@ -45,7 +45,7 @@ test('ledger: a period that cannot be is refused with a sentence', async () => {
     assert.match(problem.message, message);
   };
   await check('from=yesterday', /from must be a time like/);
-  await check('to=2026-01-02T00:00:00', /to must be a time like/);
+  await check('to=2026-01-02T', /to must be a time like/);
   await check('to=2026-13-45', /to must be a time like/);
   await check('from=2026-01-03&to=2026-01-03', /from must be before to/);
   await check('from=2020-01-01&to=2026-01-01', /longer than 400 days/);
