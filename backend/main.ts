@@ -18,10 +18,11 @@ import { createProcessLog, type Log } from '../runtime/log.ts';
 import { formatEndpoint } from '../runtime/net.ts';
 import { createWorld, type World } from '../runtime/world.ts';
 import { createApiServer } from './api/app.ts';
-import type { QueryLimits } from './api/query.ts';
 import { createHealthBoard, type HealthCheck } from './health/health.ts';
 import { countProcess } from './health/process.ts';
 import { createIntake } from './intake/intake.ts';
+import { createDesk } from './query/desk.ts';
+import type { QueryLimits } from './query/limits.ts';
 import { limits as evictionLimits, type DiskAmount } from './storage/clickhouse/eviction.ts';
 import { shortestMs, type Retention } from './storage/clickhouse/retention.ts';
 import { createClickHouseStorage, type ClickHouseStorage }
@@ -129,13 +130,14 @@ async function buildParts(
     messageBytesMax: config.otlp.grpc.max_recv_msg_size_mib * MIB,
     ...(grpcTls === undefined ? {} : { tls: grpcTls }),
   });
+  const limits = queryLimits(config, engine);
+  const desk = createDesk({ storage, limits, world, counters, log });
   const api = createApiServer({
-    ...{ log, version, storage, counters, world },
+    ...{ log, version, desk, counters, world },
     endpoint: config.http.endpoint,
     setting: SETTING_HTTP,
     tls: tlsOptions(config.http.tls),
     bodyBytesMax: config.http.max_request_body_size,
-    limits: queryLimits(config, engine),
     keptMs: {
       logs: shortestMs(retention, 'logs'),
       traces: shortestMs(retention, 'traces'),

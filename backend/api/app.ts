@@ -11,6 +11,7 @@ import { listenBeside, type Listener } from '../../proto/listen.ts';
 import { readServerPem, type ServerTlsOptions } from '../../proto/tls.ts';
 import type { Counters } from '../../runtime/counters.ts';
 import { errorCode } from '../../runtime/errors.ts';
+import type { Log } from '../../runtime/log.ts';
 import { formatEndpoint, type Endpoint } from '../../runtime/net.ts';
 import { handleErrors, known } from './errors.ts';
 import { registerHealth, type HealthRouteOptions } from './health.ts';
@@ -36,6 +37,7 @@ export const limits = {
 export interface ApiOptions extends HealthRouteOptions, QueryRouteOptions,
   LedgerRouteOptions, LatencyRouteOptions {
   readonly version: string;
+  readonly log: Log;
   readonly endpoint: Endpoint;
   /** The configuration path that `endpoint` and `tls` belong to, for error messages. */
   readonly setting: string;

@@ -4,15 +4,14 @@ import type { FastifyInstance } from 'fastify';
 import type { World } from '../../runtime/world.ts';
 import { readLatency, type LatencyRequest } from '../latency/latency.ts';
 import { KEYS, type Key } from '../latency/sql.ts';
-import type { Storage } from '../storage/contract.ts';
-import { ApiError } from './errors.ts';
+import type { Desk } from '../query/desk.ts';
+import { callerOf } from './caller.ts';
+import { leavingOf } from './leaving.ts';
 import { HOUR_MS, invalid, MINUTE_MS, periodSchema, problems, readDuration, readPeriod,
   STEP_SCHEMA, timeSchema } from './period.ts';
-import { refuseForeignPages, type QueryLimits } from './query.ts';
+import { refuseForeignPages } from './query.ts';
 
 export const limits = {
-  /** Questions at the same time; more are answered 429. */
-  concurrentMax: 4,
   /** Steps of a period; more are refused. */
   stepsMax: 11_000,
   /** Points of an answer; more are refused. */
@@ -24,41 +23,24 @@ export const limits = {
 } as const;
 
 export interface LatencyRouteOptions {
-  readonly storage: Storage;
-  readonly limits: QueryLimits;
+  readonly desk: Desk;
   readonly world: World;
 }
 
 const QUANTILES = [0.5, 0.95, 0.99];
 
 export function registerLatency(app: FastifyInstance, options: LatencyRouteOptions): void {
-  const { storage, world: { clock } } = options;
-  const settings = {
-    readonly: 1,
-    max_execution_time: Math.ceil(options.limits.executionMsMax / 1000),
-    max_memory_usage: options.limits.memoryBytesMax,
-  };
-  let running = 0;
+  const { desk, world: { clock } } = options;
   app.addHook('onRequest', refuseForeignPages);
   app.get('/api/metrics/latency', { schema: DOCS }, async (request, reply) => {
     const asked = requestOf(request.query as Asked, clock.nowMs());
-    if (running >= limits.concurrentMax) {
-      throw new ApiError('TOO_MANY_SIMULTANEOUS_QUERIES', `${running} such questions are answered`);
+    const reader = { desk, caller: callerOf(request), rowsMax: limits.pointsMax };
+    const latency = await readLatency(reader, asked, leavingOf(reply));
+    if (latency === null) {
+      throw invalid(`the answer has more than ${limits.pointsMax} points; ask for a longer step, `
+        + 'a shorter period or fewer groups');
     }
-    const left = new AbortController();
-    reply.raw.once('close', () => left.abort());
-    running += 1;
-    try {
-      const reader = { storage, settings, rowsMax: limits.pointsMax };
-      const latency = await readLatency(reader, asked, left.signal);
-      if (latency === null) {
-        throw invalid(`the answer has more than ${limits.pointsMax} points; ask for a longer step, `
-          + 'a shorter period or fewer groups');
-      }
-      return await reply.header('cache-control', 'no-store').send(latency);
-    } finally {
-      running -= 1;
-    }
+    return reply.header('cache-control', 'no-store').send(latency);
   });
 }
 
@@ -147,7 +129,7 @@ const DOCS = {
     },
     400: problems('A value that cannot be right, or too many points.'),
     422: problems('It takes too long or too much memory; ask for less.'),
-    429: problems('Too many such questions are being answered.'),
+    429: problems('Too many queries run and wait at the same time.'),
     503: problems('The store is away.'),
   },
 };

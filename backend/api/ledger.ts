@@ -5,43 +5,29 @@ import type { FastifyInstance } from 'fastify';
 import type { Signal } from '../../proto/otlp/model.ts';
 import type { World } from '../../runtime/world.ts';
 import { readLedger } from '../ledger/ledger.ts';
-import type { Storage } from '../storage/contract.ts';
-import { ApiError } from './errors.ts';
+import type { Desk } from '../query/desk.ts';
+import { callerOf } from './caller.ts';
+import { leavingOf } from './leaving.ts';
 import { DAY_MS, periodSchema, problems, readPeriod, type AskedPeriod } from './period.ts';
 import { refuseForeignPages } from './query.ts';
 
-export const limits = {
-  /** Ledgers that are read at the same time; more are answered 429. */
-  concurrentMax: 2,
-} as const;
-
 export interface LedgerRouteOptions {
-  readonly storage: Storage;
+  readonly desk: Desk;
   readonly world: World;
   /** How long records are kept, in milliseconds. */
   readonly keptMs: Readonly<Record<Signal, number>>;
 }
 
 export function registerLedger(app: FastifyInstance, options: LedgerRouteOptions): void {
-  const { storage, keptMs, world: { clock } } = options;
-  let running = 0;
+  const { desk, keptMs, world: { clock } } = options;
   app.addHook('onRequest', refuseForeignPages);
   app.get('/api/ledger', { schema: DOCS }, async (request, reply) => {
     const period = readPeriod(request.query as AskedPeriod, {
       nowMs: clock.nowMs(), defaultMs: DAY_MS,
     });
-    if (running >= limits.concurrentMax) {
-      throw new ApiError('TOO_MANY_SIMULTANEOUS_QUERIES', `${running} ledgers are being read`);
-    }
-    const left = new AbortController();
-    reply.raw.once('close', () => left.abort());
-    running += 1;
-    try {
-      const ledger = await readLedger({ storage, clock, keptMs }, period, left.signal);
-      return await reply.header('cache-control', 'no-store').send(ledger);
-    } finally {
-      running -= 1;
-    }
+    const reader = { desk, clock, keptMs, caller: callerOf(request) };
+    const ledger = await readLedger(reader, period, leavingOf(reply));
+    return reply.header('cache-control', 'no-store').send(ledger);
   });
 }
 
@@ -66,7 +52,7 @@ const DOCS = {
     },
     400: problems('A time that cannot be read.'),
     422: problems('It takes too long; ask for a shorter period.'),
-    429: problems('Too many ledgers are being read.'),
+    429: problems('Too many queries run and wait at the same time.'),
     503: problems('The store is away.'),
   },
 };

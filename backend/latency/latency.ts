@@ -1,8 +1,8 @@
 // Latency of spans over time: counts, errors, quantiles of durations, and a trace to look at, from
 // the rollups that the period and the step allow. See docs/api.md.
 
-import { text } from 'node:stream/consumers';
-import type { Storage } from '../storage/contract.ts';
+import type { Caller } from '../access/roles.ts';
+import type { Desk } from '../query/desk.ts';
 import { planSegments, type Rollup, type Segment, type Span } from './plan.ts';
 import { latencySql, type Key, type LatencyQuestion } from './sql.ts';
 
@@ -59,8 +59,8 @@ export interface Latency {
 }
 
 export interface ReadLatencyOptions {
-  readonly storage: Pick<Storage, 'query'>;
-  readonly settings: Readonly<Record<string, string | number>>;
+  readonly desk: Pick<Desk, 'rows'>;
+  readonly caller: Caller;
   readonly rowsMax: number;
 }
 
@@ -103,24 +103,18 @@ type PointRow = Readonly<Partial<Record<Key, string>>> & {
   readonly quantiles: readonly number[];
 };
 
-async function ask(
-  { storage, settings }: ReadLatencyOptions,
+/** A row more than there may be is what tells that there are too many. */
+function ask(
+  { desk, caller, rowsMax }: ReadLatencyOptions,
   question: LatencyQuestion,
   params: LatencyRequest['only'],
   abort: AbortSignal,
 ): Promise<PointRow[]> {
-  const { body } = await storage.query({
-    sql: latencySql(question),
-    params,
-    settings: { ...settings, optimize_use_projections: 1, ...FORMAT_SETTINGS },
-    format: 'JSONEachRow',
-    abort,
-  });
-  return (await text(body)).split('\n').filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as PointRow);
+  return desk.rows<PointRow>({
+    sql: latencySql(question), params, rowsMax: rowsMax + 1,
+    settings: { optimize_use_projections: 1 },
+  }, caller, abort);
 }
-
-const FORMAT_SETTINGS = { output_format_json_quote_64bit_integers: 0 };
 
 /** Rows come by series. */
 function seriesOf(rows: readonly PointRow[], request: LatencyRequest): LatencySeries[] {

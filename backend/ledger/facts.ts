@@ -2,13 +2,11 @@
 // `internal_metrics`), which batches were committed (`binnacle_batches`), and whether their rows
 // are still there. Nothing is judged here; see gaps.ts and balance.ts.
 
-import { text } from 'node:stream/consumers';
 import type { Signal } from '../../proto/otlp/model.ts';
-import type { Storage } from '../storage/contract.ts';
+import type { Caller } from '../access/roles.ts';
+import type { Desk } from '../query/desk.ts';
 
 export const limits = {
-  /** Of one of the questions; one that takes longer fails, and the ledger with it. */
-  questionSecondsMax: 60,
   /** Stretches of sequences, and names of batches, that one question answers at most. */
   rowsMax: 10_000,
 } as const;
@@ -111,14 +109,16 @@ export interface FactReader {
     Promise<RemovedRows[]>;
 }
 
-export function createFactReader(storage: Pick<Storage, 'query'>, abort: AbortSignal): FactReader {
-  const ask = async <T>(sql: string, params: Readonly<Record<string, unknown>>): Promise<T[]> => {
-    const settings = { max_execution_time: limits.questionSecondsMax,
-      output_format_json_quote_64bit_integers: 0 };
-    const { body } = await storage.query({ sql, params, settings, format: 'JSONEachRow', abort });
-    return (await text(body)).split('\n').filter((line) => line !== '')
-      .map((line) => JSON.parse(line) as T);
-  };
+export interface FactReaderOptions {
+  readonly desk: Pick<Desk, 'rows'>;
+  readonly caller: Caller;
+  readonly abort: AbortSignal;
+}
+
+/** Asks one question at a time: a ledger takes one place of those that queries have. */
+export function createFactReader({ desk, caller, abort }: FactReaderOptions): FactReader {
+  const ask = <T extends object>(sql: string, params: Readonly<Record<string, unknown>>) =>
+    desk.rows<T>({ sql, params }, caller, abort);
   const times = ({ fromMs, toMs }: Period) =>
     ({ from: fromMs / 1000, to: toMs / 1000, before: (fromMs - BEFORE_MS) / 1000 });
   return {
@@ -146,13 +146,15 @@ export function createFactReader(storage: Pick<Storage, 'query'>, abort: AbortSi
         ({ ...rest, signal: SIGNAL_OF_TABLE[tableName] ?? tableName as Signal }));
     },
     removed: async (period, keptMs, nowMs) => {
-      const found = await Promise.all(Object.entries(SIGNAL_OF_TABLE).map(([table, signal]) => {
+      const found: RemovedRows[] = [];
+      for (const [table, signal] of Object.entries(SIGNAL_OF_TABLE)) {
         // Days are dropped as a whole, in the store's time zone.
         const oldest = new Date(nowMs - keptMs[signal] + 2 * DAY_MS).toISOString().slice(0, 10);
         const settled = Math.min(period.toMs, nowMs - SETTLED_MS) / 1000;
-        return ask<RemovedRows>(removedSql(table), { ...times(period), table, oldest, settled });
-      }));
-      return found.flat();
+        const params = { ...times(period), table, oldest, settled };
+        found.push(...await ask<RemovedRows>(removedSql(table), params));
+      }
+      return found;
     },
   };
 }

@@ -3,7 +3,8 @@
 
 import type { Signal } from '../../proto/otlp/model.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import type { Storage } from '../storage/contract.ts';
+import type { Caller } from '../access/roles.ts';
+import type { Desk } from '../query/desk.ts';
 import { agentBooks, hourBooks, type AgentBooks, type Gap, type GivenUpBatches, type HourBooks }
   from './balance.ts';
 import { createFactReader, type FactReader, type GaugeReading, type Period, type Stretch }
@@ -11,7 +12,8 @@ import { createFactReader, type FactReader, type GaugeReading, type Period, type
 import { epochsOf, expectedOf, missingOf, type Expected } from './gaps.ts';
 
 export interface LedgerOptions {
-  readonly storage: Pick<Storage, 'query'>;
+  readonly desk: Pick<Desk, 'rows'>;
+  readonly caller: Caller;
   readonly clock: Clock;
   /** The shortest time that records are kept, in milliseconds: older ones are not missed. */
   readonly keptMs: Readonly<Record<Signal, number>>;
@@ -38,13 +40,14 @@ export interface Ledger {
 
 /** Throws QueryError when the store cannot say. */
 export async function readLedger(
-  { storage, clock, keptMs }: LedgerOptions,
+  { desk, caller, clock, keptMs }: LedgerOptions,
   period: Period,
   abort: AbortSignal,
 ): Promise<Ledger> {
-  const facts = createFactReader(storage, abort);
+  const facts = createFactReader({ desk, caller, abort });
   // Reports first: what they say is done was committed before them.
-  const [counters, gauges] = await Promise.all([facts.counters(period), facts.gauges(period)]);
+  const counters = await facts.counters(period);
+  const gauges = await facts.gauges(period);
   const stretches = await facts.stretches(period);
   const epochs = epochsOf(gauges);
   const missing: Expected[] = [];

@@ -10,6 +10,7 @@
 // from /proc.
 
 import { readLatency, type Latency, type LatencyRequest } from '../../backend/latency/latency.ts';
+import { SOMEBODY, deskOf } from '../backend/query/desk_fixture.ts';
 import { NEVER } from '../backend/storage/clickhouse/storage_fixture.ts';
 import { atLeast, atMost, cpuUsOf, inTurns, median, options, report } from './figures.ts';
 import { DAY_MS, DAY_START_MS, openStore, storeFolder } from './store.ts';
@@ -22,7 +23,7 @@ const LEVELS = [0.5, 0.95, 0.99];
 const store = await openStore(storeFolder(), spans);
 const { fixture, engine } = store;
 if (merged !== 0) await fixture.rows('OPTIMIZE TABLE otel_traces FINAL');
-const reader = { storage: fixture.storage, settings: {}, rowsMax: 100_000 };
+const reader = { desk: deskOf(fixture), caller: SOMEBODY, rowsMax: 100_000 };
 
 const ask = (changes: Partial<LatencyRequest>): Promise<Latency | null> => readLatency(reader, {
   ...day, stepMs: null, groupBy: ['service', 'operation'], only: {}, quantiles: LEVELS,

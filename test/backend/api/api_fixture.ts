@@ -5,6 +5,8 @@ import { Readable } from 'node:stream';
 import { Agent, request, type Dispatcher } from 'undici';
 import { createApiServer, type ApiOptions, type ApiServer } from '../../../backend/api/app.ts';
 import { createHealthBoard } from '../../../backend/health/health.ts';
+import { createDesk } from '../../../backend/query/desk.ts';
+import type { QueryLimits } from '../../../backend/query/limits.ts';
 import type { QueryAnswer, Storage } from '../../../backend/storage/contract.ts';
 import { createCounters } from '../../../runtime/counters.ts';
 import { createWorld } from '../../../runtime/world.ts';
@@ -49,13 +51,14 @@ export interface ApiFixture {
 
 export async function startApi(
   storage: Storage,
-  changes: Partial<ApiOptions> = {},
+  { limits = LIMITS, ...changes }: Partial<ApiOptions> & { limits?: QueryLimits } = {},
 ): Promise<ApiFixture> {
   const world = createWorld();
   const counters = createCounters();
   const log = createRecordingLog();
   const server = createApiServer({
-    ...{ world, counters, log, storage, version: '1.2.3', limits: LIMITS },
+    ...{ world, counters, log, version: '1.2.3' },
+    desk: createDesk({ storage, limits, world, counters, log }),
     endpoint: { host: '127.0.0.1', port: 0 },
     setting: 'http',
     bodyBytesMax: 64 << 20,

@@ -18,6 +18,7 @@ import { createFiles } from '../../../runtime/files.ts';
 import { generateServiceSpans } from '../../bench/data.ts';
 import { checkRollups } from '../../chaos/rollups.ts';
 import { seededRandom } from '../../proto/generate.ts';
+import { SOMEBODY, deskOf } from '../query/desk_fixture.ts';
 import { startEngine, type EngineFixture } from '../storage/engine_fixture.ts';
 import { NEVER, startStorage, storageOptions, type StorageFixture }
   from '../storage/clickhouse/storage_fixture.ts';
@@ -85,7 +86,7 @@ async function insertBlock(block: number): Promise<void> {
 const ask = async (changes: Partial<LatencyRequest>): Promise<Latency> => {
   const request = { fromMs: FIRST_MS, toMs: FIRST_MS + PERIOD_MS, stepMs: null, groupBy: [],
     only: {}, quantiles: [0, 0.5, 0.95, 0.99, 1], exact: false, ...changes };
-  const reader = { storage: store.storage, settings: {}, rowsMax: 100_000 };
+  const reader = { desk: deskOf(store), caller: SOMEBODY, rowsMax: 100_000 };
   const latency = await readLatency(reader, request, NEVER);
   assert.ok(latency !== null);
   return latency;

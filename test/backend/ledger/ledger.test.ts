@@ -8,6 +8,7 @@ import { readLedger, type Ledger } from '../../../backend/ledger/ledger.ts';
 import { Batch } from '../../../proto/contract/batch.ts';
 import { requestFromJson } from '../../../proto/otlp/json.ts';
 import { createClock } from '../../../runtime/clock.ts';
+import { SOMEBODY, deskOf } from '../query/desk_fixture.ts';
 import { startEngine, type EngineFixture } from '../storage/engine_fixture.ts';
 import { NEVER, startStorage, type StorageFixture } from '../storage/clickhouse/storage_fixture.ts';
 
@@ -46,6 +47,7 @@ interface Report {
 
 async function withWorld(database: string, run: (world: World) => Promise<void>): Promise<void> {
   const fixture = await startStorage(engine.url, { database });
+  const desk = deskOf(fixture);
   const store = async (signal: 'logs' | 'metrics', json: object, id?: string) => {
     const request = requestFromJson(signal, Buffer.from(JSON.stringify(json)));
     const encoded = Batch.fromRequest(signal, request).bytes;
@@ -60,7 +62,7 @@ async function withWorld(database: string, run: (world: World) => Promise<void>)
       logs: (epoch, sequence, records, end = '') =>
         store('logs', logsOf(records), `${AGENT}/${epoch}/${sequence}${end}`),
       report: (report) => store('metrics', reportOf(report)),
-      ledger: () => readLedger({ storage: fixture.storage, clock, keptMs },
+      ledger: () => readLedger({ desk, caller: SOMEBODY, clock, keptMs },
         { fromMs: NOW - HOUR_MS, toMs: clock.nowMs() + 1000 }, NEVER),
     });
   } finally {

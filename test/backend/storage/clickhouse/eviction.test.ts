@@ -8,6 +8,7 @@ import { createFactReader } from '../../../../backend/ledger/facts.ts';
 import { fillOf } from '../../../../backend/storage/clickhouse/eviction.ts';
 import type { StoreSpace } from '../../../../backend/storage/clickhouse/space.ts';
 import { createRecordingLog, until } from '../../../contract/fakes.ts';
+import { SOMEBODY, deskOf } from '../../query/desk_fixture.ts';
 import { startEngine } from '../engine_fixture.ts';
 import type { EngineFixture } from '../engine_fixture.ts';
 import { NEVER, startStorage } from './storage_fixture.ts';
@@ -86,7 +87,7 @@ test('eviction: the oldest days of all tables go until they fit, and no more', a
   // What has gone for lack of space is no loss, what was deleted by hand is one.
   await fixture.rows(`ALTER TABLE otel_logs DROP PARTITION '${dayOf(7)}'`);
   const period = { fromMs: Date.now() - DAY_MS, toMs: Date.now() + DAY_MS };
-  const facts = createFactReader(fixture.storage, NEVER);
+  const facts = createFactReader({ desk: deskOf(fixture), caller: SOMEBODY, abort: NEVER });
   const keptMs = { logs: 60 * DAY_MS, traces: 60 * DAY_MS, metrics: 60 * DAY_MS };
   const removed = await facts.removed(period, keptMs, Date.now() + 120_000);
   assert.deepEqual(removed.map(({ table, day, records }) => [table, day, records]),

@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Turns, type NoTurn, type Turn } from '../../../backend/api/turns.ts';
+import { Turns, type NoTurn, type Turn } from '../../../backend/query/turns.ts';
 import { createManualClock } from '../../contract/fakes.ts';
 
 const NEVER = new AbortController().signal;

@@ -1,0 +1,277 @@
+// Where queries are handed in, from whatever side they come: there is one desk in a backend, so
+// that its limits hold for all of them together. It knows what is under way, and counts its ends.
+//
+// Promises:
+// - A query has its turn (turns.ts) before the store hears of it, and keeps it until its result was
+//   read to the end or destroyed.
+// - A result is passed on as it comes and never held; the reader's pace is the store's pace. Only
+//   `rows` holds what it reads, and no more than `limits.ownBytesMax` of it.
+// - Once `abort` has fired, the query ends in the store too.
+
+import { once } from 'node:events';
+import type { Readable } from 'node:stream';
+import type { Counters } from '../../runtime/counters.ts';
+import { errorMessage } from '../../runtime/errors.ts';
+import type { Log } from '../../runtime/log.ts';
+import type { World } from '../../runtime/world.ts';
+import type { Caller } from '../access/roles.ts';
+import { ANONYMOUS } from '../access/roles.ts';
+import { QueryError, type QueryAnswer, type QueryRequest, type Storage }
+  from '../storage/contract.ts';
+import { stallMsOf, type QueryLimits } from './limits.ts';
+import { Turns, type Turn } from './turns.ts';
+
+export const limits = {
+  /** Text of a result that is held for `rows`; a larger one fails with TOO_MANY_ROWS_OR_BYTES. */
+  ownBytesMax: 128 * 1024 * 1024,
+} as const;
+
+/** A statement of somebody else's. */
+export interface OpenQuestion {
+  readonly sql: string;
+  /** Used when the statement has no FORMAT. */
+  readonly format: string;
+  /** ClickHouse's `param_<name>`, escaped. */
+  readonly params: Readonly<Record<string, string>>;
+  /** Made here unless given; no other query may have it. */
+  readonly queryId?: string;
+}
+
+/** A statement of our own: written by Binnacle, with what comes from others as parameters. */
+export interface OwnQuestion {
+  readonly sql: string;
+  /** Values for `{name:Type}`: text, numbers, bigint, Date, arrays, null. */
+  readonly params?: Readonly<Record<string, unknown>>;
+  /** ClickHouse's settings, over those of the limits. */
+  readonly settings?: Readonly<Record<string, string | number>>;
+  /** More rows than this are TOO_MANY_ROWS_OR_BYTES; as many as a query may have unless given. */
+  readonly rowsMax?: number;
+}
+
+export interface OpenQuery extends QueryAnswer {
+  /** A reader that takes nothing for so long should be cut off. */
+  readonly stallMs: number;
+  /** Ends it before its result was read, because nobody needs more of it. */
+  enough(): void;
+}
+
+export interface Desk {
+  /**
+   * Runs a statement of somebody else's and hands over its result, of which the first byte has
+   * come. The caller must read `body` to its end, destroy it, or call `enough`. Throws QueryError;
+   * TOO_MANY_SIMULTANEOUS_QUERIES when there is no turn.
+   */
+  open(question: OpenQuestion, caller: Caller, abort: AbortSignal): Promise<OpenQuery>;
+
+  /**
+   * The rows of a statement of our own, under the same turns and limits. Integers of 64 bits are
+   * numbers: those beyond 2^53 must be asked for as text. Throws QueryError.
+   */
+  rows<Row extends object>(asked: OwnQuestion, caller: Caller, abort: AbortSignal): Promise<Row[]>;
+}
+
+export interface DeskOptions {
+  readonly storage: Pick<Storage, 'query'>;
+  readonly limits: QueryLimits;
+  readonly world: World;
+  readonly counters: Counters;
+  readonly log: Log;
+}
+
+export function createDesk(options: DeskOptions): Desk {
+  return new CountingDesk(options);
+}
+
+type Ending = 'ok' | 'broken' | 'abandoned' | 'refused' | QueryError['kind'];
+
+const TOO_MANY = 'TOO_MANY_SIMULTANEOUS_QUERIES';
+const tooMany = (message: string) => new QueryError(202, TOO_MANY, message, 'unavailable');
+const queryGone = () => new QueryError(394, 'QUERY_WAS_CANCELLED', 'cancelled', 'cancelled');
+const storeBroke = (cause: unknown) => new QueryError(0, 'STORE_UNAVAILABLE',
+  `the store broke off: ${errorMessage(cause)}`, 'unavailable');
+
+class CountingDesk implements Desk {
+  private readonly options: DeskOptions;
+  private readonly settings: Readonly<Record<string, string | number>>;
+  private readonly turns: Turns;
+
+  constructor(options: DeskOptions) {
+    const { counters, limits: own, world } = options;
+    this.options = options;
+    this.settings = settingsOf(own);
+    this.turns = new Turns({
+      clock: world.clock,
+      runningMax: own.concurrentMax,
+      waitingMax: own.waitingMax ?? 0,
+      waitMs: own.waitMs ?? 0,
+      memoryBytesMax: own.memoryBytesMax,
+      memoryPoolBytes: own.memoryPoolBytes ?? null,
+    });
+    counters.gauge('binnacle_queries_running', 'Queries that are under way.',
+      () => this.turns.running());
+    counters.gauge('binnacle_queries_waiting', 'Queries that wait for one of these to end.',
+      () => this.turns.waiting());
+  }
+
+  open(question: OpenQuestion, caller: Caller, abort: AbortSignal): Promise<OpenQuery> {
+    const { sql, format, params, queryId } = question;
+    const pretty = PRETTY.test(format) ? PRETTY_SETTINGS : {};
+    // The parameters are in ClickHouse's words already; the client would escape them once more.
+    return this.run({ sql, format, queryId, settings: { ...pretty, ...params } }, caller, abort);
+  }
+
+  async rows<Row extends object>(
+    { sql, params, settings, rowsMax }: OwnQuestion,
+    caller: Caller,
+    abort: AbortSignal,
+  ): Promise<Row[]> {
+    const { resultRowsMax } = this.options.limits;
+    const own = { ...OWN_SETTINGS, max_result_rows: rowsMax ?? resultRowsMax, ...settings };
+    const found = await this.run({ sql, params, format: 'JSONEachRow', settings: own },
+      caller, abort);
+    const text = await readText(found.body, abort);
+    return text.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Row);
+  }
+
+  private async run(
+    request: Omit<QueryRequest, 'abort'>,
+    caller: Caller,
+    abort: AbortSignal,
+  ): Promise<OpenQuery> {
+    const { limits: own, storage, world } = this.options;
+    const queryId = request.queryId ?? world.random.uuid();
+    const startMs = world.clock.monotonicMs();
+    let turn: Turn | null = null;
+    let isOpen = true;
+    const end = (ending: Ending) => {
+      if (!isOpen) return;
+      isOpen = false;
+      turn?.end();
+      this.count(abort.aborted && ending !== 'ok' ? 'abandoned' : ending, startMs);
+    };
+    try {
+      turn = await this.turn(caller, abort);
+      const settings = { ...this.settings, max_memory_usage: turn.memoryBytes,
+        ...request.settings };
+      const found = await storage.query({ ...request, settings, queryId, abort });
+      await firstByte(found.body, abort);
+      this.watch(found.body, queryId, abort, end);
+      const enough = () => {
+        end('ok');
+        found.body.destroy();
+      };
+      return { ...found, queryId, stallMs: stallMsOf(own), enough };
+    } catch (error) {
+      end(endingOf(error));
+      throw error;
+    }
+  }
+
+  private watch(
+    body: Readable,
+    queryId: string,
+    abort: AbortSignal,
+    end: (ending: Ending) => void,
+  ): void {
+    // An empty result has ended by now.
+    if (body.readableEnded) return end('ok');
+    if (body.destroyed) return end('broken');
+    body.once('end', () => end('ok'));
+    body.once('error', (error) => {
+      if (!abort.aborted) this.logBroken(queryId, error);
+      end('broken');
+    });
+    body.once('close', () => end('abandoned'));
+    const leave = () => body.destroy();
+    abort.addEventListener('abort', leave, { once: true });
+    body.once('close', () => abort.removeEventListener('abort', leave));
+    if (abort.aborted) leave();
+  }
+
+  private async turn({ name, address }: Caller, abort: AbortSignal): Promise<Turn> {
+    const { concurrentMax, waitMs = 0 } = this.options.limits;
+    const turn = await this.turns.take(name === ANONYMOUS ? address : name, abort);
+    if (typeof turn === 'object') {
+      if (!abort.aborted) return turn;
+      turn.end();
+      throw queryGone();
+    }
+    if (turn === 'gone') throw queryGone();
+    const running = `${concurrentMax} queries are running, which is the limit`;
+    throw tooMany(turn === 'late' ? `${running}, and none of them has ended in ${waitMs} ms`
+      : `${running}, and ${this.turns.waiting()} wait`);
+  }
+
+  private count(result: Ending, startMs: number): void {
+    const { counters, world } = this.options;
+    counters.counter('binnacle_queries_total', 'Queries, by how they ended.', { result }).add(1);
+    counters.counter('binnacle_query_seconds_total', 'Time of queries until their result was read.')
+      .add((world.clock.monotonicMs() - startMs) / 1000);
+  }
+
+  private logBroken(queryId: string, error: unknown): void {
+    const cause = errorMessage(error);
+    this.options.log.warn(`cannot finish the result of query ${queryId}: ${cause}`);
+  }
+}
+
+/** Pretty formats are for people: every row, no row numbers, no colours in a pipe. */
+const PRETTY = /^Pretty/;
+const PRETTY_SETTINGS = {
+  output_format_pretty_row_numbers: 0,
+  output_format_pretty_color: '0',
+  output_format_pretty_max_rows: 100_000,
+  output_format_pretty_single_large_number_tip_threshold: 0,
+};
+
+const OWN_SETTINGS = { output_format_json_quote_64bit_integers: 0 };
+
+function settingsOf(own: QueryLimits): Record<string, string | number> {
+  return {
+    readonly: 1,
+    max_execution_time: Math.ceil(own.executionMsMax / 1000),
+    max_result_rows: own.resultRowsMax,
+    result_overflow_mode: 'throw',
+    // What is read ahead for an ORDER BY along the table's order would be thrown away by a LIMIT.
+    read_in_order_use_buffering: 0,
+    ...(own.threadsMax === undefined ? {} : { max_threads: own.threadsMax }),
+  };
+}
+
+function endingOf(error: unknown): Ending {
+  if (!(error instanceof QueryError)) return 'broken';
+  return error.name === TOO_MANY ? 'refused' : error.kind;
+}
+
+/** What breaks before the first byte can still be told with a status of its own. */
+async function firstByte(body: Readable, abort: AbortSignal): Promise<void> {
+  try {
+    if (body.destroyed) throw body.errored ?? new Error('it ended early');
+    const told = new AbortController();
+    const signal = AbortSignal.any([abort, told.signal]);
+    // An empty result ends without ever being readable.
+    await Promise.race(['readable', 'end'].map((event) => once(body, event, { signal })))
+      .finally(() => told.abort());
+  } catch (error) {
+    body.destroy();
+    throw abort.aborted ? queryGone() : storeBroke(error);
+  }
+}
+
+async function readText(body: Readable, abort: AbortSignal): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of body) {
+      chunks.push(chunk as Buffer);
+      bytes += (chunk as Buffer).length;
+      if (bytes > limits.ownBytesMax) break;
+    }
+  } catch (error) {
+    throw abort.aborted ? queryGone() : storeBroke(error);
+  }
+  if (abort.aborted) throw queryGone();
+  if (bytes <= limits.ownBytesMax) return Buffer.concat(chunks).toString();
+  throw new QueryError(396, 'TOO_MANY_ROWS_OR_BYTES',
+    `the result has more than ${limits.ownBytesMax} bytes`, 'limit');
+}
