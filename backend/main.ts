@@ -18,10 +18,12 @@ import { createProcessLog, type Log } from '../runtime/log.ts';
 import { formatEndpoint } from '../runtime/net.ts';
 import { createWorld, type World } from '../runtime/world.ts';
 import { createApiServer } from './api/app.ts';
+import { createDriverServer, type DriverServer } from './drivers/server.ts';
 import { createHealthBoard, type HealthCheck } from './health/health.ts';
 import { countProcess } from './health/process.ts';
 import { createIntake } from './intake/intake.ts';
-import { createDesk } from './query/desk.ts';
+import { ANONYMOUS } from './access/roles.ts';
+import { createDesk, type Desk } from './query/desk.ts';
 import type { QueryLimits } from './query/limits.ts';
 import { limits as evictionLimits, type DiskAmount } from './storage/clickhouse/eviction.ts';
 import { shortestMs, type Retention } from './storage/clickhouse/retention.ts';
@@ -32,6 +34,7 @@ import { createEngine, type Engine } from './storage/engine/supervisor.ts';
 
 const SETTING_GRPC = 'otlp.grpc';
 const SETTING_HTTP = 'http';
+const SETTING_SQL = 'sql';
 const MIB = 1024 * 1024;
 
 /** Of the engine's memory, for all queries; a quarter is for merges, the rest for the others. */
@@ -153,17 +156,39 @@ async function buildParts(
       bodyBytesMax: config.http.max_request_body_size,
     })],
   });
+  const drivers = driversOf(config, { world, counters, log, desk });
   return {
-    components: [...(engine === null ? [] : [engine]), storage, grpc, api, intake],
+    components: [...(engine === null ? [] : [engine]), storage, grpc, api,
+      ...(drivers === null ? [] : [drivers]), intake],
     failed: engine?.failed ?? new Promise<never>(() => {}),
     addresses: () => ({
       'SQL and API': api.url(),
+      ...(drivers === null ? {} : { 'SQL for ClickHouse clients': driversUrl(config, drivers) }),
       'OTLP from agents': formatEndpoint(grpc.endpoint()),
       'API documentation': `${api.url()}/docs`,
       ClickHouse: engine === null ? config.clickhouse.url : `${engine.url} (embedded)`,
     }),
   };
 }
+
+function driversOf(
+  config: BackendConfig,
+  shared: { world: World; counters: Counters; log: Log; desk: Desk },
+): DriverServer | null {
+  const { sql, clickhouse } = config;
+  if (!sql.enabled) return null;
+  return createDriverServer({
+    ...shared,
+    endpoint: sql.endpoint,
+    setting: SETTING_SQL,
+    tls: tlsOptions(sql.tls),
+    database: clickhouse.database,
+    authenticate: (_, address) => ({ name: ANONYMOUS, role: 'admin', address }),
+  });
+}
+
+const driversUrl = ({ sql }: BackendConfig, drivers: DriverServer): string =>
+  `${sql.tls === undefined ? 'http' : 'https'}://${formatEndpoint(drivers.endpoint())}`;
 
 function queryLimits(config: BackendConfig, engine: Engine | null): QueryLimits {
   const { query } = config;

@@ -35,6 +35,14 @@ const http = () => section({
   tls: serverTls(),
 });
 
+const sql = () => section({
+  endpoint: endpoint()
+    .describe('Where ClickHouse\'s HTTP interface is served, for Grafana, DBeaver and drivers.')
+    .prefault('localhost:8123'),
+  enabled: z.boolean().describe('Whether it is served.').default(true),
+  tls: serverTls(),
+});
+
 const clickhouse = () => section({
   url: z.string().superRefine(checkClickHouseUrl)
     .describe('http(s)://host:8123 of a ClickHouse server; empty uses the embedded engine.')
@@ -95,6 +103,7 @@ export const backendSchema = () => section({
     .describe('Allows other machines to connect without showing who they are.').default(false),
   otlp: otlp().describe('OTLP from agents and SDKs.'),
   http: http().describe('The HTTP server.'),
+  sql: sql().describe('SQL for clients of ClickHouse, which read only.'),
   clickhouse: clickhouse().describe('Where the data is stored.'),
   engine: engine().describe('The embedded engine.'),
   ingest: ingest().describe('How requests are gathered into inserts.'),
@@ -155,6 +164,7 @@ function checkReach(
     allow_unauthenticated_access: boolean;
     otlp: { grpc: Reachable };
     http: Reachable;
+    sql: Reachable;
     engine: Reachable;
   },
   ctx: z.core.$RefinementCtx<unknown>,
@@ -170,5 +180,6 @@ function checkReach(
   };
   check(config.otlp.grpc, ['otlp', 'grpc', 'endpoint']);
   check(config.http, ['http', 'endpoint']);
+  check(config.sql, ['sql', 'endpoint']);
   check(config.engine, ['engine', 'endpoint']);
 }

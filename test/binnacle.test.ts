@@ -47,6 +47,7 @@ function file(name: string, content: string | object): string {
 const backendFile = (port = 0): string => file(`backend-${port}.json`, {
   otlp: { grpc: { endpoint: '127.0.0.1:0' } },
   http: { endpoint: `127.0.0.1:${port}` },
+  sql: { endpoint: '127.0.0.1:0' },
 });
 
 test('command: help and version are printed, a mistake is exit code 2', async () => {

@@ -1,5 +1,5 @@
-// ClickHouse's compressed blocks: what `compress=1` asks the answer to be made of, and `decompress=1`
-// says the request is made of. ClickHouse stores columns in the same form.
+// ClickHouse's compressed blocks: what `compress=1` asks the answer to be made of, and what
+// `decompress=1` says the request is made of. ClickHouse stores columns in the same form.
 //
 //     checksum   16  CityHash128 (1.0.2) of all that follows, low half first, little-endian
 //     method      1  0x82 LZ4, 0x90 ZSTD, 0x02 none

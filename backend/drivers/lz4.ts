@@ -3,8 +3,8 @@
 //     sequence = token, literal length (more), literals, offset (2, little-endian), match length
 //     token    = high 4 bits: literals, 15 = more bytes follow; low 4 bits: match − 4, likewise
 //
-// The last sequence has literals only; the last 5 bytes are literals, and no match begins within the
-// last 12 (§ "End of block restrictions").
+// The last sequence has literals only; the last 5 bytes are literals, and no match begins within
+// the last 12 (§ "End of block restrictions").
 
 const MATCH_MIN = 4;
 const LITERALS_LAST = 5;

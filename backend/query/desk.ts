@@ -33,6 +33,8 @@ export interface OpenQuestion {
   readonly format: string;
   /** ClickHouse's `param_<name>`, escaped. */
   readonly params: Readonly<Record<string, string>>;
+  /** Settings of ClickHouse that the caller wishes, by name. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** Made here unless given; no other query may have it. */
   readonly queryId?: string;
 }
@@ -114,10 +116,11 @@ class CountingDesk implements Desk {
   }
 
   open(question: OpenQuestion, caller: Caller, abort: AbortSignal): Promise<OpenQuery> {
-    const { sql, format, params, queryId } = question;
+    const { sql, format, params, settings, queryId } = question;
     const pretty = PRETTY.test(format) ? PRETTY_SETTINGS : {};
     // The parameters are in ClickHouse's words already; the client would escape them once more.
-    return this.run({ sql, format, queryId, settings: { ...pretty, ...params } }, caller, abort);
+    const all = { ...pretty, ...settings, ...params };
+    return this.run({ sql, format, queryId, settings: all }, caller, abort);
   }
 
   async rows<Row extends object>(

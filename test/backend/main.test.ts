@@ -27,6 +27,7 @@ async function start(http = '127.0.0.1:0', abort = new AbortController().signal)
     data_dir: folder,
     otlp: { grpc: { endpoint: '127.0.0.1:0' } },
     http: { endpoint: http },
+    sql: { endpoint: '127.0.0.1:0' },
     log: { level: 'error' },
   }));
   return startBackend({ files: [file], env: {}, version: '1.2.3', abort });

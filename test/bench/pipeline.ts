@@ -119,6 +119,7 @@ async function runOnce(kind: Kind, count: number, { root, compression }: Place):
   try {
     const backend = await processes.run('backend', {
       otlp: { grpc: { endpoint: '127.0.0.1:0' } }, http: { endpoint: '127.0.0.1:0' },
+      sql: { endpoint: '127.0.0.1:0' },
       log: { level: 'error' },
     });
     const agent = await processes.run('agent',

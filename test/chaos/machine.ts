@@ -165,6 +165,7 @@ function createKeeper(
 const BACKEND = {
   otlp: { grpc: { endpoint: '127.0.0.1:0' } },
   http: { endpoint: '127.0.0.1:0' },
+  sql: { endpoint: '127.0.0.1:0' },
   engine: { memory_limit: '1GiB' },
   query: { max_result_rows: 10_000_000 },
 };

@@ -95,6 +95,7 @@ async function startBackend(folder: string): Promise<Backend> {
   writeFileSync(file, JSON.stringify({
     otlp: { grpc: { endpoint: '127.0.0.1:0' } },
     http: { endpoint: '127.0.0.1:0' },
+    sql: { endpoint: '127.0.0.1:0' },
   }));
   for (let attempt = 0; ; attempt++) {
     const child = createChild({

@@ -38,6 +38,7 @@ after(async () => {
 
 const backend = () => processes.run('backend', {
   otlp: { grpc: { endpoint: `127.0.0.1:${grpc}` } }, http: { endpoint: `127.0.0.1:${http}` },
+  sql: { endpoint: '127.0.0.1:0' },
 });
 
 const agent = (queue: object = {}) => processes.run('agent', {

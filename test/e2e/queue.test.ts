@@ -39,6 +39,7 @@ test('e2e: what the agent accepted while the backend was away survives a kill of
     const port = await freePort();
     const backendConfig = {
       otlp: { grpc: { endpoint: `127.0.0.1:${port}` } }, http: { endpoint: '127.0.0.1:0' },
+      sql: { endpoint: '127.0.0.1:0' },
     };
     const { run } = processes;
     let backend = await run('backend', backendConfig);

@@ -42,6 +42,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     ...options.backend,
     otlp: { grpc: { endpoint: '127.0.0.1:0' } },
     http: { endpoint: '127.0.0.1:0' },
+    sql: { endpoint: '127.0.0.1:0' },
   });
   try {
     const started = await backend.start();

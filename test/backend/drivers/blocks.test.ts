@@ -17,6 +17,7 @@ import { boundOf, compressLz4, decompressLz4 } from '../../../backend/drivers/lz
 import { createEngine } from '../../../backend/storage/engine/supervisor.ts';
 
 const HEAD_BYTES = 25;
+const PHRASE = 'the quick brown fox, ';
 
 /** Columns of a table as they lie on disk, by the length of their one value. */
 async function columnsOf(lengths: readonly number[], codec: string): Promise<Map<number, Buffer>> {
@@ -34,7 +35,7 @@ async function columnsOf(lengths: readonly number[], codec: string): Promise<Map
     await run(`CREATE TABLE t (${columns}) ENGINE = MergeTree ORDER BY tuple()
       SETTINGS min_bytes_for_wide_part = 0`);
     await run(`INSERT INTO t SELECT ${lengths.map((length) =>
-      `toFixedString(substring(repeat('the quick brown fox, ', ${length}), 1, ${length}), ${length})`)
+      `toFixedString(substring(repeat('${PHRASE}', ${length}), 1, ${length}), ${length})`)
       .join(', ')}`);
     const found = new Map<number, Buffer>();
     for (const name of await readdir(folder, { recursive: true })) {
@@ -56,7 +57,7 @@ test('blocks: what ClickHouse wrote is read, of every length that the checksum t
       const columns = await columnsOf(lengths, codec);
       assert.deepEqual([...columns.keys()].sort((a, b) => a - b), lengths);
       for (const [length, bytes] of columns) {
-        const text = 'the quick brown fox, '.repeat(length).slice(0, length);
+        const text = PHRASE.repeat(length).slice(0, length);
         assert.equal(decodeBlocks(bytes).toString(), text, `${codec} ${length}`);
       }
     }
