@@ -29,7 +29,7 @@ export interface Known {
 
 /** Where to read on; or the followed file that will read what the archive holds, until then. */
 export type Origin =
-  /** It has no verdict yet: ask again. */
+  /** It has no verdict yet, or was moved while it was compared: ask again. */
   | { readonly kind: 'later' }
   | { readonly kind: 'position'; readonly position: Position }
   | { readonly kind: 'followed'; readonly key: string; readonly untilMs: number };
@@ -67,7 +67,7 @@ async function takeLeft(
   known: Known, { twin }: Tail, probe: ArchiveProbe,
 ): Promise<Origin | null> {
   if (twin === null || known.followed.get(twin.key)?.position === twin.position) return null;
-  const orphan = known.orphans.find(({ position }) => position === twin.position);
+  const orphan = known.orphans.find(({ position }) => isSame(position, twin.position));
   const saved = known.saved.get(twin.key);
   const offset = orphan?.position.read.offset ?? saved?.point.offset ?? 0;
   const end = await probe.end();
@@ -76,8 +76,12 @@ async function takeLeft(
   if (!fits(holder.fingerprint, probe.head)) return null;
   if ((orphan?.position.open ?? 0) > 0) return { kind: 'later' };
   const taken = orphan === undefined ? known.saved.delete(twin.key) : known.takeOrphan(orphan);
-  return taken ? { kind: 'position', position: new Position(end) } : null;
+  return taken ? { kind: 'position', position: new Position(end) } : { kind: 'later' };
 }
+
+/** A position of a file that is gone is another object, of the same content. */
+const isSame = (one: Position, other: Position | null): boolean =>
+  one === other || (one.content !== 0 && one.content === other?.content);
 
 interface Candidate {
   readonly point: Point;
@@ -91,8 +95,10 @@ function candidates(known: Known, tail: Tail, probe: ArchiveProbe): Candidate[] 
   const begins = ({ fingerprint }: Position) => fingerprint.bytes > 0 && fits(fingerprint, head);
   const addFree = (position: Position, point: Point, take: () => boolean): void => {
     if (!begins(position)) return;
-    const compare = async (): Promise<Origin | null> =>
-      await isInside(position, point, probe) && take() ? { kind: 'position', position } : null;
+    const compare = async (): Promise<Origin | null> => {
+      if (!await isInside(position, point, probe)) return null;
+      return take() ? { kind: 'position', position } : { kind: 'later' };
+    };
     found.push({ point, compare });
   };
   for (const orphan of known.orphans) {
@@ -139,7 +145,7 @@ async function compareBeginning(
   const end = await probe.end();
   if (!await isBeginning(position, probe, end.offset)) return null;
   if (position.open > 0) return { kind: 'later' };
-  return take() ? { kind: 'position', position: new Position(end) } : null;
+  return take() ? { kind: 'position', position: new Position(end) } : { kind: 'later' };
 }
 
 /** When the file has been read as far as the archive goes, that is where the archive is, too. */

@@ -77,7 +77,9 @@ export async function readPiece(
   const wanted = buffer.subarray(0, mark.length + (held?.from ?? Infinity) - offset);
   const size = await file.read(wanted, offset - mark.length);
   const bytes = wanted.subarray(0, size);
-  if (!bytes.subarray(0, mark.length).equals(mark)) {
+  const isOwn = bytes.subarray(0, mark.length).equals(mark)
+    && hasHead(position, bytes, wanted.length) && await isWhole(place, bytes, wanted.length);
+  if (!isOwn) {
     restart(parts, tail, parts.clock.monotonicMs());
     return 'stop';
   }
@@ -93,6 +95,29 @@ export async function readPiece(
   }
   if (size === buffer.length) return 'more';
   return await finish(options, parts, piece, end) ? 'end' : 'stop';
+}
+
+/**
+ * Whether what was read from before the position on, of `wantedBytes`, has the first bytes that are
+ * known of the content: the file may have been truncated and written to since they were looked at.
+ * It would be taken for what it is not, and what is there be read as another content again.
+ */
+function hasHead({ head, read }: Position, bytes: Buffer, wantedBytes: number): boolean {
+  if (head === null) return true;
+  const known = head.subarray(read.offset - read.mark.length).subarray(0, wantedBytes);
+  return known.equals(bytes.subarray(0, known.length));
+}
+
+/**
+ * Whether what was read, up to the end of the file, is of one content: the end is known by reading
+ * once more, and what that brings may have been written after a truncation.
+ */
+async function isWhole({ tail, file, complete }: Place, bytes: Buffer, wantedBytes: number) {
+  const { offset, mark } = tail.position!.read;
+  if (complete || bytes.length === wantedBytes || bytes.length === mark.length) return true;
+  const again = Buffer.allocUnsafe(Math.min(bytes.length, MARK_BYTES));
+  const size = await file.read(again, offset - mark.length);
+  return again.subarray(0, size).equals(bytes.subarray(0, again.length));
 }
 
 /** At the end of the file: takes the incomplete record there when it has waited long enough. */

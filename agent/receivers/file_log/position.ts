@@ -13,7 +13,7 @@
 // - Content is recognised by its first bytes (a CRC of up to `fingerprint_size`, which grows with
 //   the file) and by the bytes right before the position (`mark`).
 // - A beginning of it, shorter than what was read, is recognised by its `trail`: bytes at some
-//   places of what was read last. It is not in checkpoints.
+//   places of what was read, close to each other at its end. It is not in checkpoints.
 
 import assert from 'node:assert/strict';
 import { crc32 } from 'node:zlib';
@@ -42,7 +42,7 @@ export interface Held {
 }
 
 export const limits = {
-  /** Places that are remembered of what was read; the oldest go first. */
+  /** Places that are remembered of what was read; beyond it each second of the older half goes. */
   trailMax: 128,
   /** Places of one batch. */
   trailOfBatch: 8,
@@ -79,7 +79,7 @@ export class Position {
   sent: number;
   /** In the order of the content; those before the position mean nothing. */
   readonly held: readonly Held[];
-  private readonly trail: Trace[] = [];
+  private trail: Trace[] = [];
   private readonly pending: Ticket[] = [];
   private readonly waiting: (() => void)[] = [];
 
@@ -102,6 +102,13 @@ export class Position {
     if (this.head !== null && head.length === this.fingerprint.bytes) return;
     this.head = Buffer.from(head);
     this.fingerprint = { bytes: head.length, crc: crc32(head) };
+  }
+
+  /** Forgets first bytes that were looked at and not read: a copy may end before them. */
+  forgetUnread(): void {
+    if (this.head === null || this.head.length <= this.read.offset) return;
+    this.head = this.head.subarray(0, this.read.offset);
+    this.fingerprint = { bytes: this.head.length, crc: crc32(this.head) };
   }
 
   /** Moves `read` on; the ticket is settled when what was before `point` got its verdict. */
@@ -136,7 +143,8 @@ export class Position {
       this.trail.push({ offset: fileOffset + end, bytes: before.length, crc: crc32(before) });
     }
     if (this.trail.length <= limits.trailMax) return;
-    this.trail.splice(0, this.trail.length - limits.trailMax);
+    const older = this.trail.length - limits.trailMax / 2;
+    this.trail = this.trail.filter((_, index) => index >= older || index % 2 === 0);
   }
 
   /** The last place that is remembered at `offset` or before it. */

@@ -67,6 +67,7 @@ async function recognise(
   { fingerprintBytes }: ReaderOptions, parts: ReaderParts, tail: Tail, file: OpenFile,
 ): Promise<'here' | 'wait' | 'archive'> {
   const nowMs = parts.clock.monotonicMs();
+  const { looks } = parts.tails;
   const { sizeBytes } = await file.stat();
   const headBytes = Math.max(fingerprintBytes, tail.position?.fingerprint.bytes ?? 0);
   const readAt = (offset: number, bytes: number) => readRange(file, offset, bytes);
@@ -86,6 +87,7 @@ async function recognise(
     restart(parts, tail, nowMs);
   }
   tail.position!.learn(head);
+  tail.knownAt = looks;
   return 'here';
 }
 

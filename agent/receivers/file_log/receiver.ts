@@ -40,7 +40,7 @@ import { createTurn } from './reader.ts';
 import { createPlainBuild, type Build, type FileFacts } from './records.ts';
 import { createMark, raise, type Mark } from './resume.ts';
 import { createSplit } from './split.ts';
-import type { Tail } from './tail.ts';
+import { isUnchanged, type Tail } from './tail.ts';
 import { Tails } from './tails.ts';
 import { createTurns, type Turns } from './turns.ts';
 
@@ -237,9 +237,7 @@ async function lookAtLost(tails: Tails): Promise<void> {
 
 function needsTurn(tail: Tail, flushMs: number, nowMs: number): boolean {
   if (tail.busy || tail.ignored || nowMs < tail.notBeforeMs) return false;
-  const { seen, done } = tail;
-  if (done === null || done.sizeBytes !== seen.sizeBytes) return true;
-  if (done.modifiedMs !== seen.modifiedMs) return true;
+  if (!isUnchanged(tail)) return true;
   return isFlushDue(tail, flushMs, nowMs) || (tail.position === null && tail.held !== null);
 }
 

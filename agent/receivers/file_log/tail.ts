@@ -36,6 +36,10 @@ export interface Tail {
   archive: boolean;
   /** Its content is not lines of text; it is left alone. */
   ignored: boolean;
+  /** The look that found it. */
+  readonly foundAt: number;
+  /** Its content was that of its position at a time after this look had ended. */
+  knownAt: number;
   /** It was there when the agent started. */
   readonly early: boolean;
   /** Its first bytes, while its content is not recognised. */
@@ -58,6 +62,17 @@ interface Twin {
 export const isTruncated = ({ position, seen, ignored, archive }: Tail): boolean =>
   !ignored && !archive && position !== null && seen.sizeBytes < position.read.offset;
 
+/** As long, and as old, as when it was read to its end. */
+export const isUnchanged = ({ done, seen }: Tail): boolean =>
+  done !== null && done.sizeBytes === seen.sizeBytes && done.modifiedMs === seen.modifiedMs;
+
+/** Whether it may have had other content at the look `at` than what is known of it since. */
+export function mayHaveChanged(tail: Tail, at: number, nowMs: number): boolean {
+  const { position, archive, ignored, lostSinceMs, notBeforeMs, knownAt } = tail;
+  if (position === null || archive || ignored || lostSinceMs !== null) return false;
+  return knownAt < at && nowMs >= notBeforeMs;
+}
+
 export function keyOf({ device, inode }: { device: number; inode: number }): string {
   return `${device}:${inode}`;
 }
@@ -67,8 +82,10 @@ export function mayBeCopyOf(other: Tail, tail: Tail, head: Buffer): boolean {
   const { position } = other;
   if (other === tail) return false;
   if (position !== null && position.read.offset > 0) return beginsAlike(position.head, head);
-  // Both are new: the copy is the younger one.
-  const isOlder = other.createdMs > 0 && other.createdMs < tail.createdMs;
+  // Both are new: the copy is the younger one, or, where that cannot be told, the one that waits.
+  const areBorn = other.createdMs > 0 && tail.createdMs > 0;
+  const isOlder = areBorn && other.createdMs !== tail.createdMs
+    ? other.createdMs < tail.createdMs : position !== null;
   if (!isOlder || other.archive || other.ignored) return false;
   const known = position?.head ?? other.peek;
   return known === null ? other.busy : beginsAlike(known, head);

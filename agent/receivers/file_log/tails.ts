@@ -12,12 +12,12 @@
 // - copied              a new file that begins like one that is followed waits up to
 //                       `limits.heldMs`: when the other one is truncated (copy-truncate), the copy
 //                       takes over the orphan; when it is not, it is a file of its own. A copy
-//                       that is shorter than what was read of the original was read, all of it
+//                       that is shorter than what was read of the original was read, all of it.
+//                       Any new file waits until the others were looked at after it was found
 // - inode used again    another birth or other first bytes: read from its beginning
 // - moved to another device (or the device is numbered anew) while the agent was away: it takes
 //                       over the position of a file that is gone when at least a whole fingerprint
 //                       is the same, and the bytes before the position
-//
 // - packed by gzip      its content takes over the position of the file that it was packed from, as
 //                       soon as that one is gone or truncated: whichever of all positions lies
 //                       furthest in this content, its bytes being there (origins.ts)
@@ -30,14 +30,18 @@ import {
 } from './content.ts';
 import type { FoundFile } from './glob.ts';
 import { findOrigin } from './origins.ts';
-import { fits, MARK_BYTES, Position, type Point } from './position.ts';
-import { isTruncated, keyOf, mayBeCopyOf, type Tail } from './tail.ts';
+import { fits, MARK_BYTES, Position } from './position.ts';
+import {
+  isTruncated, isUnchanged, keyOf, mayBeCopyOf, mayHaveChanged, type Tail,
+} from './tail.ts';
 
 export const limits = {
   /** A file without a name that has not grown for so long is closed. */
   lostMs: 10_000,
   /** A file that may be a copy is held back for so long after its last growth. */
   heldMs: 10_000,
+  /** A new file waits at most so many looks until files that it may be a copy of had a turn. */
+  foundLooksMax: 10,
   /** After so long without an heir an orphan is dropped. */
   orphanMs: 60_000,
   /** So long the position of a file that is gone is kept, counted while the agent runs. */
@@ -69,13 +73,13 @@ const NOWHERE: Identity = { device: 0, inode: 0, createdMs: 0, path: '' };
 
 export class Tails {
   readonly all = new Map<string, Tail>();
+  /** How many there were, with the one that is under way. */
+  looks = 0;
   private readonly saved = new Map<string, Saved>();
   private orphans: Orphan[] = [];
   /** Saved by an earlier process: a file that is there at the start may continue one of them. */
   private readonly inherited = new Set<string>();
   private readonly options: TailsOptions;
-  /** Nothing was looked at yet, by this process. */
-  private firstLook = true;
   private birthsKnown = true;
   /** The number of the newest content. */
   private contents = 0;
@@ -101,6 +105,7 @@ export class Tails {
   /** Takes in a walk. Answers the tails that nobody follows any more; their files are closed. */
   update(found: readonly FoundFile[], nowMs: number): Tail[] {
     const named = new Set<string>();
+    this.looks++;
     for (const file of found) {
       const key = keyOf(file.stat);
       named.add(key);
@@ -119,7 +124,6 @@ export class Tails {
       this.keep(key, tail, nowMs);
       gone.push(tail);
     }
-    this.firstLook = false;
     this.expire(nowMs);
     return gone;
   }
@@ -140,13 +144,15 @@ export class Tails {
       }
       this.orphan(position, probe.nowMs, !same);
     }
-    const found = await this.adopt(tail, probe) ?? await this.adoptBeginning(probe);
-    if (found === 'later') return this.hold(tail, probe);
-    tail.position = found;
-    if (tail.position !== null) return true;
-    if (probe.head.length === 0 || await this.isHeld(tail, probe)) return false;
-    tail.position = new Position();
-    return true;
+    // Asked first: what changes while the others are compared would be missed.
+    const wait = this.isTooNew(tail, probe.nowMs) ? 'later' : null;
+    const found = await this.adopt(tail, probe) ?? await this.adoptBeginning(probe) ?? wait;
+    if (found === 'later') this.hold(tail, probe);
+    else if (found !== null) tail.position = found;
+    else if (probe.head.length > 0 && !await this.isHeld(tail, probe)) {
+      tail.position = new Position();
+    }
+    return tail.position !== null;
   }
 
   /**
@@ -196,11 +202,14 @@ export class Tails {
   /** The content is another one: it is read from the beginning. */
   restart(tail: Tail, nowMs: number): void {
     if (tail.position !== null && tail.position.read.offset > 0) {
+      tail.position.forgetUnread();
       this.orphan(tail.position, nowMs, false);
     }
     tail.position = new Position();
     tail.leftover = null;
     tail.done = null;
+    tail.peek = null;
+    tail.knownAt = 0;
   }
 
   /** What a checkpoint holds. */
@@ -225,10 +234,9 @@ export class Tails {
 
   private create({ path, stat }: FoundFile): Tail {
     const { device, inode, createdMs, sizeBytes, modifiedMs } = stat;
-    const veryFirst = this.firstLook && this.options.saved === null;
-    const end: Point = {
-      offset: sizeBytes, records: 0, flushed: false, mark: Buffer.alloc(0),
-    };
+    const early = this.looks === 1;
+    const veryFirst = early && this.options.saved === null;
+    const end = { offset: sizeBytes, records: 0, flushed: false, mark: Buffer.alloc(0) };
     const fresh = veryFirst ? new Position() : null;
     return {
       device, inode, path,
@@ -236,7 +244,7 @@ export class Tails {
       seen: { sizeBytes, modifiedMs },
       done: null,
       position: veryFirst && this.options.startAtEnd ? new Position(end) : fresh,
-      early: this.firstLook,
+      early, foundAt: this.looks, knownAt: 0,
       file: null, leftover: null, lostSinceMs: null, held: null, notBeforeMs: 0,
       twin: null, peek: null, archive: false, ignored: false,
       busy: false, reading: false, facts: null,
@@ -258,6 +266,7 @@ export class Tails {
     }
     tail.seen = { sizeBytes: stat.sizeBytes, modifiedMs: stat.modifiedMs };
     tail.lostSinceMs = null;
+    if (isUnchanged(tail)) tail.knownAt = Math.max(tail.knownAt, this.looks - 1);
     return true;
   }
 
@@ -329,8 +338,8 @@ export class Tails {
     for (const orphan of this.orphans) {
       const { position, gone } = orphan;
       if (gone || !await isBeginning(position, probe, sizeBytes)) continue;
-      // Else a checkpoint would pass what has no verdict.
-      if (position.open > 0) return 'later';
+      // Else a checkpoint would pass what has no verdict. What it grew by was read, too.
+      if (position.open > 0 || (await readAt(sizeBytes, 1)).length > 0) return 'later';
       const bytes = Math.min(sizeBytes, MARK_BYTES);
       const mark = Buffer.from(await readAt(sizeBytes - bytes, bytes));
       if (!this.takeOrphan(orphan)) continue;
@@ -353,10 +362,15 @@ export class Tails {
       && saved.createdMs === tail.createdMs && tail.createdMs !== 0;
   }
 
+  /** Whether it may be a copy of what was in another file by then, and nobody knows yet. */
+  private isTooNew(tail: Tail, nowMs: number): boolean {
+    if (this.looks - tail.foundAt >= limits.foundLooksMax) return false;
+    return [...this.all.values()].some((other) => mayHaveChanged(other, tail.foundAt, nowMs));
+  }
+
   /** It gets another turn although it does not grow. */
-  private hold(tail: Tail, { sizeBytes, nowMs }: Probe): false {
+  private hold(tail: Tail, { sizeBytes, nowMs }: Probe): void {
     if (tail.held?.sizeBytes !== sizeBytes) tail.held = { sizeBytes, sinceMs: nowMs };
-    return false;
   }
 
   private async isHeld(tail: Tail, probe: Probe): Promise<boolean> {
