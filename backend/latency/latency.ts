@@ -112,9 +112,15 @@ function ask(
 ): Promise<PointRow[]> {
   return desk.rows<PointRow>({
     sql: latencySql(question), params, rowsMax: rowsMax + 1,
-    settings: { optimize_use_projections: 1 },
+    settings: ROLLUP_SETTINGS,
   }, caller, abort);
 }
+
+/**
+ * Counting a day of 20 million spans took 27 ms instead of 7 when its buckets were looked up in the
+ * indexes of the raw rows, too. The order key finds the few raw spans that are needed.
+ */
+const ROLLUP_SETTINGS = { optimize_use_projections: 1, use_skip_indexes: 0 };
 
 /** Rows come by series. */
 function seriesOf(rows: readonly PointRow[], request: LatencyRequest): LatencySeries[] {

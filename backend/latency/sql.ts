@@ -12,6 +12,8 @@
 
 import { DAY_MS, HOUR_MS, MINUTE_MS, type Rollup, type Segment } from './plan.ts';
 
+const DATE_TIME_MAX = 2 ** 32 - 1;
+
 export const limits = {
   /** Of weights, for quantiles: they count in sixteenths, and up to 2^20 (2^24 sixteenths). */
   weightScale: 16,
@@ -100,11 +102,19 @@ function stepOf({ rollup }: Segment, stepMs: number | null): string {
 
 function within({ rollup, fromMs, toMs }: Segment): string {
   if (rollup === 'raw') {
-    return `Timestamp >= fromUnixTimestamp64Nano(${fromMs}000000)
+    // The five minutes are the front of the order key.
+    return `toStartOfFiveMinutes(Timestamp) >= toStartOfFiveMinutes(${dateTime(fromMs)})
+      AND toStartOfFiveMinutes(Timestamp) <= ${dateTime(toMs)}
+      AND Timestamp >= fromUnixTimestamp64Nano(${fromMs}000000)
       AND Timestamp < fromUnixTimestamp64Nano(${toMs}000000)`;
   }
   const { expression, ms } = BUCKETS[rollup];
   return `${expression} BETWEEN toDateTime(${fromMs / 1000}) AND toDateTime(${(toMs - ms) / 1000})`;
+}
+
+/** The whole second, within what a DateTime can say. */
+function dateTime(ms: number): string {
+  return `toDateTime(${Math.min(Math.max(Math.floor(ms / 1000), 0), DATE_TIME_MAX)})`;
 }
 
 /**

@@ -45,6 +45,10 @@ export function quotedColumns(table: Table): string {
   return table.columnNames().map((name) => `\`${name}\``).join(', ');
 }
 
+/** Made by the first merge of a part instead; a search reads parts without them. */
+const INDEXES_OF_MERGES = ['idx_trace_id', 'idx_span_attr_value', 'idx_duration',
+  'idx_log_attr_value', 'idx_body_words', 'idx_attr_value'];
+
 /**
  * What ClickHouse commits at once is the rows of one block in one partition. These settings keep
  * the rows of one insert one block, whatever the user's profile says; that a retry can be completed
@@ -60,6 +64,7 @@ export function insertSettings(token: string): ClickHouseSettings {
     min_insert_block_size_bytes: '0',
     max_insert_threads: '1',
     max_partitions_per_insert_block: String(limits.partitionsMax),
+    exclude_materialize_skip_indexes_on_insert: INDEXES_OF_MERGES.join(', '),
     input_format_native_allow_types_conversion: 1,
   };
 }

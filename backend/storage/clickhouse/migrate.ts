@@ -2,7 +2,8 @@
 // have, and sets how long data is kept. Safe to run again, and by several backends at once.
 //
 // Refused with OperatorError, before anything is changed: a database that a newer program has
-// changed, and one where a file was applied that has another content today.
+// changed, one where a file was applied that has another content today, and a server that is too
+// old.
 
 import type { ClickHouseClient } from '@clickhouse/client';
 import { OperatorError } from '../../../runtime/errors.ts';
@@ -31,12 +32,25 @@ interface AppliedFile {
 
 export async function migrate(options: MigrationOptions): Promise<void> {
   const known = await readSchemaFiles(options.files);
+  await checkServer(options.client);
   const applied = await readApplied(options.client);
   checkApplied(applied, known);
   for (const file of known) {
     if (!applied.some(({ version }) => version === file.version)) await applyFile(file, options);
   }
   await applyRetention(options);
+}
+
+/** The tables use settings that ClickHouse has not always had; the youngest tells. */
+async function checkServer(client: ClickHouseClient): Promise<void> {
+  const [server] = await readRows<{ version: string; known: number }>(client, `SELECT
+    version() AS version, count() AS known FROM system.merge_tree_settings
+    WHERE name = 'materialize_projections_on_insert'`);
+  if (Number(server?.known) > 0) return;
+  throw new OperatorError(
+    `the store runs ClickHouse ${server?.version}, which does not know the settings of the tables`,
+    'use ClickHouse 26.7 or newer',
+  );
 }
 
 /** Empty for a database that has no table of versions. */

@@ -1,6 +1,7 @@
 // Looks at the store from time to time: tells what the tables take (/metrics, /health), has the
-// oldest days dropped when that is too much, and slows the writer down where parts come faster than
-// they are merged. One look takes a few milliseconds of the store.
+// oldest days dropped when that is too much, slows the writer down where parts come faster than they
+// are merged, and has rollups made where merges cannot. One look takes a few milliseconds of the
+// store.
 
 import type { World } from '../../../runtime/world.ts';
 import type { Counters } from '../../../runtime/counters.ts';
@@ -10,6 +11,7 @@ import { createEvictor, fillOf, type EvictionOptions, type Evictor, type Fill }
   from './eviction.ts';
 import { connectionCause } from './errors.ts';
 import { SIGNAL_TABLES } from './retention.ts';
+import { completeRollups } from './rollups.ts';
 import { lookAtSpace, type PartitionSpace, type StoreSpace } from './space.ts';
 
 export const limits = {
@@ -20,6 +22,8 @@ export const limits = {
 } as const;
 
 const LOOK_EVERY_MS = 10_000;
+/** Between looks for parts without rollups. */
+const ROLLUPS_EVERY_MS = 600_000;
 const LOG_EVERY_MS = 600_000;
 
 export interface WatchOptions extends EvictionOptions {
@@ -64,6 +68,7 @@ class PeriodicWatch implements Watch {
   private space: StoreSpace | null;
   private problem: string;
   private factor: number;
+  private rollupsDueMs: number;
 
   constructor(options: WatchOptions) {
     const { world, log } = options;
@@ -77,6 +82,7 @@ class PeriodicWatch implements Watch {
     this.space = null;
     this.problem = '';
     this.factor = 1;
+    this.rollupsDueMs = 0;
     this.register();
   }
 
@@ -113,6 +119,7 @@ class PeriodicWatch implements Watch {
       try {
         const { problem } = await this.evictor.check(await this.look());
         this.problem = problem;
+        await this.seeToRollups();
       } catch (error) {
         if (signal.aborted) return;
         this.options.counters.counter('binnacle_storage_watch_failures_total', FAILURES_HELP)
@@ -121,6 +128,14 @@ class PeriodicWatch implements Watch {
       }
       await world.clock.sleep(everyMs, signal);
     }
+  }
+
+  private async seeToRollups(): Promise<void> {
+    const { connection, world } = this.options;
+    const nowMs = world.clock.monotonicMs();
+    if (nowMs < this.rollupsDueMs) return;
+    this.rollupsDueMs = nowMs + ROLLUPS_EVERY_MS;
+    await completeRollups(connection, this.stopping.signal);
   }
 
   private async look(): Promise<StoreSpace> {
@@ -162,7 +177,7 @@ class PeriodicWatch implements Watch {
   }
 }
 
-const FAILURES_HELP = 'Looks at the space of the tables, or drops, that failed.';
+const FAILURES_HELP = 'Looks at the space of the tables and their rollups, or drops, that failed.';
 const SIGNAL_NAMES = new Set(SIGNAL_TABLES.map(({ name }) => name));
 
 const sumOf = (key: 'parts' | 'rows' | 'bytes') => (own: readonly PartitionSpace[]) =>

@@ -209,7 +209,11 @@ test('latency: rollups agree with a million spans in parts with and without them
   const file = (await readSchemaFiles(createFiles())).find(({ name }) => /rollups/.test(name))!;
   const statements = renderStatements(file.text, { cluster: null });
   for (const sql of statements.filter((one) => !one.includes('MATERIALIZE'))) await store.rows(sql);
+  const onInsert = (value: number) => store.rows(
+    `ALTER TABLE otel_traces MODIFY SETTING materialize_projections_on_insert = ${value}`);
+  await onInsert(1);
   for (let block = 3; block < SPANS / BLOCK; block++) await insertBlock(block);
+  await onInsert(0);
   const parts = await store.rows(`SELECT p.name FROM system.parts AS p WHERE database = 'latency'
     AND table = 'otel_traces' AND active AND name NOT IN (SELECT parent_name
       FROM system.projection_parts WHERE active AND database = 'latency')`);

@@ -612,3 +612,62 @@ SETTINGS alter_sync = 0;
 
 ALTER TABLE otel_metrics_summary ON CLUSTER 'main'
 MODIFY SETTING min_bytes_for_wide_part = 67108864;
+
+-- 009_cheaper_inserts.sql
+
+ALTER TABLE otel_traces ON CLUSTER 'main'
+MODIFY SETTING materialize_projections_on_insert = 0, materialize_projections_on_merge = 1,
+    min_bytes_for_wide_part = 10485760, min_level_for_wide_part = 1;
+
+ALTER TABLE otel_traces ON CLUSTER 'main'
+MODIFY COLUMN IF EXISTS SpanAttributes Map(LowCardinality(String), String) CODEC(ZSTD(3))
+SETTINGS alter_sync = 0;
+
+ALTER TABLE otel_traces ON CLUSTER 'main'
+ADD INDEX IF NOT EXISTS idx_time Timestamp TYPE minmax GRANULARITY 1;
+
+ALTER TABLE otel_traces_trace_id_ts ON CLUSTER 'main'
+DROP INDEX IF EXISTS idx_trace_id
+SETTINGS alter_sync = 0;
+
+ALTER TABLE otel_traces_trace_id_ts ON CLUSTER 'main'
+MODIFY SETTING min_bytes_for_wide_part = 10485760, min_level_for_wide_part = 1;
+
+ALTER TABLE otel_logs ON CLUSTER 'main'
+MODIFY SETTING materialize_projections_on_insert = 0, materialize_projections_on_merge = 1,
+    min_bytes_for_wide_part = 10485760, min_level_for_wide_part = 1;
+
+ALTER TABLE otel_logs ON CLUSTER 'main'
+MODIFY COLUMN IF EXISTS TraceFlags UInt8 CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS SeverityNumber UInt8 CODEC(ZSTD(1)),
+MODIFY COLUMN IF EXISTS LogAttributes Map(LowCardinality(String), String) CODEC(ZSTD(3))
+SETTINGS alter_sync = 0;
+
+ALTER TABLE otel_logs ON CLUSTER 'main'
+ADD INDEX IF NOT EXISTS idx_time Timestamp TYPE minmax GRANULARITY 1,
+ADD INDEX IF NOT EXISTS idx_body_words lower(Body) TYPE tokenbf_v1(40960, 6, 0) GRANULARITY 1;
+
+ALTER TABLE otel_logs ON CLUSTER 'main'
+DROP INDEX IF EXISTS idx_lower_body
+SETTINGS alter_sync = 0;
+
+ALTER TABLE otel_metrics_gauge ON CLUSTER 'main'
+MODIFY SETTING min_bytes_for_wide_part = 10485760, min_level_for_wide_part = 1;
+
+ALTER TABLE otel_metrics_sum ON CLUSTER 'main'
+MODIFY SETTING min_bytes_for_wide_part = 10485760, min_level_for_wide_part = 1;
+
+ALTER TABLE otel_metrics_histogram ON CLUSTER 'main'
+MODIFY SETTING min_bytes_for_wide_part = 10485760, min_level_for_wide_part = 1;
+
+ALTER TABLE otel_metrics_exponential_histogram ON CLUSTER 'main'
+MODIFY SETTING min_bytes_for_wide_part = 10485760, min_level_for_wide_part = 1;
+
+ALTER TABLE otel_metrics_summary ON CLUSTER 'main'
+MODIFY SETTING min_bytes_for_wide_part = 10485760, min_level_for_wide_part = 1;
+
+ALTER TABLE otel_traces ON CLUSTER 'main' MATERIALIZE INDEX IF EXISTS idx_time;
+
+ALTER TABLE otel_logs ON CLUSTER 'main' MATERIALIZE INDEX IF EXISTS idx_time;
+
+ALTER TABLE otel_logs ON CLUSTER 'main' MATERIALIZE INDEX IF EXISTS idx_body_words;

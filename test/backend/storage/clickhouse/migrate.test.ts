@@ -6,11 +6,14 @@ import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import type { ClickHouseClient } from '@clickhouse/client';
 import { Connection } from '../../../../backend/storage/clickhouse/client.ts';
+import { migrate } from '../../../../backend/storage/clickhouse/migrate.ts';
 import { readSchemaFiles } from '../../../../backend/storage/clickhouse/schema.ts';
 import { renderStatements } from '../../../../backend/storage/clickhouse/schema.ts';
 import { createClickHouseStorage } from '../../../../backend/storage/clickhouse/storage.ts';
 import { createFiles } from '../../../../runtime/files.ts';
+import { SILENT_LOG } from '../../../../runtime/log.ts';
 import { startEngine } from '../engine_fixture.ts';
 import type { EngineFixture } from '../engine_fixture.ts';
 import { startStorage, storageOptions } from './storage_fixture.ts';
@@ -61,6 +64,7 @@ test('migrate: a database is made once, by two at the same time and again later'
     { version: 6, name: '006_evictions.sql' },
     { version: 7, name: '007_rollups.sql' },
     { version: 8, name: '008_less_a_row.sql' },
+    { version: 9, name: '009_cheaper_inserts.sql' },
   ]);
   await Promise.all([...both, again].map((fixture) => fixture.stop()));
 });
@@ -73,10 +77,10 @@ test('migrate: a store of a newer program is refused, and so is a changed file',
   };
   const start = () =>
     createClickHouseStorage(storageOptions(engine.url, { database: 'newer' })).start();
-  await change("(9, '009_future.sql', 'x')");
+  await change("(10, '010_future.sql', 'x')");
   await assert.rejects(start(), {
     name: 'OperatorError',
-    message: 'the store has schema version 9, this program knows 8',
+    message: 'the store has schema version 10, this program knows 9',
     hint: 'upgrade binnacle, or let it use another database',
   });
   await fixture.rows('TRUNCATE TABLE binnacle_schema_versions');
@@ -86,6 +90,15 @@ test('migrate: a store of a newer program is refused, and so is a changed file',
     message: 'schema file 002_logs.sql differs from 002_logs.sql that was applied to the store',
   });
   await fixture.stop();
+});
+
+test('migrate: a server that is too old is refused', async () => {
+  const answer = { json: () => Promise.resolve([{ version: '25.8.1.1', known: '0' }]) };
+  const client = { query: () => Promise.resolve(answer) } as unknown as ClickHouseClient;
+  const options = { client, files: createFiles(), target: { cluster: null }, log: SILENT_LOG,
+    retention: { logsMs: 1, tracesMs: 1, metricsMs: 1 } };
+  await assert.rejects(migrate(options), { name: 'OperatorError', message:
+    'the store runs ClickHouse 25.8.1.1, which does not know the settings of the tables' });
 });
 
 test('migrate: how long rows are kept follows the configuration', async () => {
