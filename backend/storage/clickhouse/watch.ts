@@ -1,7 +1,7 @@
 // Looks at the store from time to time: tells what the tables take (/metrics, /health), has the
-// oldest days dropped when that is too much, slows the writer down where parts come faster than they
-// are merged, and has rollups made where merges cannot. One look takes a few milliseconds of the
-// store.
+// oldest days dropped when that is too much, slows the writer down where parts come faster than
+// they are merged, and has rollups made where merges cannot. One look takes a few milliseconds of
+// the store.
 
 import type { World } from '../../../runtime/world.ts';
 import type { Counters } from '../../../runtime/counters.ts';
