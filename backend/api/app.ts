@@ -18,6 +18,7 @@ import { registerHealth, type HealthRouteOptions } from './health.ts';
 import { registerIndex } from './index_page.ts';
 import { registerLatency, type LatencyRouteOptions } from './latency.ts';
 import { registerLedger, type LedgerRouteOptions } from './ledger.ts';
+import { registerMetrics } from './metrics.ts';
 import { openApiOptions } from './openapi.ts';
 import { registerQuery, type QueryRouteOptions } from './query.ts';
 
@@ -120,6 +121,7 @@ async function createApp(options: ApiOptions): Promise<FastifyInstance> {
   await app.register(async (scope) => registerQuery(scope, options));
   await app.register(async (scope) => registerLedger(scope, options));
   await app.register(async (scope) => registerLatency(scope, options));
+  await app.register(async (scope) => registerMetrics(scope, options));
   return app;
 }
 

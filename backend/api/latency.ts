@@ -9,6 +9,7 @@ import { callerOf } from './caller.ts';
 import { leavingOf } from './leaving.ts';
 import { HOUR_MS, invalid, MINUTE_MS, periodSchema, problems, readDuration, readPeriod,
   STEP_SCHEMA, timeSchema } from './period.ts';
+import { readQuantiles } from './quantiles.ts';
 import { refuseForeignPages } from './query.ts';
 
 export const limits = {
@@ -16,8 +17,6 @@ export const limits = {
   stepsMax: 11_000,
   /** Points of an answer; more are refused. */
   pointsMax: 50_000,
-  /** Quantiles of a question; more are refused. */
-  quantilesMax: 20,
   /** Characters of a value to choose by; a longer one is refused. */
   valueCharactersMax: 1000,
 } as const;
@@ -26,8 +25,6 @@ export interface LatencyRouteOptions {
   readonly desk: Desk;
   readonly world: World;
 }
-
-const QUANTILES = [0.5, 0.95, 0.99];
 
 export function registerLatency(app: FastifyInstance, options: LatencyRouteOptions): void {
   const { desk, world: { clock } } = options;
@@ -62,7 +59,7 @@ function requestOf(asked: Asked, nowMs: number): LatencyRequest {
     groupBy: asked.group_by === undefined ? [] : keysOf(asked.group_by),
     only: Object.fromEntries(names.filter((name) => asked[name] !== undefined)
       .map((name) => [name, asked[name]!])),
-    quantiles: asked.quantiles === undefined ? QUANTILES : levelsOf(asked.quantiles),
+    quantiles: readQuantiles(asked.quantiles),
     exact: asked.exact === 'true',
   };
 }
@@ -75,18 +72,6 @@ function keysOf(value: string): Key[] {
     }
   }
   return names as Key[];
-}
-
-function levelsOf(value: string): number[] {
-  const texts = value.split(',');
-  const levels = texts.map(Number);
-  const isRight = texts.every((text) => /^[01]?(?:\.\d{1,9})?$/.test(text) && text !== '')
-    && levels.every((level) => level <= 1) && new Set(levels).size === levels.length;
-  if (!isRight || levels.length > limits.quantilesMax) {
-    throw invalid(`quantiles is a list of at most ${limits.quantilesMax} different numbers from 0 `
-      + 'to 1, such as 0.5,0.95,0.99');
-  }
-  return levels;
 }
 
 const text = (description: string, more: object = {}) =>

@@ -17,6 +17,7 @@ export function openApiOptions(version: string): FastifyDynamicSwaggerOptions {
       },
       tags: [
         { name: 'query', description: 'SQL over everything that is stored.' },
+        { name: 'metrics', description: 'Metrics: which there are, and their values over time.' },
         { name: 'otlp', description: 'OTLP/HTTP: answered OK only after ClickHouse committed.' },
         { name: 'health', description: 'State of this backend, for people and load balancers.' },
       ],

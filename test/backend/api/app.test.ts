@@ -155,9 +155,21 @@ test('docs: OpenAPI tells every route, with its answers, and nothing else', asyn
   const routes = Object.entries(paths).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => `${method} ${path}`));
   assert.deepEqual(routes.sort(), [
-    'get /', 'get /api/ledger', 'get /api/metrics/latency', 'get /api/query', 'get /health',
-    'get /health/live', 'get /health/ready', 'get /metrics', 'post /api/query', 'post /v1/logs',
-    'post /v1/metrics', 'post /v1/traces',
+    'get /',
+    'get /api/ledger',
+    'get /api/metrics',
+    'get /api/metrics/labels',
+    'get /api/metrics/latency',
+    'get /api/metrics/query',
+    'get /api/query',
+    'get /health',
+    'get /health/live',
+    'get /health/ready',
+    'get /metrics',
+    'post /api/query',
+    'post /v1/logs',
+    'post /v1/metrics',
+    'post /v1/traces',
   ]);
   const operations = Object.values(paths).flatMap((methods) => Object.values(methods));
   assert.equal(new Set(operations.map(({ operationId }) => operationId)).size, operations.length);
