@@ -19,6 +19,7 @@ const AGENT_CONFIG = `${HERE}/config/agent.yaml`;
 const BACKEND_CONFIG = `${HERE}/config/backend.yaml`;
 const ENGINE_MEMORY_BYTES = 2 * 1024 * 1024 * 1024;
 const BACKEND_URL = 'http://localhost:8080';
+const TOKEN = process.env.BINNACLE_TOKEN;
 
 /** An orderly stop may take so long; after that a process is killed. */
 const AGENT_STOP_MS = 10_000;
@@ -97,6 +98,15 @@ program.command('status')
   .option('-u, --url <url>', 'the backend (BINNACLE_URL)', process.env.BINNACLE_URL ?? BACKEND_URL)
   .addHelpText('after', '\nExit code: 0 nothing is lost, 1 something is, 2 it cannot be told.')
   .action(status);
+
+program.command('token')
+  .description('make tokens with which people and programs ask a backend')
+  .command('create')
+  .description('make a token, print it this once, and what to write into the configuration')
+  .requiredOption('--name <name>', 'whose it is, such as grafana')
+  .requiredOption('--role <role>', 'writer, viewer, analyst, operator or admin')
+  .option('--expires <time>', 'until when it counts, such as 2027-01-31 (for ever)')
+  .action(createTokenFor);
 
 program.command('validate')
   .description('check a configuration and say what is wrong with it, and where')
@@ -184,7 +194,7 @@ async function query(statement: string | undefined, flags: QueryFlags): Promise<
   process.once('SIGINT', () => abort.abort());
   try {
     const result = await askBackend({ url: flags.url, sql, format, params: flags.param,
-      abort: abort.signal });
+      token: TOKEN, abort: abort.signal });
     await pipeline(result, process.stdout, { end: false });
   } catch (error) {
     if (abort.signal.aborted) process.exitCode = EXIT.failed;
@@ -207,13 +217,18 @@ async function status({ from, to, json, url }: StatusFlags): Promise<void> {
   const { AskError, askStatus } = await import('./backend/api/client.ts');
   const { isLossless, statusPage } = await import('./backend/api/status.ts');
   try {
-    const found = await askStatus(url, { from, to });
+    const found = await askStatus(url, { from, to }, TOKEN);
     process.stdout.write(json ? `${JSON.stringify(found, null, 2)}\n` : statusPage(found));
     process.exitCode = isLossless(found.ledger) ? EXIT.ok : EXIT.failed;
   } catch (error) {
     if (!(error instanceof AskError)) throw error;
     throw new OperatorError(`${error.code}: ${error.message}`, error.hint);
   }
+}
+
+async function createTokenFor(asked: { name: string; role: string; expires?: string }) {
+  const { newToken } = await import('./backend/access/token.ts');
+  process.stdout.write(newToken(asked));
 }
 
 async function validate({ config, backend }: { config: string[]; backend: boolean }) {

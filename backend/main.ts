@@ -17,12 +17,13 @@ import type { Running } from '../runtime/lifecycle.ts';
 import { createProcessLog, type Log } from '../runtime/log.ts';
 import { formatEndpoint } from '../runtime/net.ts';
 import { createWorld, type World } from '../runtime/world.ts';
+import { createAccess, type Access } from './access/access.ts';
+import { callerLimits, ingestAuthorization, tokensOf } from './access/settings.ts';
 import { createApiServer } from './api/app.ts';
 import { createDriverServer, type DriverServer } from './drivers/server.ts';
 import { createHealthBoard, type HealthCheck } from './health/health.ts';
 import { countProcess } from './health/process.ts';
 import { createIntake } from './intake/intake.ts';
-import { ANONYMOUS } from './access/roles.ts';
 import { createDesk, type Desk } from './query/desk.ts';
 import type { QueryLimits } from './query/limits.ts';
 import { limits as evictionLimits, type DiskAmount } from './storage/clickhouse/eviction.ts';
@@ -122,6 +123,7 @@ async function buildParts(
   countProcess(counters, world.clock, version);
   countWaiting(counters, admission);
   if (engine !== null) countEngine(counters, engine);
+  const { access, desk } = askingOf(config, engine, storage, { world, log, counters });
   const grpcTls = tlsOptions(config.otlp.grpc.tls);
   const grpc = createOtlpGrpcServer({
     endpoint: config.otlp.grpc.endpoint,
@@ -132,11 +134,10 @@ async function buildParts(
     admission,
     messageBytesMax: config.otlp.grpc.max_recv_msg_size_mib * MIB,
     ...(grpcTls === undefined ? {} : { tls: grpcTls }),
+    ...ingestAuthorization(config, access, config.otlp.grpc),
   });
-  const limits = queryLimits(config, engine);
-  const desk = createDesk({ storage, limits, world, counters, log });
   const api = createApiServer({
-    ...{ log, version, desk, counters, world },
+    ...{ log, version, desk, access, counters, world },
     endpoint: config.http.endpoint,
     setting: SETTING_HTTP,
     tls: tlsOptions(config.http.tls),
@@ -153,10 +154,11 @@ async function buildParts(
     }),
     others: [(app) => registerOtlpHttp(app, {
       ...{ consumer: intake, counters, admission, stopping: () => !intake.open() },
+      ...ingestAuthorization(config, access, config.http),
       bodyBytesMax: config.http.max_request_body_size,
     })],
   });
-  const drivers = driversOf(config, { world, counters, log, desk });
+  const drivers = driversOf(config, access, { world, counters, log, desk });
   return {
     components: [...(engine === null ? [] : [engine]), storage, grpc, api,
       ...(drivers === null ? [] : [drivers]), intake],
@@ -171,8 +173,25 @@ async function buildParts(
   };
 }
 
+/** Who may ask, and where questions are handed in. */
+function askingOf(
+  config: BackendConfig,
+  engine: Engine | null,
+  storage: Storage,
+  shared: { world: World; counters: Counters; log: Log },
+): { access: Access; desk: Desk } {
+  const limits = queryLimits(config, engine);
+  const limitsOf = callerLimits(config.access, limits);
+  const { clock } = shared.world;
+  return {
+    access: createAccess({ ...shared, clock, tokens: tokensOf(config.access) }),
+    desk: createDesk({ ...shared, storage, limits, limitsOf }),
+  };
+}
+
 function driversOf(
   config: BackendConfig,
+  access: Access,
   shared: { world: World; counters: Counters; log: Log; desk: Desk },
 ): DriverServer | null {
   const { sql, clickhouse } = config;
@@ -183,7 +202,7 @@ function driversOf(
     setting: SETTING_SQL,
     tls: tlsOptions(sql.tls),
     database: clickhouse.database,
-    authenticate: (_, address) => ({ name: ANONYMOUS, role: 'admin', address }),
+    authenticate: (credentials, address) => access.callerForSql(credentials?.token, address),
   });
 }
 
@@ -196,6 +215,9 @@ function queryLimits(config: BackendConfig, engine: Engine | null): QueryLimits 
     executionMsMax: query.max_execution_time,
     resultRowsMax: query.max_result_rows,
     memoryBytesMax: query.max_memory,
+    readRowsMax: query.max_rows_to_read,
+    readBytesMax: query.max_bytes_to_read,
+    resultBytesMax: query.max_result_bytes,
     concurrentMax: query.max_concurrent,
     waitingMax: query.max_waiting,
     waitMs: query.max_wait,

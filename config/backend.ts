@@ -3,6 +3,7 @@
 
 import * as z from 'zod';
 import { formatEndpoint, isLoopback, type Endpoint } from '../runtime/net.ts';
+import { access } from './access.ts';
 import { type ConfigProblem } from './errors.ts';
 import { loadTree, throwProblems, type LoadOptions } from './loader.ts';
 import { parseWith } from './parse.ts';
@@ -76,6 +77,11 @@ const query = () => section({
     .prefault('60s'),
   max_result_rows: count({ min: 1 }).describe('Most rows that one query may return.')
     .default(1_000_000),
+  max_rows_to_read: count().describe('Most rows that one query may read; 0: any.').default(0),
+  max_bytes_to_read: byteSize().describe('Most bytes that one query may read; 0: any.')
+    .prefault(0),
+  max_result_bytes: byteSize().describe('Most bytes that one query may return; 0: any.')
+    .prefault(0),
   max_memory: byteSize({ min: '16MiB' }).describe('Most memory that one query may use.')
     .prefault('1GiB'),
   max_concurrent: count({ min: 1, max: 1000 }).describe('Queries that run at the same time.')
@@ -101,6 +107,7 @@ export const backendSchema = () => section({
   data_dir: z.string().min(1).describe('Folder for everything that is kept.').default('./data'),
   allow_unauthenticated_access: z.boolean()
     .describe('Allows other machines to connect without showing who they are.').default(false),
+  access: access().describe('Who may ask, and how much.'),
   otlp: otlp().describe('OTLP from agents and SDKs.'),
   http: http().describe('The HTTP server.'),
   sql: sql().describe('SQL for clients of ClickHouse, which read only.'),
@@ -133,10 +140,10 @@ export async function loadBackendConfig(options: LoadOptions): Promise<LoadedBac
   return { config: parsed.value, tree: loaded.tree, warnings: loaded.warnings };
 }
 
-/** An agent on the same host may share the environment; `binnacle query` reads BINNACLE_URL. */
+/** An agent on the same host may share the environment; `binnacle query` reads the last two. */
 function isAgentVariable(name: string): boolean {
   const sections = 'RECEIVERS|PROCESSORS|EXPORTERS|CONNECTORS|EXTENSIONS|SERVICE';
-  return new RegExp(`^BINNACLE_((${sections})_|URL$)`).test(name);
+  return new RegExp(`^BINNACLE_((${sections})_|(URL|TOKEN)$)`).test(name);
 }
 
 function checkClickHouseUrl(text: string, ctx: z.core.$RefinementCtx<unknown>): void {
@@ -162,6 +169,7 @@ interface Reachable {
 function checkReach(
   config: {
     allow_unauthenticated_access: boolean;
+    access: { tokens: readonly unknown[] };
     otlp: { grpc: Reachable };
     http: Reachable;
     sql: Reachable;
@@ -171,12 +179,16 @@ function checkReach(
 ): void {
   if (config.allow_unauthenticated_access) return;
   const check = (server: Reachable, path: string[]) => {
-    const authenticated = server.tls?.client_ca_file !== undefined;
+    // Tokens are not asked for by the engine itself.
+    const isEngine = path[0] === 'engine';
+    const authenticated = server.tls?.client_ca_file !== undefined
+      || (!isEngine && config.access.tokens.length > 0);
     if (isLoopback(server.endpoint.host) || authenticated) return;
     const local = formatEndpoint({ ...server.endpoint, host: 'localhost' });
-    const tls = path[0] === 'engine' ? '' : 'set tls.client_ca_file, ';
+    const others = isEngine ? ''
+      : 'make a token with `binnacle token create`, set tls.client_ca_file, ';
     fault(ctx, 'would let other machines connect without authentication',
-      `${tls}bind to ${local}, or set allow_unauthenticated_access: true`, path);
+      `${others}bind to ${local}, or set allow_unauthenticated_access: true`, path);
   };
   check(config.otlp.grpc, ['otlp', 'grpc', 'endpoint']);
   check(config.http, ['http', 'endpoint']);

@@ -13,6 +13,8 @@ import type { Counters } from '../../runtime/counters.ts';
 import { errorCode } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
 import { formatEndpoint, type Endpoint } from '../../runtime/net.ts';
+import type { Access } from '../access/access.ts';
+import { guardRoutes } from './caller.ts';
 import { handleErrors, known } from './errors.ts';
 import { registerHealth, type HealthRouteOptions } from './health.ts';
 import { registerIndex } from './index_page.ts';
@@ -39,6 +41,7 @@ export interface ApiOptions extends HealthRouteOptions, QueryRouteOptions,
   LedgerRouteOptions, LatencyRouteOptions {
   readonly version: string;
   readonly log: Log;
+  readonly access: Access;
   readonly endpoint: Endpoint;
   /** The configuration path that `endpoint` and `tls` belong to, for error messages. */
   readonly setting: string;
@@ -100,6 +103,7 @@ async function createApp(options: ApiOptions): Promise<FastifyInstance> {
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   handleErrors(app, options.log);
   watchAnswers(app, options.counters);
+  guardRoutes(app, options.access);
   await app.register(swagger, openApiOptions(options.version));
   await app.register(swaggerUi, {
     routePrefix: '/docs',
@@ -153,7 +157,8 @@ function watchAnswers(app: FastifyInstance, counters: Counters): void {
 /** Answers what is not HTTP or did not arrive in time. OTLP's senders try again after 503 only. */
 function answerBroken(error: Error, socket: Socket): void {
   if (!socket.writable) return void socket.destroy();
-  const { status, ...problem } = brokenProblem(errorCode(error));
+  const problem = brokenProblem(errorCode(error));
+  const { status } = problem;
   const body = JSON.stringify({ error: problem });
   const head = [
     `HTTP/1.1 ${status} ${REASONS[status]}`,

@@ -13,8 +13,13 @@ export interface AskOptions {
   readonly format: string;
   /** Values for `{name:Type}` in the statement. */
   readonly params: Readonly<Record<string, string>>;
+  /** Shown to the backend; see docs/access.md. */
+  readonly token?: string | undefined;
   readonly abort?: AbortSignal | undefined;
 }
+
+const headersOf = (token: string | undefined): Record<string, string> =>
+  (token === undefined || token === '' ? {} : { authorization: `Bearer ${token}` });
 
 /** The statement was refused or failed; `code` is ClickHouse's name for it. */
 export class AskError extends Error {
@@ -34,10 +39,11 @@ export class AskError extends Error {
  * Runs one statement and hands over the result as it comes. Throws AskError for what the backend
  * answers, OperatorError when it cannot be reached. The result errors when it breaks off.
  */
-export async function askBackend({ url, abort, ...question }: AskOptions): Promise<Readable> {
+export async function askBackend(options: AskOptions): Promise<Readable> {
+  const { url, token, abort, ...question } = options;
   const answer = await request(new URL('/api/query', url), {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', ...headersOf(token) },
     body: JSON.stringify(question),
     headersTimeout: 0,
     bodyTimeout: 0,
@@ -56,12 +62,14 @@ export async function askBackend({ url, abort, ...question }: AskOptions): Promi
 export async function askStatus(
   url: string,
   period: { readonly from?: string | undefined; readonly to?: string | undefined },
+  token?: string,
 ): Promise<BackendStatus> {
   const get = async (path: string, good: readonly number[]): Promise<unknown> => {
-    const answer = await request(new URL(path, url), { headersTimeout: 0, bodyTimeout: 0 })
-      .catch((error: unknown) => {
-        throw unreachable(url, error);
-      });
+    const answer = await request(new URL(path, url), {
+      headers: headersOf(token), headersTimeout: 0, bodyTimeout: 0,
+    }).catch((error: unknown) => {
+      throw unreachable(url, error);
+    });
     const text = await answer.body.text();
     if (!good.includes(answer.statusCode)) throw problemIn(text, answer.statusCode);
     return JSON.parse(text);

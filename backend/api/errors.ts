@@ -1,7 +1,7 @@
 // One shape for everything that goes wrong in the HTTP API, and the one place where ClickHouse's
 // errors and fastify's become status codes (docs/api.md has the same table):
 //
-//     { "error": { "code": "SYNTAX_ERROR", "message": "…", "hint": "…" } }
+//     { "error": { "status": 400, "code": "SYNTAX_ERROR", "message": "…", "hint": "…" } }
 //
 // OTLP's endpoints answer in OTLP's own words instead, see proto/http.
 
@@ -13,7 +13,9 @@ import { QueryError, type QueryErrorKind } from '../storage/contract.ts';
 export const STATUS_OF_CODE = {
   INVALID_REQUEST: 400,
   INVALID_JSON: 400,
+  UNAUTHENTICATED: 401,
   CROSS_ORIGIN: 403,
+  FORBIDDEN: 403,
   NOT_FOUND: 404,
   METHOD_NOT_ALLOWED: 405,
   BODY_TOO_LARGE: 413,
@@ -45,6 +47,12 @@ const HINTS: Readonly<Record<string, string>> = {
   TOO_MANY_SIMULTANEOUS_QUERIES: 'ask again in a moment, or raise query.max_concurrent',
   STORE_UNAVAILABLE: 'ask again in a moment; GET /health says how the store is',
   REQUEST_TIMEOUT: 'send it again, faster',
+  UNAUTHENTICATED: 'send authorization: Bearer <token>, or the token as password of basic '
+    + 'authentication; `binnacle token create` makes one',
+  FORBIDDEN: 'ask with a token of another role; docs/access.md says what each may do',
+  METHOD_NOT_ALLOWED: 'the header allow lists the methods',
+  HEADERS_TOO_LARGE: 'send the statement and its parameters in the body of a POST',
+  INTERNAL: 'report it with the lines of the log',
   CROSS_ORIGIN: 'ask from a program, or from a page of this server',
   READONLY: 'statements may only read, and may not change settings',
   UNKNOWN_QUERY_PARAMETER: 'give each {name:Type} a value: "params": {"name": …}, or ?param_name=',
@@ -52,6 +60,15 @@ const HINTS: Readonly<Record<string, string>> = {
   TIMEOUT_EXCEEDED: 'ask for a shorter time range, or raise query.max_execution_time',
   MEMORY_LIMIT_EXCEEDED: 'ask for a shorter time range, or when fewer queries run, or raise '
     + 'query.max_memory and engine.memory_limit',
+};
+
+/** For codes that have none of their own. */
+const HINT_OF_KIND: Readonly<Record<QueryErrorKind, string>> = {
+  statement: 'correct the statement; GET /api/schema lists tables and columns',
+  forbidden: 'statements may only read the published tables; GET /api/schema lists them',
+  limit: 'ask for less: a shorter time range, fewer columns, a LIMIT',
+  cancelled: 'ask again',
+  unavailable: 'ask again in a moment; GET /health says how the store is',
 };
 
 /** Seconds after which a request that may work then should be sent again. */
@@ -62,16 +79,19 @@ export interface ApiProblem {
   /** Upper-case name that programs can compare; ClickHouse's own for what it answered. */
   readonly code: string;
   readonly message: string;
-  readonly hint?: string;
+  readonly hint: string;
 }
 
 /** Thrown by routes for what the caller, or nobody, can help. */
 export class ApiError extends Error {
   readonly code: ProblemCode;
+  /** What to do about it; what is usual for the code unless given. */
+  readonly hint: string;
 
-  constructor(code: ProblemCode, message: string) {
+  constructor(code: ProblemCode, message: string, hint: string = HINTS[code]!) {
     super(message);
     this.code = code;
+    this.hint = hint;
   }
 }
 
@@ -81,8 +101,9 @@ export const ERROR_SCHEMA = {
   properties: {
     error: {
       type: 'object',
-      required: ['code', 'message'],
+      required: ['status', 'code', 'message', 'hint'],
       properties: {
+        status: { type: 'integer', description: 'The HTTP status.' },
         code: { type: 'string', description: 'A name that programs can compare.' },
         message: { type: 'string' },
         hint: { type: 'string', description: 'What to do about it.' },
@@ -95,9 +116,10 @@ export const ERROR_SCHEMA = {
 export function problemOf(error: unknown): ApiProblem | null {
   if (error instanceof QueryError) {
     const status = STATUS_OF_CODE[error.name as ProblemCode] ?? STATUS_OF_KIND[error.kind];
-    return problem(status, error.name, error.message);
+    const hint = HINTS[error.name] ?? HINT_OF_KIND[error.kind];
+    return { status, code: error.name, message: error.message, hint };
   }
-  if (error instanceof ApiError) return known(error.code, error.message);
+  if (error instanceof ApiError) return known(error.code, error.message, error.hint);
   const { statusCode, code, message } = error as FastifyError;
   if (statusCode === undefined || statusCode >= 500) return null;
   const text = validationText(error as FastifyError) ?? message;
@@ -111,13 +133,11 @@ const OF_FASTIFY: Readonly<Record<string, ProblemCode>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'UNSUPPORTED_MEDIA_TYPE',
 };
 
-export const known = (code: ProblemCode, message: string): ApiProblem =>
-  problem(STATUS_OF_CODE[code], code, message);
-
-function problem(status: number, code: string, message: string): ApiProblem {
-  const hint = HINTS[code];
-  return { status, code, message, ...(hint === undefined ? {} : { hint }) };
-}
+export const known = (
+  code: ProblemCode,
+  message: string,
+  hint: string = HINTS[code]!,
+): ApiProblem => ({ status: STATUS_OF_CODE[code], code, message, hint });
 
 /** The validator does not name what should not be there. */
 function validationText({ validation, validationContext }: FastifyError): string | null {
@@ -130,7 +150,8 @@ function validationText({ validation, validationContext }: FastifyError): string
   return `${where}${path === '' ? '' : `: ${path}`} ${first.message}`;
 }
 
-export function sendProblem(reply: FastifyReply, { status, ...error }: ApiProblem): FastifyReply {
+export function sendProblem(reply: FastifyReply, error: ApiProblem): FastifyReply {
+  const { status } = error;
   if (status === 429 || status === 503) void reply.header('retry-after', RETRY_AFTER_SECONDS);
   return reply.code(status).type('application/json; charset=utf-8').send({ error });
 }

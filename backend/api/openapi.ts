@@ -12,9 +12,14 @@ export function openApiOptions(version: string): FastifyDynamicSwaggerOptions {
         title: 'Binnacle',
         version,
         description: 'Logs, spans and metrics in ClickHouse, answered in SQL. Errors are '
-          + '`{"error": {"code", "message", "hint"}}`; `code` is ClickHouse\'s name where the '
-          + 'statement is at fault.',
+          + '`{"error": {"status", "code", "message", "hint"}}`; `code` is ClickHouse\'s name '
+          + 'where the statement is at fault.',
       },
+      components: { securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer', description: 'A token, once one is configured.' },
+        basic: { type: 'http', scheme: 'basic', description: 'The same as password.' },
+      } },
+      security: [{ bearer: [] }, { basic: [] }, {}],
       tags: [
         { name: 'query', description: 'SQL over everything that is stored.' },
         { name: 'metrics', description: 'Metrics: which there are, and their values over time.' },

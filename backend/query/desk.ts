@@ -18,7 +18,7 @@ import type { Caller } from '../access/roles.ts';
 import { ANONYMOUS } from '../access/roles.ts';
 import { QueryError, type QueryAnswer, type QueryRequest, type Storage }
   from '../storage/contract.ts';
-import { stallMsOf, type QueryLimits } from './limits.ts';
+import { settingsOf, stallMsOf, type QueryLimits } from './limits.ts';
 import { Turns, type Turn } from './turns.ts';
 
 export const limits = {
@@ -74,7 +74,9 @@ export interface Desk {
 
 export interface DeskOptions {
   readonly storage: Pick<Storage, 'query'>;
+  /** Of all together; and of one caller, the same unless given. */
   readonly limits: QueryLimits;
+  readonly limitsOf?: (caller: Caller) => QueryLimits;
   readonly world: World;
   readonly counters: Counters;
   readonly log: Log;
@@ -94,13 +96,13 @@ const storeBroke = (cause: unknown) => new QueryError(0, 'STORE_UNAVAILABLE',
 
 class CountingDesk implements Desk {
   private readonly options: DeskOptions;
-  private readonly settings: Readonly<Record<string, string | number>>;
+  private readonly limitsOf: (caller: Caller) => QueryLimits;
   private readonly turns: Turns;
 
   constructor(options: DeskOptions) {
     const { counters, limits: own, world } = options;
     this.options = options;
-    this.settings = settingsOf(own);
+    this.limitsOf = options.limitsOf ?? (() => own);
     this.turns = new Turns({
       clock: world.clock,
       runningMax: own.concurrentMax,
@@ -128,7 +130,7 @@ class CountingDesk implements Desk {
     caller: Caller,
     abort: AbortSignal,
   ): Promise<Row[]> {
-    const { resultRowsMax } = this.options.limits;
+    const { resultRowsMax } = this.limitsOf(caller);
     const own = { ...OWN_SETTINGS, max_result_rows: rowsMax ?? resultRowsMax, ...settings };
     const found = await this.run({ sql, params, format: 'JSONEachRow', settings: own },
       caller, abort);
@@ -141,7 +143,8 @@ class CountingDesk implements Desk {
     caller: Caller,
     abort: AbortSignal,
   ): Promise<OpenQuery> {
-    const { limits: own, storage, world } = this.options;
+    const { storage, world } = this.options;
+    const own = this.limitsOf(caller);
     const queryId = request.queryId ?? world.random.uuid();
     const startMs = world.clock.monotonicMs();
     let turn: Turn | null = null;
@@ -153,9 +156,9 @@ class CountingDesk implements Desk {
       this.count(abort.aborted && ending !== 'ok' ? 'abandoned' : ending, startMs);
     };
     try {
-      turn = await this.turn(caller, abort);
-      const settings = { ...this.settings, max_memory_usage: turn.memoryBytes,
-        ...request.settings };
+      turn = await this.turn(caller, own, abort);
+      const memoryBytes = Math.min(turn.memoryBytes, own.memoryBytesMax);
+      const settings = { ...settingsOf(own), max_memory_usage: memoryBytes, ...request.settings };
       const found = await storage.query({ ...request, settings, queryId, abort });
       await firstByte(found.body, abort);
       this.watch(found.body, queryId, abort, end);
@@ -191,16 +194,25 @@ class CountingDesk implements Desk {
     if (abort.aborted) leave();
   }
 
-  private async turn({ name, address }: Caller, abort: AbortSignal): Promise<Turn> {
-    const { concurrentMax, waitMs = 0 } = this.options.limits;
-    const turn = await this.turns.take(name === ANONYMOUS ? address : name, abort);
+  private async turn(
+    { name, address }: Caller,
+    { callerConcurrentMax, callerWaitingMax }: QueryLimits,
+    abort: AbortSignal,
+  ): Promise<Turn> {
+    const { concurrentMax, waitMs = 0, waitingMax = 0 } = this.options.limits;
+    const turn = await this.turns.take(name === ANONYMOUS ? address : name, abort, {
+      runningMax: callerConcurrentMax ?? concurrentMax,
+      waitingMax: callerWaitingMax ?? waitingMax,
+    });
     if (typeof turn === 'object') {
       if (!abort.aborted) return turn;
       turn.end();
       throw queryGone();
     }
     if (turn === 'gone') throw queryGone();
-    const running = `${concurrentMax} queries are running, which is the limit`;
+    const isOwn = this.turns.running() < concurrentMax;
+    const running = isOwn ? `${callerConcurrentMax} of your queries are running, which is the limit`
+      : `${concurrentMax} queries are running, which is the limit`;
     throw tooMany(turn === 'late' ? `${running}, and none of them has ended in ${waitMs} ms`
       : `${running}, and ${this.turns.waiting()} wait`);
   }
@@ -228,18 +240,6 @@ const PRETTY_SETTINGS = {
 };
 
 const OWN_SETTINGS = { output_format_json_quote_64bit_integers: 0 };
-
-function settingsOf(own: QueryLimits): Record<string, string | number> {
-  return {
-    readonly: 1,
-    max_execution_time: Math.ceil(own.executionMsMax / 1000),
-    max_result_rows: own.resultRowsMax,
-    result_overflow_mode: 'throw',
-    // What is read ahead for an ORDER BY along the table's order would be thrown away by a LIMIT.
-    read_in_order_use_buffering: 0,
-    ...(own.threadsMax === undefined ? {} : { max_threads: own.threadsMax }),
-  };
-}
 
 function endingOf(error: unknown): Ending {
   if (!(error instanceof QueryError)) return 'broken';

@@ -1,7 +1,8 @@
 // Whose query runs next. So many run at the same time, so many more wait for a limited time, and
 // whoever comes beyond that is turned away at once. A place that becomes free goes to the caller of
 // whom the fewest queries run, and among equals to whoever waits longest: one who sends a hundred
-// at once waits behind himself.
+// at once waits behind himself. A caller may have a share of his own, beyond which he waits, or is
+// turned away, while there are places for others.
 //
 // With a pool of memory, each query gets a share of it that it may use: half of what is left, and
 // always what is left ÷ places when all are taken. So all running queries together stay within the
@@ -29,8 +30,15 @@ export interface Turn {
 /** Why there is no turn: too many wait, the wait was too long, or the caller has gone. */
 export type NoTurn = 'full' | 'late' | 'gone';
 
+/** Of one caller. */
+export interface Share {
+  readonly runningMax: number;
+  readonly waitingMax: number;
+}
+
 interface Waiting {
   readonly caller: string;
+  readonly runningMax: number;
   readonly answer: (turn: Turn | NoTurn) => void;
 }
 
@@ -59,15 +67,18 @@ export class Turns {
   }
 
   /** Resolves when the query may run, or why it may not. Whoever gets a turn must end it. */
-  take(caller: string, gone: AbortSignal): Promise<Turn | NoTurn> {
+  take(caller: string, gone: AbortSignal, share: Share = this.options): Promise<Turn | NoTurn> {
     const { clock, runningMax, waitingMax, waitMs } = this.options;
     if (gone.aborted) return Promise.resolve('gone');
-    if (this.count < runningMax) return Promise.resolve(this.begin(caller));
-    if (this.queue.length >= waitingMax) return Promise.resolve('full');
+    if (this.count < runningMax && this.runningOf(caller) < share.runningMax) {
+      return Promise.resolve(this.begin(caller));
+    }
+    const own = this.queue.filter((one) => one.caller === caller).length;
+    if (this.queue.length >= waitingMax || own >= share.waitingMax) return Promise.resolve('full');
     return new Promise((resolve) => {
       const leave = () => waiting.answer('gone');
       const timer: Timer = clock.after(waitMs, () => waiting.answer('late'));
-      const waiting: Waiting = { caller, answer: (turn) => {
+      const waiting: Waiting = { caller, runningMax: share.runningMax, answer: (turn) => {
         timer.cancel();
         gone.removeEventListener('abort', leave);
         const index = this.queue.indexOf(waiting);
@@ -108,7 +119,9 @@ export class Turns {
   }
 
   private next(): void {
-    const first = this.queue.reduce<Waiting | null>((best, one) =>
+    const ready = this.queue.filter(({ caller, runningMax }) =>
+      this.runningOf(caller) < runningMax);
+    const first = ready.reduce<Waiting | null>((best, one) =>
       (best === null || this.runningOf(one.caller) < this.runningOf(best.caller) ? one : best),
     null);
     if (first !== null) first.answer(this.begin(first.caller));

@@ -3,6 +3,7 @@
 
 import { Readable } from 'node:stream';
 import { Agent, request, type Dispatcher } from 'undici';
+import { createAccess, type TokenOptions } from '../../../backend/access/access.ts';
 import { createApiServer, type ApiOptions, type ApiServer } from '../../../backend/api/app.ts';
 import { createHealthBoard } from '../../../backend/health/health.ts';
 import { createDesk } from '../../../backend/query/desk.ts';
@@ -49,9 +50,14 @@ export interface ApiFixture {
   stop(): Promise<void>;
 }
 
+export interface ApiChanges extends Partial<ApiOptions> {
+  readonly limits?: QueryLimits;
+  readonly tokens?: readonly TokenOptions[];
+}
+
 export async function startApi(
   storage: Storage,
-  { limits = LIMITS, ...changes }: Partial<ApiOptions> & { limits?: QueryLimits } = {},
+  { limits = LIMITS, tokens = [], ...changes }: ApiChanges = {},
 ): Promise<ApiFixture> {
   const world = createWorld();
   const counters = createCounters();
@@ -59,6 +65,7 @@ export async function startApi(
   const server = createApiServer({
     ...{ world, counters, log, version: '1.2.3' },
     desk: createDesk({ storage, limits, world, counters, log }),
+    access: createAccess({ tokens, clock: world.clock, counters, log }),
     endpoint: { host: '127.0.0.1', port: 0 },
     setting: 'http',
     bodyBytesMax: 64 << 20,

@@ -88,3 +88,17 @@ test('turns: shares of memory stay within the pool, and nobody gets nothing', as
   }
   assert.deepEqual(shares.map((bytes) => GIB / bytes), [2, 4, 8, 8]);
 });
+
+test('turns: a caller with a share of his own leaves the rest to others', async () => {
+  const { turns } = create({ runningMax: 3, waitingMax: 5 });
+  const share = { runningMax: 1, waitingMax: 1 };
+  const first = got(await turns.take('a', NEVER, share));
+  const second = turns.take('a', NEVER, share);
+  assert.equal(await turns.take('a', NEVER, share), 'full');
+  const other = got(await turns.take('b', NEVER));
+  other.end();
+  assert.equal(turns.waiting(), 1);
+  first.end();
+  got(await second).end();
+  assert.equal(turns.running(), 0);
+});
