@@ -10,17 +10,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createSeededRandom } from '../../runtime/random.ts';
-import { report, simulate } from './run.ts';
+import { apart } from '../contract/apart.ts';
+import { simulate } from './run.ts';
+import type { SeedsRun } from './seeds.ts';
 
 const SEEDS = 500;
 
 test(`simulation: ${SEEDS} seeds break no law`, async () => {
-  let rows = 0;
-  for (let seed = 1; seed <= SEEDS; seed++) {
-    const verdict = await simulate(seed);
-    rows += verdict.rows;
-    if (verdict.broken.length > 0) assert.fail(report(verdict));
-  }
+  const seeds = new URL('./seeds.ts', import.meta.url).href;
+  const { rows, failed } = await apart<SeedsRun>(seeds, 'simulateSeeds', SEEDS);
+  assert.equal(failed, null);
   assert.ok(rows > SEEDS * 50, `only ${rows} rows were stored`);
 });
 
