@@ -179,13 +179,21 @@ export function isAllowed(name: string): boolean {
 /** Whether it is an allowed aggregate, with any combinators. */
 export function isAggregate(name: string): boolean {
   if (aggregates.has(name.toLowerCase())) return true;
+  const plain = withoutCombinator(name);
+  return plain !== null && isAggregate(plain);
+}
+
+function withoutCombinator(name: string): string | null {
   const suffix = COMBINATORS.find((one) => name.endsWith(one) && name.length > one.length);
-  return suffix !== undefined && isAggregate(name.slice(0, -suffix.length));
+  return suffix === undefined ? null : name.slice(0, -suffix.length);
 }
 
 /** Why a function is refused; null for one that was never heard of. */
 export function refusalOf(name: string): { why: string; instead: string } | null {
-  return refusals.get(name.toLowerCase()) ?? null;
+  const refusal = refusals.get(name.toLowerCase());
+  if (refusal !== undefined) return refusal;
+  const plain = withoutCombinator(name);
+  return plain === null ? null : refusalOf(plain);
 }
 
 /** Whether one of its arguments may be a function. */

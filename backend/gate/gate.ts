@@ -154,8 +154,8 @@ class TheGate implements Gate {
     const all = tokenize(canonical);
     checkTokens(all);
     const { tokens, format, settings } = takeEnding(all);
-    const params = checkParams(tokens, paramNames);
     const plan = planOf(tokens, this.published);
+    const params = checkParams(tokens, paramNames);
     const found = { kind: plan.kind, format, settings, params };
     if (plan.run === 'ready') return { ...found, sql: plan.sql, tables: plan.tables };
     const { tables, sql } = await this.query(canonical, tokens, plan, abort);

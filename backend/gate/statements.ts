@@ -165,7 +165,7 @@ function showColumns(
   published: Published,
 ): Plan {
   const more = rest.findIndex((token, index) => index > 0 && token.kind === 'word'
-    && /^(?:FROM|IN|NOT|LIKE|ILIKE|LIMIT)$/i.test(token.text));
+    && /^(?:FROM|IN|NOT|LIKE|ILIKE|LIMIT|WHERE)$/i.test(token.text));
   const ending = more < 0 ? rest.length : more;
   if (!isWord(rest[0], 'FROM') && !isWord(rest[0], 'IN')) throw unclear();
   const table = publishedName(rest.slice(1, ending), published);

@@ -15,7 +15,7 @@ export function checkTokens(tokens: readonly Token[]): void {
       throw new GateError('NAME_DENIED', 'a name has a backslash, a quote or a line break in it',
         'give it a plain name with AS');
     }
-    if (token.kind === 'odd' || (token.kind === 'symbol' && /[{};$#'"`\\]/.test(token.text))) {
+    if (token.kind === 'odd' || (token.kind === 'symbol' && /[;$#'"`\\]/.test(token.text))) {
       throw new GateError('SYNTAX', 'this statement is not understood',
         'write one plain statement');
     }
@@ -34,6 +34,10 @@ const TYPES_REFUSED = /\bIdentifier\b|(?<!Simple)AggregateFunction/i;
 export function checkParams(tokens: readonly Token[], names: ReadonlySet<string>): string[] {
   const used = new Set<string>();
   for (const { kind, text } of tokens) {
+    if (kind === 'symbol' && /[{}]/.test(text)) {
+      throw new GateError('SYNTAX', 'a curly bracket stands for a parameter only',
+        'write {name:Type}, or map(key, value)');
+    }
     if (kind !== 'param') continue;
     const [, name, type = ''] = PARAM.exec(text) ?? [];
     if (name === undefined || TYPES_REFUSED.test(type)) {

@@ -51,8 +51,8 @@ export async function execute(
   const { statement, body } = work;
   if (body !== null) {
     try {
-      const sql = insertSql(statement, body.path);
-      const result = await engine.sessions.run(request, sql, [body.path], null);
+      const statements = insertSql(statement, body.path);
+      const result = await engine.sessions.run(request, statements, [body.path], null);
       return written(result, request);
     } finally {
       await body.remove();
@@ -67,15 +67,24 @@ export async function execute(
   return { ...nothing(format ?? request.defaultFormat, result), bytes: bufferOf(result) };
 }
 
-function insertSql(statement: Statement, path: string): string {
-  const file = quoted(path, "'");
+/** The table of the connection that a body is in while an INSERT selects from it. */
+const BODY_TABLE = '_binnacle_body';
+
+/**
+ * The statements of an INSERT; all but the last prepare it. What selects from its body gets it in a
+ * temporary table, as nothing in the engine may read files but INFILE (settings.ts).
+ */
+function insertSql(statement: Statement, path: string): string[] {
+  const infile = `FROM INFILE ${quoted(path, "'")} COMPRESSION 'none'`;
   switch (statement.kind) {
     case 'insert':
-      return utf8(`${statement.before} FROM INFILE ${file} COMPRESSION 'none' ${statement.after}`);
-    case 'input': {
-      const source = `file(${file}, '${statement.format}', ${statement.structure}, 'none')`;
-      return utf8(`${statement.before}${source}${statement.after}`);
-    }
+      return [utf8(`${statement.before} ${infile} ${statement.after}`)];
+    case 'input':
+      return [
+        utf8(`CREATE TEMPORARY TABLE ${BODY_TABLE} (${unquoted(statement.structure)})`),
+        `INSERT INTO ${BODY_TABLE} ${infile} FORMAT ${identifier(statement.format)}`,
+        utf8(`${statement.before}${BODY_TABLE}${statement.after}`),
+      ];
     default:
       throw new Error(`a body belongs to an INSERT, not to ${statement.kind}`);
   }
@@ -150,4 +159,11 @@ function utf8(latin1: string): string {
 /** Only what can be a format's name; anything else makes the engine say UNKNOWN_FORMAT. */
 function identifier(format: string): string {
   return /^[A-Za-z0-9_]+$/.test(format) ? format : `UnknownFormat`;
+}
+
+/** What a string literal says, which is the columns of `input('…')`. */
+function unquoted(literal: string): string {
+  const escapes: Record<string, string> = { n: '\n', t: '\t', r: '\r', b: '\b', f: '\f', 0: '\0' };
+  return literal.slice(1, -1).replace(/\\([^])|''/g, (_, character?: string) =>
+    character === undefined ? "'" : (escapes[character] ?? character));
 }

@@ -95,15 +95,17 @@ export class Sessions {
   }
 
   /**
-   * Runs one statement with the settings, parameters and database of a request.
+   * Runs a statement with the settings, parameters and database of a request.
    *
+   * @param sql several run one after another on the same connection, up to the first that fails;
+   *   the result is the last one's.
    * @param hidden our own paths in the text, kept out of error messages.
    * @param gone aborts while waiting, and kills the query while running; null never does.
    * @throws EngineError for whatever the engine says.
    */
   async run(
     request: QueryRequest,
-    sql: string,
+    sql: string | readonly string[],
     hidden: readonly string[],
     gone: AbortSignal | null,
   ): Promise<NativeResult> {
@@ -115,7 +117,11 @@ export class Sessions {
       try {
         await this.#prepare(connection, request);
         const format = request.defaultFormat;
-        return await this.#native.QueryAsyncConnection(connection, sql, format);
+        const statements = typeof sql === 'string' ? [sql] : sql;
+        for (const statement of statements.slice(0, -1)) {
+          await this.#native.QueryAsyncConnection(connection, statement, 'Null');
+        }
+        return await this.#native.QueryAsyncConnection(connection, statements.at(-1)!, format);
       } catch (error) {
         throw error instanceof Error ? parseEngineError(error.message, hidden) : error;
       } finally {

@@ -1,5 +1,12 @@
 /**
- * The configuration file of the embedded engine: memory limit, caches in proportion to it, no logs.
+ * The configuration files of the embedded engine: memory limit, caches in proportion, no logs,
+ * and what it may do at all.
+ *
+ * Nobody in the process, we included, may read or write files, URLs, object stores or other
+ * databases by SQL: no source is granted, and no engine of tables that has one. Bodies of INSERT
+ * come in by INFILE and results leave by INTO OUTFILE, which are statements of the embedding
+ * program (server.ts refuses them from outside). What these grants do not stop is the function
+ * `file('path')`; the SQL gate (backend/gate/) does.
  */
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -13,6 +20,14 @@ export interface Folder {
   configFile: string;
 }
 
+/** What the engine's one user may do. No SOURCES, no dictionaries, no functions, no backups. */
+const GRANTS = [
+  'SELECT, INSERT, ALTER, DROP, TRUNCATE, OPTIMIZE, SHOW, KILL QUERY, SYSTEM MERGES ON *.*',
+  'CREATE DATABASE, CREATE TABLE, CREATE VIEW, CREATE TEMPORARY TABLE ON *.*',
+  ...['MergeTree', 'ReplacingMergeTree', 'AggregatingMergeTree', 'SummingMergeTree', 'Memory']
+    .map((engine) => `TABLE ENGINE ON ${engine}`),
+];
+
 /**
  * Makes the folder and writes the engine's configuration into it.
  *
@@ -21,14 +36,19 @@ export interface Folder {
 export function prepareFolder(path: string, memoryBytes: number): Folder {
   const enginePath = join(path, 'clickhouse');
   const configFile = join(path, 'engine.xml');
+  const usersFile = join(path, 'users.xml');
+  const emptyPath = join(path, 'empty');
   try {
     makeFolder(enginePath);
+    makeFolder(emptyPath);
     fs.accessSync(path, fs.constants.W_OK);
     fs.accessSync(enginePath, fs.constants.W_OK);
     if (isLocked(join(enginePath, 'status'))) {
       throw folderInUse(path);
     }
-    fs.writeFileSync(configFile, configOf(memoryBytes), { mode: 0o600 });
+    fs.writeFileSync(usersFile, usersXml(), { mode: 0o600 });
+    const config = configOf(memoryBytes, { usersFile, emptyPath });
+    fs.writeFileSync(configFile, config, { mode: 0o600 });
   } catch (error) {
     if (error instanceof OperatorError) {
       throw error;
@@ -79,10 +99,16 @@ const MERGES_MEMORY = 'merges_mutations_memory_usage_soft_limit';
  * ClickHouse's defaults for caches and merges are gigabytes; here they are shares of the limit. The
  * API gives queries half of it (main.ts), so that an insert always finds memory.
  */
-function configOf(memoryBytes: number): string {
+function configOf(
+  memoryBytes: number,
+  { usersFile, emptyPath }: { usersFile: string; emptyPath: string },
+): string {
   const share = (part: number): number => Math.floor(memoryBytes * part);
   return `<clickhouse>
   <logger><level>none</level></logger>
+  <display_name>binnacle</display_name>
+  <users_config>${escaped(usersFile)}</users_config>
+  <user_files_path>${escaped(emptyPath)}/</user_files_path>
   <max_server_memory_usage>${memoryBytes}</max_server_memory_usage>
   <${MERGES_MEMORY}>${share(0.25)}</${MERGES_MEMORY}>
   <mark_cache_size>${share(0.05)}</mark_cache_size>
@@ -93,3 +119,24 @@ function configOf(memoryBytes: number): string {
 </clickhouse>
 `;
 }
+
+function usersXml(): string {
+  const grants = GRANTS.map((grant) => `      <query>GRANT ${grant}</query>`);
+  return `<clickhouse>
+  <profiles><default/></profiles>
+  <quotas><default/></quotas>
+  <users><default>
+    <password/>
+    <networks><ip>::1</ip><ip>127.0.0.1</ip></networks>
+    <profile>default</profile>
+    <quota>default</quota>
+    <grants>
+${grants.join('\n')}
+    </grants>
+  </default></users>
+</clickhouse>
+`;
+}
+
+const escaped = (text: string): string =>
+  text.replace(/[&<>]/g, (character) => `&#${character.charCodeAt(0)};`);

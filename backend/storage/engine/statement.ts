@@ -5,7 +5,7 @@
  * - An INSERT that carries data is cut in front of `SETTINGS`, `FORMAT` or `VALUES`, so that
  *   `FROM INFILE '…'` can be put there. The engine must never see data inside of the text: it
  *   ends inline data at the first empty line, and may drop the rest silently.
- * - `INSERT … SELECT … FROM input('…') FORMAT X` is cut around `input(…)`, to read a file there.
+ * - `INSERT … SELECT … FROM input('…') FORMAT X` is cut around `input(…)`, to name a table there.
  * - A SELECT is cut where `INTO OUTFILE '…'` belongs, so that results go through a file: no
  *   result is ever held in memory, totals survive, and an error is known before the first byte.
  * - Several statements, and `INTO OUTFILE`/`FROM INFILE` written by the caller, are refused, as a
@@ -20,7 +20,7 @@ import { EngineError } from './errors.ts';
 export type Statement =
   /** Data begins at `dataStart`; run `before FROM INFILE … after`. */
   | { kind: 'insert'; before: string; after: string; format: string; dataStart: number }
-  /** As above; run `before file('path', 'format', structure) after`. */
+  /** As above; run `before table after` with the data in a table of that structure. */
   | {
       kind: 'input';
       before: string;
