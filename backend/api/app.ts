@@ -16,13 +16,16 @@ import { formatEndpoint, type Endpoint } from '../../runtime/net.ts';
 import type { Access } from '../access/access.ts';
 import { guardRoutes } from './caller.ts';
 import { handleErrors, known } from './errors.ts';
+import { registerExceptions } from './exceptions.ts';
 import { registerHealth, type HealthRouteOptions } from './health.ts';
 import { registerIndex } from './index_page.ts';
+import { registerLandscape } from './landscape.ts';
 import { registerLatency, type LatencyRouteOptions } from './latency.ts';
 import { registerLedger, type LedgerRouteOptions } from './ledger.ts';
 import { registerMetrics } from './metrics.ts';
 import { openApiOptions } from './openapi.ts';
 import { registerQuery, type QueryRouteOptions } from './query.ts';
+import { registerTraces } from './traces.ts';
 
 export const limits = {
   /** Connections. Further ones are closed at once. */
@@ -126,6 +129,9 @@ async function createApp(options: ApiOptions): Promise<FastifyInstance> {
   await app.register(async (scope) => registerLedger(scope, options));
   await app.register(async (scope) => registerLatency(scope, options));
   await app.register(async (scope) => registerMetrics(scope, options));
+  await app.register(async (scope) => registerTraces(scope, options));
+  await app.register(async (scope) => registerLandscape(scope, options));
+  await app.register(async (scope) => registerExceptions(scope, options));
   return app;
 }
 

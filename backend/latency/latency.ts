@@ -12,6 +12,8 @@ export interface LatencyRequest extends Span {
   readonly groupBy: readonly Key[];
   /** Only spans with these values. */
   readonly only: Readonly<Partial<Record<Key, string>>>;
+  /** Only spans of requests that a service takes in: of kind Server and Consumer. */
+  readonly isOfRequests?: boolean | undefined;
   readonly quantiles: readonly number[];
   readonly exact: boolean;
 }
@@ -70,12 +72,12 @@ export async function readLatency(
   request: LatencyRequest,
   abort: AbortSignal,
 ): Promise<Latency | null> {
-  const { fromMs, toMs, stepMs, groupBy, only, quantiles, exact } = request;
+  const { fromMs, toMs, stepMs, groupBy, only, isOfRequests, quantiles, exact } = request;
   const segments: readonly Segment[] = exact ? [{ rollup: 'raw', fromMs, toMs }]
     : planSegments(request, stepMs);
   const chosen = (Object.keys(only) as Key[]).filter((key) => only[key] !== undefined);
   const { rowsMax } = options;
-  const question = { segments, stepMs, groupBy, chosen, quantiles, exact, rowsMax };
+  const question = { segments, stepMs, groupBy, chosen, isOfRequests, quantiles, exact, rowsMax };
   const first = await ask(options, { ...question, weighted: false }, only, abort);
   if (first.length > rowsMax) return null;
   const isWeighted = first.some(({ weightMin, weightMax }) => weightMin !== 1 || weightMax !== 1);

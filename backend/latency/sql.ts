@@ -37,6 +37,8 @@ export interface LatencyQuestion {
   readonly groupBy: readonly Key[];
   /** Keys that must have the value of the statement's parameter `<key>`. */
   readonly chosen: readonly Key[];
+  /** Only spans of requests that a service takes in. */
+  readonly isOfRequests?: boolean | undefined;
   /** Levels from 0 to 1. */
   readonly quantiles: readonly number[];
   /** Quantiles of the durations themselves; the only segment is raw then. */
@@ -76,6 +78,8 @@ const levels = ({ quantiles }: LatencyQuestion): string => ['0.01', ...quantiles
 const AGGREGATES = `count() AS c, countIf(StatusCode = 'Error') AS e, sum(Duration) AS s,
   min(Duration) AS least, max(Duration) AS most, argMax(TraceId, Duration) AS trace`;
 
+const OF_REQUESTS = "SpanKind IN ('Server', 'Consumer')";
+
 const BUCKETS: Readonly<Record<Exclude<Rollup, 'raw'>, { expression: string; ms: number }>> = {
   minute: { expression: 'toStartOfMinute(Timestamp)', ms: MINUTE_MS },
   hour: { expression: "toStartOfHour(Timestamp, 'UTC')", ms: HOUR_MS },
@@ -83,11 +87,12 @@ const BUCKETS: Readonly<Record<Exclude<Rollup, 'raw'>, { expression: string; ms:
 };
 
 function segmentSql(segment: Segment, question: LatencyQuestion): string {
-  const { stepMs, groupBy, chosen, exact } = question;
+  const { stepMs, groupBy, chosen, isOfRequests = false, exact } = question;
   const columns = groupBy.map((key) => `${KEYS[key]} AS ${key}`);
   const sketch = exact ? 'groupArray(Duration) AS durations'
     : `quantilesDDState(${levels(question)})(Duration) AS sketch`;
-  const conditions = chosen.map((key) => ` AND ${KEYS[key]} = {${key}:String}`).join('');
+  const conditions = chosen.map((key) => ` AND ${KEYS[key]} = {${key}:String}`).join('')
+    + (isOfRequests ? ` AND ${OF_REQUESTS}` : '');
   return `SELECT ${[`${stepOf(segment, stepMs)} AS step`, ...columns].join(', ')},
     SampleWeight AS w, ${AGGREGATES}, ${sketch}
     FROM otel_traces WHERE ${within(segment)}${conditions}
