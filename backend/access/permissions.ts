@@ -68,12 +68,11 @@ export const PERMISSIONS: Readonly<Record<string, Permission>> = {
   'GET /api/traces': 'read',
   'GET /api/traces/compare': 'read',
   'GET /api/traces/:id': 'read',
-  'GET /api/traces/:id/compare/:other': 'read',
   'GET /api/services': 'read',
   'GET /api/services/:name': 'read',
   'GET /api/service-map': 'read',
   'GET /api/exceptions': 'read',
-  'GET /api/exceptions/:id': 'read',
+  'GET /api/exceptions/:fingerprint': 'read',
 
   'GET /api/metrics': 'read',
   'GET /api/metrics/:name': 'read',
