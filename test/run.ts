@@ -69,8 +69,9 @@ function run(): Promise<number> {
   tests.on('test:fail', () => {
     code = 1;
   });
-  tests.compose(new spec()).pipe(process.stdout);
-  return new Promise((resolve) => tests.on('end', () => resolve(code)));
+  const report = tests.compose(new spec());
+  report.pipe(process.stdout, { end: false });
+  return new Promise((resolve) => report.on('end', () => resolve(code)));
 }
 
 /** The slow ones first: else one of them would run alone in the end. */
