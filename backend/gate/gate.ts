@@ -240,9 +240,9 @@ const isStatement = (error: unknown): error is QueryError =>
 function syntaxError({ message }: QueryError): GateError {
   const [, at] = /failed at position (\d+)/.exec(message) ?? [];
   const several = message.includes('Multi-statements');
-  const told = /Syntax error[^:]*: (.*?)(?:: In scope |\. Expected one of|$)/s.exec(message)?.[1];
+  const told = /^(?:Syntax error[^:]*: )?(.*?)(?::? In scope |\. Expected one of|$)/s.exec(message);
   return new GateError('SYNTAX', several ? 'there is more than one statement'
-    : `this is not ClickHouse's SQL: ${(told ?? message).slice(0, 200)}`,
+    : `this is not ClickHouse's SQL: ${(told?.[1] ?? message).slice(0, 200)}`,
   several ? 'send one at a time' : 'correct it at this position',
   at === undefined ? undefined : Number(at) - 1);
 }

@@ -41,7 +41,7 @@ const KINDS: ReadonlySet<string> = new Set(`
 
 /** Sources of rows that make them up, or read a subquery. */
 export const TABLE_FUNCTIONS = {
-  allowed: ['numbers', 'numbers_mt', 'zeros', 'zeros_mt', 'values', 'SQLStandardValues',
+  allowed: ['numbers', 'numbers_mt', 'values', 'SQLStandardValues',
     'generateSeries', 'generate_series', 'primes', 'view', 'null'],
   refused: `
     arrowstream azureBlobStorage azureBlobStorageCluster cluster clusterAllReplicas cosn deltaLake
@@ -54,7 +54,8 @@ export const TABLE_FUNCTIONS = {
     odbc oss paimon paimonAzure paimonAzureCluster paimonCluster paimonHDFS paimonHDFSCluster
     paimonLocal paimonS3 paimonS3Cluster postgresql prometheusQuery prometheusQueryRange redis
     remote remoteSecure s3 s3Cluster sqlite timeSeriesData timeSeriesMetrics timeSeriesSamples
-    timeSeriesSelector timeSeriesTags url urlCluster viewExplain viewIfPermitted ytsaurus`
+    timeSeriesSelector timeSeriesTags url urlCluster viewExplain viewIfPermitted ytsaurus zeros
+    zeros_mt`
     .split(/\s+/).filter((name) => name !== ''),
 } as const;
 
