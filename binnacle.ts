@@ -9,7 +9,7 @@ import packageFile from './package.json' with { type: 'json' };
 import { createChild, LAUNCHER, type Child } from './runtime/child.ts';
 import { createClock } from './runtime/clock.ts';
 import { EXIT, OperatorError } from './runtime/errors.ts';
-import { keepHeapSmall } from './runtime/heap.ts';
+import { allowGrowth, keepHeapSmall } from './runtime/heap.ts';
 import { reportFailure, runProcess, type Running } from './runtime/lifecycle.ts';
 import { createLog } from './runtime/log.ts';
 
@@ -62,6 +62,7 @@ program.command('backend')
   .description('run the backend: take OTLP in, store it in ClickHouse, answer SQL')
   .option('-c, --config <file>', 'configuration; several are merged left to right', collect, [])
   .action(async ({ config }: { config: string[] }) => {
+    allowGrowth();
     const { startBackend } = await import('./backend/main.ts');
     const files = config.length === 0 ? [BACKEND_CONFIG] : config;
     await runProcess((abort) => startBackend({ files, env: process.env, version: VERSION, abort }),

@@ -24,17 +24,15 @@ import { join } from 'node:path';
 import { Batch } from '../../proto/contract/batch.ts';
 import type { Sender } from '../../proto/contract/arrival.ts';
 import { createOtlpGrpcClient } from '../../proto/grpc/client.ts';
-import { encodeRequest } from '../../proto/otlp/codec.ts';
 import { createClock } from '../../runtime/clock.ts';
 import { parseEndpoint } from '../../runtime/net.ts';
 import { NEVER } from '../contract/fakes.ts';
 import { createProcesses, enginePids } from '../e2e/processes.ts';
 import { createAsker } from '../e2e/stack.ts';
-import { seededRandom } from '../proto/generate.ts';
-import { generateServiceSpans } from './data.ts';
 import {
   atLeast, atMost, cpuUsOf, inTurns, median, options, ownCpuUs, report, type Figure,
 } from './figures.ts';
+import { createSpanRequests } from './span_requests.ts';
 
 const { spans, lines, rounds } = options({ spans: 300_000, lines: 300_000, rounds: 1 });
 const SPANS_PER_REQUEST = 1000;
@@ -74,7 +72,7 @@ const VARIANTS: Record<string, Place> = {
 const clock = createClock();
 // All senders listen to it.
 setMaxListeners(0, NEVER);
-const templates = [1, 2, 3, 4].map(templateOf);
+const requestOf = createSpanRequests(SPANS_PER_REQUEST);
 await measure('spans', spans, 200_000);
 await measure('lines', lines, 250_000);
 process.exit(0);
@@ -236,35 +234,6 @@ async function send(client: Sender, bytes: Buffer): Promise<void> {
     if (status === 'rejected') throw new Error('the agent rejected spans');
     await clock.sleep(10);
   }
-}
-
-interface Template {
-  readonly bytes: Buffer;
-  /** Where ids of traces and spans begin. */
-  readonly idAt: readonly number[];
-}
-
-function templateOf(seed: number): Template {
-  const request = generateServiceSpans(
-    seededRandom(seed), SPANS_PER_REQUEST, Date.now() - 120_000);
-  const bytes = Buffer.from(encodeRequest('traces', request));
-  const all = request.resourceSpans[0]!.scopeSpans[0]!.spans
-    .flatMap(({ traceId, spanId }) => [traceId, spanId]);
-  const idAt = [...new Set(all)].flatMap((id) => {
-    const wanted = Buffer.from(id, 'hex');
-    const found: number[] = [];
-    for (let at = -1; (at = bytes.indexOf(wanted, at + 1)) >= 0;) found.push(at);
-    return found;
-  });
-  return { bytes, idAt };
-}
-
-/** The template with ids that no other number has. */
-function requestOf(number: number): Buffer {
-  const { bytes, idAt } = templates[number % templates.length]!;
-  const copy = Buffer.from(bytes);
-  for (const at of idAt) copy.writeInt32LE(copy.readInt32LE(at) ^ number, at);
-  return copy;
 }
 
 function lineSource(folder: string): Source {

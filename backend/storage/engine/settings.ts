@@ -93,6 +93,12 @@ function isLocked(statusFile: string): boolean {
     .some((line) => line.includes('FLOCK') && line.includes(inode));
 }
 
+/**
+ * How much smaller than their sum parts must be to be merged while they are new. With ClickHouse's
+ * 5, merging takes as much processor time as inserting; 10 saves a third of it and leaves some more
+ * parts for queries to open (D-037). Parts that grow old are merged all the same.
+ */
+const MERGE_BASE = 10;
 const MERGES_MEMORY = 'merges_mutations_memory_usage_soft_limit';
 
 /**
@@ -116,6 +122,7 @@ function configOf(
   <index_mark_cache_size>${share(0.03)}</index_mark_cache_size>
   <uncompressed_cache_size>0</uncompressed_cache_size>
   <query_condition_cache_size>${share(0.02)}</query_condition_cache_size>
+  <merge_tree><merge_selector_base>${MERGE_BASE}</merge_selector_base></merge_tree>
 </clickhouse>
 `;
 }

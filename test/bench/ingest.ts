@@ -1,0 +1,214 @@
+// What the backend's way in costs: from a request on the wire to the body of an insert (B1), and
+// beside what the engine spends on the same rows (B2). Processor time of whole processes.
+//
+//   npm run bench -- ingest [--spans N] [--rounds N] [--senders N]
+//
+// B1: gRPC, transcoder, HTTP body, in a process of their own (ingest_process.ts), in requests of
+// 1,000 spans with ids of batches; the store is an HTTP server that reads and answers. Beside it
+// grpc-js alone, which takes the same bytes and answers. Then the same with awkward requests.
+//
+// B2: the same process in front of an engine with our tables, where merges stand still. Beside it
+// the engine alone: INSERT … SELECT … FROM file(…, Native) of as many rows in blocks of the same
+// size. What it takes to merge these rows afterwards is a figure of its own.
+//
+// Every variant is a fresh process in each round, warmed up first. Linux only.
+
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Connection } from '../../backend/storage/clickhouse/client.ts';
+import { insertSettings, quotedColumns } from '../../backend/storage/clickhouse/insert.ts';
+import { rowNames } from '../../backend/storage/clickhouse/transcode/names.ts';
+import { Transcoder } from '../../backend/storage/clickhouse/transcode/transcoder.ts';
+import { createEngine } from '../../backend/storage/engine/supervisor.ts';
+import { Batch } from '../../proto/contract/batch.ts';
+import { createOtlpGrpcClient } from '../../proto/grpc/client.ts';
+import { parseEndpoint } from '../../runtime/net.ts';
+import { NEVER, startStorage, storageOptions }
+  from '../backend/storage/clickhouse/storage_fixture.ts';
+import { AWKWARD } from './awkward.ts';
+import { atMost, cpuUsOf, inTurns, median, options, ratioAtMost, report } from './figures.ts';
+import { sleep, startProcess, world } from './processes.ts';
+import { createSpanRequests } from './span_requests.ts';
+
+const { spans, rounds, senders } = options({ spans: 300_000, rounds: 3, senders: 48 });
+const SPANS_PER_REQUEST = 1000;
+const WARM_SHARE = 1 / 2;
+/** How long the store that keeps nothing takes for an insert. */
+const COMMIT_MS = 100;
+const AWKWARD_BYTES = 60e6;
+const AWKWARD_REQUESTS_MAX = 10_000;
+const PROCESS = new URL('ingest_process.ts', import.meta.url).pathname;
+
+/** What is sent: the bytes of a number, from 0 on. */
+interface Load {
+  readonly requests: number;
+  readonly spans: number;
+  readonly bytesOf: (number: number) => Uint8Array;
+}
+
+const requestOf = createSpanRequests(SPANS_PER_REQUEST);
+const ordinary: Load = {
+  requests: Math.ceil(spans / SPANS_PER_REQUEST),
+  spans: Math.ceil(spans / SPANS_PER_REQUEST) * SPANS_PER_REQUEST,
+  bytesOf: requestOf,
+};
+await measureBody();
+await measureEngine();
+process.exit(0);
+
+async function measureBody(): Promise<void> {
+  const sink = createServer((request, response) => {
+    request.resume().once('end', () => setTimeout(() => response.end(), COMMIT_MS));
+  });
+  await once(sink.listen(0, '127.0.0.1'), 'listening');
+  const url = `http://127.0.0.1:${(sink.address() as AddressInfo).port}`;
+  const compare = async (load: Load, count: number) => inTurns(count, {
+    ingest: () => send(['ingest', url], load),
+    grpc: () => send(['grpc'], load),
+  });
+  const us = await compare(ordinary, rounds);
+  report({
+    id: 'B1', name: 'ingest, gRPC to the body of an insert', unit: 'µs/span',
+    value: median(us.ingest), rounds: us.ingest, goal: atMost(1.5),
+    yardstick: { name: 'grpc-js alone', value: median(us.grpc) },
+  });
+  for (const [name, { bytes, spansPerRequest }] of Object.entries(AWKWARD)) {
+    const requests = Math.min(AWKWARD_REQUESTS_MAX, Math.ceil(AWKWARD_BYTES / bytes.length));
+    const all = { requests, spans: requests * spansPerRequest, bytesOf: () => bytes };
+    const awkward = await compare(all, 1);
+    report({
+      name: `ingest of ${name}`, unit: 'µs/request',
+      value: awkward.ingest[0]! * spansPerRequest,
+      yardstick: { name: 'grpc-js alone', value: awkward.grpc[0]! * spansPerRequest },
+    });
+  }
+  sink.close();
+}
+
+/** Sends all to a fresh process; answers its processor time in microseconds a span. */
+async function send(args: readonly string[], load: Load, onBegin = () => {}): Promise<number> {
+  const process = await startProcess(PROCESS, args, ['--import', 'tsx']);
+  const client = createOtlpGrpcClient({
+    endpoint: parseEndpoint(process.address)!, clock: world.clock, tls: null, compression: 'none',
+    timeoutMs: 60_000,
+  });
+  const epoch = `${crypto.randomUUID()}/${crypto.randomUUID()}`;
+  let number = 0;
+  const sendUntil = (last: number) => Promise.all(Array.from({ length: senders }, async () => {
+    while (number < last) {
+      const id = `${epoch}/${number + 1}`;
+      const batch = Batch.fromBytes('traces', load.bytesOf(number++), id);
+      const outcome = await client.send(batch, 0, NEVER);
+      if (outcome.status !== 'accepted') throw new Error(JSON.stringify(outcome));
+    }
+  }));
+  const warm = Math.ceil(load.requests * WARM_SHARE);
+  await sendUntil(warm);
+  onBegin();
+  const before = cpuUsOf(process.pid);
+  await sendUntil(warm + load.requests);
+  const us = (cpuUsOf(process.pid) - before) / load.spans;
+  await client.close();
+  await process.stop();
+  return us;
+}
+
+async function measureEngine(): Promise<void> {
+  const path = mkdtempSync(join(tmpdir(), 'binnacle-bench-'));
+  const engine = createEngine({ path });
+  const { url } = await engine.start();
+  const fixture = await startStorage(url);
+  const connection = new Connection(storageOptions(url, {}));
+  const run = async (query: string, settings = {}) => {
+    const { stream } = await connection.exec({ query, clickhouse_settings: settings });
+    for await (const chunk of stream) void chunk;
+  };
+  const ask = async (query: string) => Number((await connection.readLines(query, {}))[0]);
+  const engineUs = () => cpuUsOf(engine.pid!);
+  const clear = async () => {
+    for (const table of ['otel_traces', 'otel_traces_trace_id_ts', 'binnacle_batches']) {
+      await run(`TRUNCATE TABLE ${table}`);
+    }
+  };
+  let rowsPerInsert = 0;
+  let mergeUs = 0;
+  const ours = async () => {
+    await run('SYSTEM STOP MERGES');
+    let before = 0;
+    const ownUs = await send(['ingest', url], ordinary, () => {
+      before = engineUs();
+    });
+    const insertUs = (engineUs() - before) / ordinary.spans;
+    const rows = await ask('SELECT count() FROM otel_traces');
+    rowsPerInsert = rows / await ask(`SELECT count() FROM system.parts
+      WHERE active AND database = currentDatabase() AND table = 'otel_traces'`);
+    before = engineUs();
+    await run('SYSTEM START MERGES');
+    await merged(ask);
+    mergeUs = (engineUs() - before) / rows;
+    await clear();
+    return { ownUs, insertUs, mergeUs };
+  };
+  const alone = async () => {
+    await run('SYSTEM STOP MERGES');
+    const { table, files } = writeBlocks(path, Math.round(rowsPerInsert));
+    const columns = quotedColumns(table);
+    const insert = (file: string) => run(`INSERT INTO ${table.name} (${columns}) SELECT ${columns}
+      FROM file('${file}', Native, '${table.structure()}')`, insertSettings(crypto.randomUUID()));
+    await insert(files[0]!);
+    const before = engineUs();
+    for (const file of files) await insert(file);
+    const insertUs = (engineUs() - before) / (files.length * table.rows);
+    for (const file of files) rmSync(file);
+    await clear();
+    await run('SYSTEM START MERGES');
+    return { ownUs: 0, insertUs, mergeUs: 0 };
+  };
+  await ours();
+  const results = await inTurns(rounds, { ours, alone });
+  const of = (key: 'ownUs' | 'insertUs' | 'mergeUs') => results.ours.map((one) => one[key]);
+  const both = results.ours.map(({ ownUs, insertUs }) => ownUs + insertUs);
+  console.log(`  ${rowsPerInsert.toFixed(0)} rows an insert`);
+  const yardstick = { name: 'the engine alone, from a file', value: median(results.alone.map(({ insertUs }) => insertUs)) };
+  report({ id: 'B2', name: 'ingest, ours beside the engine', unit: 'µs/span', yardstick,
+    value: median(of('ownUs')), rounds: of('ownUs'), goal: ratioAtMost(1) });
+  report({ id: 'B2', name: 'ingest, ours and the engine together', unit: 'µs/span', yardstick,
+    value: median(both), rounds: both, goal: atMost(3.2) });
+  report({ name: 'ingest, the engine', unit: 'µs/span', yardstick, value: median(of('insertUs')),
+    rounds: of('insertUs') });
+  report({ name: 'ingest, the engine merging these rows', unit: 'µs/span',
+    value: median(of('mergeUs')), rounds: of('mergeUs') });
+  await connection.close();
+  await fixture.stop();
+  await engine.stop(AbortSignal.timeout(10_000));
+  rmSync(path, { recursive: true, force: true });
+}
+
+/** Waits until no merge has run for a second. */
+async function merged(ask: (query: string) => Promise<number>): Promise<void> {
+  for (let calm = 0; calm < 5; await sleep(200)) {
+    calm = await ask('SELECT count() FROM system.merges') === 0 ? calm + 1 : 0;
+  }
+}
+
+/** Blocks of so many rows in files, for about as many spans as are sent. */
+function writeBlocks(folder: string, rows: number) {
+  const transcoder = new Transcoder('traces');
+  const [table] = transcoder.tables;
+  const files: string[] = [];
+  for (let number = 0; files.length * rows < spans; transcoder.reset()) {
+    for (; table!.rows < rows; number++) {
+      const id = `${crypto.randomUUID()}/${crypto.randomUUID()}/1`;
+      transcoder.append(Batch.fromBytes('traces', requestOf(number)), 0, undefined, rowNames(id, 0));
+    }
+    const file = join(folder, `${files.length}.native`);
+    writeFileSync(file, Buffer.concat(table!.chunks()));
+    files.push(file);
+  }
+  for (; table!.rows < rows;) transcoder.append(Batch.fromBytes('traces', requestOf(0)), 0);
+  return { table: table!, files };
+}
