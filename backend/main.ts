@@ -24,6 +24,7 @@ import { createDriverServer, type DriverServer } from './drivers/server.ts';
 import { createHealthBoard, type HealthCheck } from './health/health.ts';
 import { countProcess } from './health/process.ts';
 import { createIntake } from './intake/intake.ts';
+import { createStoreGate } from './query/admission.ts';
 import { createDesk, type Desk } from './query/desk.ts';
 import type { QueryLimits } from './query/limits.ts';
 import { limits as evictionLimits, type DiskAmount } from './storage/clickhouse/eviction.ts';
@@ -185,7 +186,8 @@ function askingOf(
   const { clock } = shared.world;
   return {
     access: createAccess({ ...shared, clock, tokens: tokensOf(config.access) }),
-    desk: createDesk({ ...shared, storage, limits, limitsOf }),
+    desk: createDesk({ ...shared, storage, limits, limitsOf,
+      gate: createStoreGate(storage, config.clickhouse.database) }),
   };
 }
 

@@ -7,6 +7,7 @@
 
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Log } from '../../runtime/log.ts';
+import { GateError, isDenial } from '../gate/errors.ts';
 import { QueryError, type QueryErrorKind } from '../storage/contract.ts';
 
 /** Our own codes. All others are ClickHouse's names, whose status `STATUS_OF_KIND` tells. */
@@ -118,6 +119,10 @@ export function problemOf(error: unknown): ApiProblem | null {
     const status = STATUS_OF_CODE[error.name as ProblemCode] ?? STATUS_OF_KIND[error.kind];
     const hint = HINTS[error.name] ?? HINT_OF_KIND[error.kind];
     return { status, code: error.name, message: error.message, hint };
+  }
+  if (error instanceof GateError) {
+    const { code, message, hint } = error;
+    return { status: isDenial(code) ? 403 : 400, code, message, hint };
   }
   if (error instanceof ApiError) return known(error.code, error.message, error.hint);
   const { statusCode, code, message } = error as FastifyError;

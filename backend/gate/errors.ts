@@ -58,3 +58,9 @@ export class GateError extends Error {
     return new GateError(this.code, this.message, this.hint, find(this.#subject));
   }
 }
+
+const MISTAKES: ReadonlySet<GateCode> =
+  new Set(['EMPTY', 'TOO_LARGE', 'SYNTAX', 'FUNCTION_UNKNOWN', 'PARAMETER']);
+
+/** Whether it is refused for what it wants, and not because it is written wrongly. */
+export const isDenial = (code: GateCode): boolean => !MISTAKES.has(code);

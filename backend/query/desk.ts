@@ -16,8 +16,11 @@ import type { Log } from '../../runtime/log.ts';
 import type { World } from '../../runtime/world.ts';
 import type { Caller } from '../access/roles.ts';
 import { ANONYMOUS } from '../access/roles.ts';
+import { GateError, isDenial } from '../gate/errors.ts';
+import type { Gate } from '../gate/gate.ts';
 import { QueryError, type QueryAnswer, type QueryRequest, type Storage }
   from '../storage/contract.ts';
+import { admit } from './admission.ts';
 import { settingsOf, stallMsOf, type QueryLimits } from './limits.ts';
 import { Turns, type Turn } from './turns.ts';
 
@@ -60,8 +63,8 @@ export interface OpenQuery extends QueryAnswer {
 export interface Desk {
   /**
    * Runs a statement of somebody else's and hands over its result, of which the first byte has
-   * come. The caller must read `body` to its end, destroy it, or call `enough`. Throws QueryError;
-   * TOO_MANY_SIMULTANEOUS_QUERIES when there is no turn.
+   * come. The caller must read `body` to its end, destroy it, or call `enough`. Throws GateError
+   * for what may not run, and QueryError; TOO_MANY_SIMULTANEOUS_QUERIES when there is no turn.
    */
   open(question: OpenQuestion, caller: Caller, abort: AbortSignal): Promise<OpenQuery>;
 
@@ -74,6 +77,8 @@ export interface Desk {
 
 export interface DeskOptions {
   readonly storage: Pick<Storage, 'query'>;
+  /** What statements of others go through; null lets everything pass that the store lets pass. */
+  readonly gate: Gate | null;
   /** Of all together; and of one caller, the same unless given. */
   readonly limits: QueryLimits;
   readonly limitsOf?: (caller: Caller) => QueryLimits;
@@ -118,11 +123,14 @@ class CountingDesk implements Desk {
   }
 
   open(question: OpenQuestion, caller: Caller, abort: AbortSignal): Promise<OpenQuery> {
+    const { gate } = this.options;
     const { sql, format, params, settings, queryId } = question;
-    const pretty = PRETTY.test(format) ? PRETTY_SETTINGS : {};
-    // The parameters are in ClickHouse's words already; the client would escape them once more.
-    const all = { ...pretty, ...settings, ...params };
-    return this.run({ sql, format, queryId, settings: all }, caller, abort);
+    const plan = async (own: Settings): Promise<Plan> => {
+      // The parameters are in ClickHouse's words already; the client would escape them once more.
+      if (gate === null) return { sql, format, settings: { ...own, ...settings, ...params } };
+      return admit(gate, question, own, abort);
+    };
+    return this.run({ queryId, plan: async (own) => pretty(await plan(own)) }, caller, abort);
   }
 
   async rows<Row extends object>(
@@ -130,22 +138,20 @@ class CountingDesk implements Desk {
     caller: Caller,
     abort: AbortSignal,
   ): Promise<Row[]> {
-    const { resultRowsMax } = this.limitsOf(caller);
-    const own = { ...OWN_SETTINGS, max_result_rows: rowsMax ?? resultRowsMax, ...settings };
-    const found = await this.run({ sql, params, format: 'JSONEachRow', settings: own },
-      caller, abort);
+    const plan = async (own: Settings): Promise<Plan> => ({
+      sql, params, format: 'JSONEachRow',
+      settings: { ...own, ...OWN_SETTINGS,
+        max_result_rows: rowsMax ?? own['max_result_rows'] ?? 0, ...settings },
+    });
+    const found = await this.run({ plan }, caller, abort);
     const text = await readText(found.body, abort);
     return text.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Row);
   }
 
-  private async run(
-    request: Omit<QueryRequest, 'abort'>,
-    caller: Caller,
-    abort: AbortSignal,
-  ): Promise<OpenQuery> {
+  private async run({ plan, ...asked }: Run, caller: Caller, abort: AbortSignal) {
     const { storage, world } = this.options;
     const own = this.limitsOf(caller);
-    const queryId = request.queryId ?? world.random.uuid();
+    const queryId = asked.queryId ?? world.random.uuid();
     const startMs = world.clock.monotonicMs();
     let turn: Turn | null = null;
     let isOpen = true;
@@ -158,8 +164,8 @@ class CountingDesk implements Desk {
     try {
       turn = await this.turn(caller, own, abort);
       const memoryBytes = Math.min(turn.memoryBytes, own.memoryBytesMax);
-      const settings = { ...settingsOf(own), max_memory_usage: memoryBytes, ...request.settings };
-      const found = await storage.query({ ...request, settings, queryId, abort });
+      const request = await plan({ ...settingsOf(own), max_memory_usage: memoryBytes });
+      const found = await storage.query({ ...request, queryId, abort });
       await firstByte(found.body, abort);
       this.watch(found.body, queryId, abort, end);
       const enough = () => {
@@ -230,6 +236,18 @@ class CountingDesk implements Desk {
   }
 }
 
+type Settings = Readonly<Record<string, string | number>>;
+type Plan = Pick<QueryRequest, 'sql' | 'format' | 'params'> & { readonly settings: Settings };
+
+interface Run {
+  readonly queryId?: string | undefined;
+  /** Called when it has its turn, with the settings of its limits. */
+  readonly plan: (own: Settings) => Promise<Plan>;
+}
+
+const pretty = (plan: Plan): Plan => (PRETTY.test(plan.format)
+  ? { ...plan, settings: { ...PRETTY_SETTINGS, ...plan.settings } } : plan);
+
 /** Pretty formats are for people: every row, no row numbers, no colours in a pipe. */
 const PRETTY = /^Pretty/;
 const PRETTY_SETTINGS = {
@@ -242,6 +260,7 @@ const PRETTY_SETTINGS = {
 const OWN_SETTINGS = { output_format_json_quote_64bit_integers: 0 };
 
 function endingOf(error: unknown): Ending {
+  if (error instanceof GateError) return isDenial(error.code) ? 'forbidden' : 'statement';
   if (!(error instanceof QueryError)) return 'broken';
   return error.name === TOO_MANY ? 'refused' : error.kind;
 }

@@ -5,6 +5,7 @@ import { Readable } from 'node:stream';
 import { Agent, request, type Dispatcher } from 'undici';
 import { createAccess, type TokenOptions } from '../../../backend/access/access.ts';
 import { createApiServer, type ApiOptions, type ApiServer } from '../../../backend/api/app.ts';
+import type { Gate } from '../../../backend/gate/gate.ts';
 import { createHealthBoard } from '../../../backend/health/health.ts';
 import { createDesk } from '../../../backend/query/desk.ts';
 import type { QueryLimits } from '../../../backend/query/limits.ts';
@@ -52,19 +53,21 @@ export interface ApiFixture {
 
 export interface ApiChanges extends Partial<ApiOptions> {
   readonly limits?: QueryLimits;
+  /** Nothing is refused before the store hears of it unless one is given. */
+  readonly gate?: Gate | null;
   readonly tokens?: readonly TokenOptions[];
 }
 
 export async function startApi(
   storage: Storage,
-  { limits = LIMITS, tokens = [], ...changes }: ApiChanges = {},
+  { limits = LIMITS, tokens = [], gate = null, ...changes }: ApiChanges = {},
 ): Promise<ApiFixture> {
   const world = createWorld();
   const counters = createCounters();
   const log = createRecordingLog();
   const server = createApiServer({
     ...{ world, counters, log, version: '1.2.3' },
-    desk: createDesk({ storage, limits, world, counters, log }),
+    desk: createDesk({ storage, gate, limits, world, counters, log }),
     access: createAccess({ tokens, clock: world.clock, counters, log }),
     endpoint: { host: '127.0.0.1', port: 0 },
     setting: 'http',

@@ -12,6 +12,7 @@ import { createClient } from '@clickhouse/client';
 import { Agent, request } from 'undici';
 import { decodeBlocks, encodeBlock } from '../../../backend/drivers/blocks.ts';
 import { createDriverServer, type DriverServer } from '../../../backend/drivers/server.ts';
+import { createStoreGate } from '../../../backend/query/admission.ts';
 import { createDesk } from '../../../backend/query/desk.ts';
 import { createCounters } from '../../../runtime/counters.ts';
 import { formatEndpoint } from '../../../runtime/net.ts';
@@ -44,7 +45,8 @@ before(async () => {
     endpoint: { host: '127.0.0.1', port: 0 },
     setting: 'sql',
     database: DATABASE,
-    desk: createDesk({ ...shared, storage: store.storage, limits: LIMITS }),
+    desk: createDesk({ ...shared, storage: store.storage, limits: LIMITS,
+      gate: createStoreGate(store.storage, DATABASE) }),
     authenticate: (credentials, address) => (credentials?.token === TOKEN
       ? { name: 'grafana', role: 'analyst', address } : null),
   });

@@ -27,8 +27,8 @@ after(async () => {
 
 function deskWith(changes: Partial<typeof WIDE>) {
   const counters = createCounters();
-  const desk: Desk = createDesk({ storage: store.storage, limits: { ...WIDE, ...changes },
-    world: createWorld(), counters, log: createRecordingLog() });
+  const desk: Desk = createDesk({ storage: store.storage, gate: null,
+    limits: { ...WIDE, ...changes }, world: createWorld(), counters, log: createRecordingLog() });
   const ended = (result: string) => counters.total('binnacle_queries_total', { result });
   return { desk, counters, ended };
 }

@@ -16,5 +16,5 @@ export const WIDE: QueryLimits = {
 };
 
 export const deskOf = ({ storage }: Pick<StorageFixture, 'storage'>, limits = WIDE): Desk =>
-  createDesk({ storage, limits, world: createWorld(), counters: createCounters(),
+  createDesk({ storage, gate: null, limits, world: createWorld(), counters: createCounters(),
     log: SILENT_LOG });
