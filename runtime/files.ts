@@ -32,6 +32,8 @@ export interface OpenFile {
   read(target: Uint8Array, position: number): Promise<number>;
   /** Writes all of `source` at `position`. */
   write(source: Uint8Array, position: number): Promise<void>;
+  /** Writes all of them one after the other, the first at `position`. */
+  writeParts(sources: readonly Uint8Array[], position: number): Promise<void>;
   /** Returns when the content is on stable storage (fdatasync). */
   sync(): Promise<void>;
   truncate(sizeBytes: number): Promise<void>;
@@ -144,6 +146,7 @@ async function openFile(path: string, mode: 'read' | 'write'): Promise<OpenFile>
   return {
     read: (target, position) => readAll(handle, target, position),
     write: (source, position) => writeAll(handle, source, position),
+    writeParts: (sources, position) => writeParts(handle, sources, position),
     sync: () => handle.datasync(),
     truncate: (sizeBytes) => handle.truncate(sizeBytes),
     stat: async () => fileStat(await handle.stat()),
@@ -171,6 +174,21 @@ async function writeAll(file: fs.FileHandle, source: Uint8Array, position: numbe
     const left = source.length - done;
     const { bytesWritten } = await file.write(source, done, left, position + done);
     done += bytesWritten;
+  }
+}
+
+async function writeParts(
+  file: fs.FileHandle, sources: readonly Uint8Array[], position: number,
+): Promise<void> {
+  const { bytesWritten } = await file.writev([...sources], position);
+  let start = 0;
+  for (const source of sources) {
+    // A short write is rare: what is left of each goes by itself.
+    const written = Math.min(source.length, Math.max(0, bytesWritten - start));
+    if (written < source.length) {
+      await writeAll(file, source.subarray(written), position + start + written);
+    }
+    start += source.length;
   }
 }
 

@@ -13,9 +13,9 @@
 //             64  salt                        16 bytes, zeros when not encrypted
 //             80  CRC-32C of bytes 0–79       u32
 //
-//     record   0  magic, F5 'B' 'Q' 'R'       4 bytes
+//     record   0  magic, F5 'B' 'Q' 'S'       4 bytes
 //              4  length of what follows 12   u32, 24 + payload
-//              8  CRC-32C of all from 12 on   u32
+//              8  CRC-32 of all from 12 on    u32
 //             12  sequence                    u64, 1 … 2^52
 //             20  signal                      u8: 1 traces, 2 metrics, 3 logs
 //             21  flags: 1 encrypted,         u8
@@ -29,11 +29,15 @@
 //     origins  0  length of what follows      u32
 //              4  where its records are from  origins.ts
 //
+// A record with the magic F5 'B' 'Q' 'R' has a CRC-32C in place of the CRC-32. Such are read, and
+// not written any more (D-031).
+//
 // Invariants: sequences grow by one from record to record, also from segment to segment; a record
 // never spans segments; a record that decodes has its magic, a length that fits, and its CRC, which
 // is over sealed bytes where these are: a torn write fails its CRC, a change by somebody who can
 // make a CRC fails its tag. No bytes whatsoever make a function of this file throw.
 
+import { crc32 } from 'node:zlib';
 import { parseUuid, uuidText } from './uuid.ts';
 import type { Signal } from '../../proto/otlp/model.ts';
 import {
@@ -83,7 +87,10 @@ export interface FoundRecord extends RecordHead {
 
 const MAGIC = Buffer.from('BINNQSEG');
 const VERSION = 2;
-export const RECORD_MAGIC = Buffer.from([0xf5, 0x42, 0x51, 0x52]);
+const RECORD_MAGIC = Buffer.from([0xf5, 0x42, 0x51, 0x53]);
+const RECORD_MAGIC_CRC32C = Buffer.from([0xf5, 0x42, 0x51, 0x52]);
+/** What all records begin with, whatever their check is. */
+export const RECORD_MAGIC_START = RECORD_MAGIC.subarray(0, 3);
 const SIGNAL_CODES: readonly (Signal | undefined)[] = [undefined, 'traces', 'metrics', 'logs'];
 const SEALED = 1;
 const ORIGINS = 2;
@@ -163,27 +170,48 @@ export interface RecordSeal {
 export function encodeRecord(
   target: Buffer,
   start: number,
-  { sequence, signal, itemCount, enqueuedMs }: RecordHead,
+  head: RecordHead,
   payload: Uint8Array,
   seal: RecordSeal | null = null,
   origins: Uint8Array | null = null,
 ): number {
-  const end = start + recordBytes(payload.length, seal !== null, origins);
-  target.set(RECORD_MAGIC, start);
-  target.writeUInt32LE(end - start - 12, start + 4);
-  target.writeBigUInt64LE(BigInt(sequence), start + 12);
-  target.writeUInt8(SIGNAL_CODES.indexOf(signal), start + 20);
-  const flags = (seal === null ? 0 : SEALED) | (origins === null ? 0 : ORIGINS);
-  target.writeUInt8(flags, start + 21);
-  target.writeUInt16LE(0, start + 22);
-  target.writeUInt32LE(itemCount, start + 24);
-  target.writeBigUInt64LE(BigInt(Math.max(0, Math.trunc(enqueuedMs))), start + 28);
-  const room = target.subarray(start + RECORD_HEAD_BYTES, end);
-  const whole = origins === null ? payload : Buffer.concat([lengthOf(origins), origins, payload]);
-  if (seal === null) room.set(whole);
-  else seal.cipher.seal(room, sequence - seal.first, aboutOf(target, start), whole);
-  target.writeUInt32LE(crc32c(target, start + 12, end), start + 8);
-  return end;
+  return recordParts(head, payload, seal, origins).reduce((at, part) => {
+    target.set(part, at);
+    return at + part.length;
+  }, start);
+}
+
+/** The bytes of a record, one part after the other. A payload that is not sealed is not copied. */
+export function recordParts(
+  { sequence, signal, itemCount, enqueuedMs }: RecordHead,
+  payload: Uint8Array,
+  seal: RecordSeal | null,
+  origins: Uint8Array | null,
+): Uint8Array[] {
+  const head = Buffer.allocUnsafe(RECORD_HEAD_BYTES);
+  const length = recordBytes(payload.length, seal !== null, origins) - 12;
+  head.set(RECORD_MAGIC, 0);
+  head.writeUInt32LE(length, 4);
+  head.writeBigUInt64LE(BigInt(sequence), 12);
+  head.writeUInt8(SIGNAL_CODES.indexOf(signal), 20);
+  head.writeUInt8((seal === null ? 0 : SEALED) | (origins === null ? 0 : ORIGINS), 21);
+  head.writeUInt16LE(0, 22);
+  head.writeUInt32LE(itemCount, 24);
+  head.writeBigUInt64LE(BigInt(Math.max(0, Math.trunc(enqueuedMs))), 28);
+  const plain = origins === null ? [payload] : [lengthOf(origins), origins, payload];
+  const parts = seal === null ? plain : [sealedPayload(plain, head, sequence, seal)];
+  const crc = parts.reduce((before, part) => crc32(part, before), crc32(head.subarray(12)));
+  head.writeUInt32LE(crc, 8);
+  return [head, ...parts];
+}
+
+function sealedPayload(
+  plain: readonly Uint8Array[], head: Buffer, sequence: number, { cipher, first }: RecordSeal,
+): Buffer {
+  const whole = plain.length === 1 ? plain[0]! : Buffer.concat(plain);
+  const target = Buffer.allocUnsafe(whole.length + TAG_BYTES);
+  cipher.seal(target, sequence - first, aboutOf(head, 0), whole);
+  return target;
 }
 
 function lengthOf({ length }: Uint8Array): Buffer {
@@ -238,11 +266,22 @@ const aboutOf = (bytes: Buffer, start: number): Buffer => Buffer.concat([
 /** The bytes that the record at `start` says it has; null when no record begins there. */
 export function claimedBytes(bytes: Buffer, start: number): number | null {
   if (start < 0 || bytes.length - start < RECORD_HEAD_BYTES) return null;
-  if (bytes.readUInt32LE(start) !== RECORD_MAGIC.readUInt32LE(0)) return null;
+  if (checkOf(bytes, start) === null) return null;
   const payload = bytes.readUInt32LE(start + 4) + 12 - RECORD_HEAD_BYTES;
   const most = limits.payloadBytesMax + TAG_BYTES;
   return payload < 0 || payload > most ? null : RECORD_HEAD_BYTES + payload;
 }
+
+type Check = (bytes: Uint8Array, before?: number) => number;
+
+/** What checks the record that claims to begin at `start`; null when none does. */
+export function checkOf(bytes: Buffer, start: number): Check | null {
+  const magic = bytes.readUInt32LE(start);
+  if (magic === RECORD_MAGIC.readUInt32LE(0)) return crc32;
+  return magic === RECORD_MAGIC_CRC32C.readUInt32LE(0) ? checkCrc32c : null;
+}
+
+const checkCrc32c: Check = (bytes, before) => crc32c(bytes, 0, bytes.length, before);
 
 /** The record at `start`, or null when there is none, not all of it, or a damaged one. */
 export function decodeRecord(bytes: Buffer, start: number): FoundRecord | null {
@@ -251,9 +290,8 @@ export function decodeRecord(bytes: Buffer, start: number): FoundRecord | null {
   const head = decodeHead(bytes, start);
   if (head === null) return null;
   const end = start + length;
-  return crc32c(bytes, start + 12, end) === bytes.readUInt32LE(start + 8)
-    ? { ...head, start, end }
-    : null;
+  const crc = checkOf(bytes, start)!(bytes.subarray(start + 12, end));
+  return crc === bytes.readUInt32LE(start + 8) ? { ...head, start, end } : null;
 }
 
 /** What stands before the payload, if it can be; the CRC has not been looked at. */

@@ -2,10 +2,9 @@
 // loop gets its turn between two, however large the segment is and whatever its bytes are.
 
 import type { OpenFile } from '../../runtime/files.ts';
-import { crc32c } from './crc32c.ts';
 import {
-  claimedBytes, decodeHead, decodeHeader, HEADER_COPIES_AT, HEADER_COPY_BYTES, RECORD_HEAD_BYTES,
-  RECORD_MAGIC, type FoundRecord, type SegmentHeader,
+  checkOf, claimedBytes, decodeHead, decodeHeader, HEADER_COPIES_AT, HEADER_COPY_BYTES,
+  RECORD_HEAD_BYTES, RECORD_MAGIC_START, type FoundRecord, type SegmentHeader,
 } from './format.ts';
 
 export const limits = {
@@ -78,12 +77,12 @@ async function recordAt(
 ): Promise<FoundRecord | null> {
   const found = await headAt(pieces, at, expected);
   if (found === null) return null;
-  const { record, crc } = found;
+  const { record, crc, check } = found;
   let actual = 0;
   for (let from = at + 12; from < record.end;) {
     const bytes = await pieces.view(from, Math.min(limits.pieceBytes, record.end - from));
     if (bytes.length === 0) return null;
-    actual = crc32c(bytes, 0, bytes.length, actual);
+    actual = check(bytes, actual);
     from += bytes.length;
   }
   return actual === crc ? record : null;
@@ -96,7 +95,8 @@ async function headAt(pieces: Pieces, at: number, { after, last }: Expected) {
   if (length === null || length > pieces.sizeBytes - at) return null;
   const head = decodeHead(bytes, 0);
   if (head === null || head.sequence <= after || head.sequence > last) return null;
-  return { record: { ...head, start: at, end: at + length }, crc: bytes.readUInt32LE(8) };
+  const record = { ...head, start: at, end: at + length };
+  return { record, crc: bytes.readUInt32LE(8), check: checkOf(bytes, 0)! };
 }
 
 /** Null also when finding one would cost more than the bytes are worth. */
@@ -108,10 +108,10 @@ async function findRecord(
   let effort = (pieces.sizeBytes - from) * limits.resyncEffort;
   for (let at = from; at + RECORD_HEAD_BYTES <= pieces.sizeBytes; at++) {
     const bytes = await pieces.view(at, limits.searchBytes);
-    const found = bytes.indexOf(RECORD_MAGIC);
+    const found = bytes.indexOf(RECORD_MAGIC_START);
     if (found === -1) {
       // The magic may begin in this stretch and end in the next one.
-      at += Math.max(0, bytes.length - RECORD_MAGIC.length);
+      at += Math.max(0, bytes.length - RECORD_MAGIC_START.length);
       continue;
     }
     at += found;

@@ -19,7 +19,7 @@ import type { OpenFile } from '../../runtime/files.ts';
 import type { World } from '../../runtime/world.ts';
 import { SALT_BYTES, type QueueKey } from './cipher.ts';
 import {
-  encodeHeader, encodeRecord, HEADER_BYTES, recordBytes, sealOf, segmentName, type SegmentHeader,
+  encodeHeader, HEADER_BYTES, recordBytes, recordParts, sealOf, segmentName, type SegmentHeader,
 } from './format.ts';
 import type { Segment } from './segment.ts';
 
@@ -108,11 +108,9 @@ export function createWriter(options: WriterOptions): Writer {
     active ??= await begin(next, options);
     const { segment, file } = active;
     const before = segment.bytes;
-    const image = Buffer.allocUnsafe(bytes);
-    group.reduce((at, { batch, origins, enqueuedMs }, index) => encodeRecord(image, at, {
+    await file.writeParts(group.flatMap(({ batch, origins, enqueuedMs }, index) => recordParts({
       sequence: next + index, signal: batch.signal, itemCount: batch.itemCount, enqueuedMs,
-    }, batch.bytes, segment.seal, origins), 0);
-    await file.write(image, before);
+    }, batch.bytes, segment.seal, origins)), before);
     syncFailed = true;
     await file.sync();
     syncFailed = false;

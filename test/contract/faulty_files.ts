@@ -107,6 +107,17 @@ export function createFaultyFiles(
       if (born !== life) await new Promise(() => {});
       await operation(isWrite);
     };
+    const writeBytes: OpenFile['write'] = async (source, position) => {
+      const room = Math.max(0, capacityBytes - stored());
+      const bytes = Buffer.from(source);
+      if (bytes.length > room) {
+        await step();
+        write(inode, { at: position, bytes: bytes.subarray(0, room) });
+        throw failure('ENOSPC');
+      }
+      await step(true);
+      write(inode, { at: position, bytes });
+    };
     return {
       read: async (target, position) => {
         await step();
@@ -114,17 +125,8 @@ export function createFaultyFiles(
         target.set(part);
         return part.length;
       },
-      write: async (source, position) => {
-        const room = Math.max(0, capacityBytes - stored());
-        const bytes = Buffer.from(source);
-        if (bytes.length > room) {
-          await step();
-          write(inode, { at: position, bytes: bytes.subarray(0, room) });
-          throw failure('ENOSPC');
-        }
-        await step(true);
-        write(inode, { at: position, bytes });
-      },
+      write: writeBytes,
+      writeParts: (sources, position) => writeBytes(Buffer.concat(sources), position),
       sync: async () => {
         await step().catch((error: unknown) => {
           inode.unsynced = [];

@@ -50,6 +50,25 @@ test('format: header, record and file name come back as they were', () => {
   }
 });
 
+test('queue: records with a CRC-32C, as they were written before, are read; damage in them is seen',
+  async () => {
+    const { disk, starts } = await filledDisk(6);
+    disk.damage(FIRST, (bytes) => {
+      for (const start of starts) {
+        const { end } = decodeRecord(bytes, start)!;
+        bytes.write('R', start + 3, 'latin1');
+        assert.equal(decodeRecord(bytes, start), null, 'the CRC-32 is none of its own');
+        bytes.writeUInt32LE(crc32c(bytes, start + 12, end), start + 8);
+        assert.equal(decodeRecord(bytes, start)?.end, end);
+      }
+      return flip(starts[2]! + 50)(bytes);
+    });
+    const { queue, counters } = await openOn(disk);
+    assert.deepEqual((await drain(queue)).keys, namesOf(6).filter((name) => name !== 'r2'));
+    assert.equal(counters.total('binnacle_queue_missing_batches_total'), 1);
+    await queue.stop();
+  });
+
 test('queue: damage that was reported is not counted again at the next start', async () => {
   const { disk, starts } = await filledDisk(6);
   disk.damage(FIRST, flip(starts[1]! + 50));
