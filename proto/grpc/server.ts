@@ -115,6 +115,7 @@ export function createOtlpGrpcServer(options: OtlpGrpcServerOptions): OtlpServer
   };
 }
 
+const EMPTY = Buffer.alloc(0);
 const asIs = (bytes: Buffer): Buffer => bytes;
 /** grpc-js types what handlers get by this function; `intake` puts the ArrivedCall in its place. */
 const unwrapped = asIs as unknown as (bytes: Buffer) => ArrivedCall;
@@ -183,7 +184,9 @@ async function consume(
   const header = headersOf(metadata);
   const arrival: Arrival = { transport: 'grpc', attempt: attemptOf(header), header };
   try {
-    const batch = Batch.fromBytes(signal, request.bytes, batchIdOf(header));
+    const { bytes } = request;
+    request.bytes = EMPTY;
+    const batch = Batch.fromBytes(signal, bytes, batchIdOf(header));
     return await consumer.consume(batch, request.abort.signal, arrival);
   } catch (error) {
     // Counting the items finds most broken messages, the first to look inside finds the others.

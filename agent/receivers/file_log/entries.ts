@@ -19,6 +19,7 @@ export interface OperatorBuildOptions extends BuildOptions {
 
 export function createOperatorBuild(options: OperatorBuildOptions, pipeline: Pipeline): Build {
   const convert = createConversion(options.encoding);
+  let bytesHint = GROUP_BYTES_HINT;
   return (chunk) => {
     const { starts, ends } = chunk.spans;
     const texts = convert(chunk.bytes, chunk.spans);
@@ -36,13 +37,15 @@ export function createOperatorBuild(options: OperatorBuildOptions, pipeline: Pip
       const key = options.changesResource ? resourceKey(entry.resource) : '';
       let group = groups.get(key);
       if (group === undefined) {
-        group = { resource: entry.resource, scope: new Writer(GROUP_BYTES_HINT) };
+        group = { resource: entry.resource, scope: new Writer(bytesHint) };
         group.scope.depth = OUTER_DEPTH;
         groups.set(key, group);
       }
       if (!encodeEntry(group.scope, entry, chunk.observedNs)) dropped++;
     }
     const filled = [...groups.values()].filter(({ scope }) => scope.position > 0);
+    const largest = filled.reduce((most, { scope }) => Math.max(most, scope.position), 0);
+    bytesHint = Math.min(GROUP_BYTES_HINT_MAX, Math.max(GROUP_BYTES_HINT, largest * 1.125));
     const bytes = filled.length === 0 ? null : joinGroups(filled.map(toEncoded));
     const batch = bytes === null ? null : Batch.fromBytes('logs', bytes);
     return { batch, mended: texts.mended, dropped };
@@ -55,8 +58,9 @@ interface Group {
   readonly scope: Writer;
 }
 
-/** A first guess; the buffer grows from there. */
+/** A first guess; the buffer grows from there. Later ones are what the largest group took. */
 const GROUP_BYTES_HINT = 16 * 1024;
+const GROUP_BYTES_HINT_MAX = 4 * 1024 * 1024;
 /** ResourceLogs and ScopeLogs, which are put around the records later. */
 const OUTER_DEPTH = 2;
 

@@ -3,12 +3,17 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { status as codes } from '@grpc/grpc-js';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { createAdmission } from '../../../proto/contract/admission.ts';
+import { Batch } from '../../../proto/contract/batch.ts';
 import { ACCEPTED, retryable } from '../../../proto/contract/outcome.ts';
+import { createOtlpGrpcClient } from '../../../proto/grpc/client.ts';
 import { createOtlpGrpcServer, type OtlpGrpcServerOptions } from '../../../proto/grpc/server.ts';
+import { createClock } from '../../../runtime/clock.ts';
 import { createCounters } from '../../../runtime/counters.ts';
 import { OperatorError } from '../../../runtime/errors.ts';
 import { createGate, createSink, makeBatch, NEVER, NOW, until } from '../../contract/fakes.ts';
@@ -84,6 +89,35 @@ test('grpc: bytes are given back also when clients go away or are refused', asyn
     }
     sink.answer(ACCEPTED);
     assert.equal((await client.call(bytes)).code, codes.OK);
+  });
+});
+
+test('grpc: what a request came in is free after a collection of the young generation', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as (options?: { type: 'minor' }) => void;
+  setFlagsFromString('--no-expose-gc');
+  const consumer = { consume: async () => ACCEPTED };
+  await withServer({ consumer }, async (_client, server) => {
+    const { bytes } = makeBatch('logs', 4000);
+    const client = createOtlpGrpcClient({
+      endpoint: server.endpoint(), clock: createClock(), tls: null, compression: 'none',
+      timeoutMs: 10_000,
+    });
+    const held = async (calls: number): Promise<number> => {
+      for (let call = 0; call < calls; call++) {
+        const { status } = await client.send(Batch.fromBytes('logs', bytes), 0, NEVER);
+        assert.equal(status, 'accepted');
+        collect({ type: 'minor' });
+      }
+      for (let turn = 0; turn < 3; turn++) collect({ type: 'minor' });
+      return process.memoryUsage().arrayBuffers;
+    };
+    collect();
+    const before = await held(5);
+    const more = await held(30) - before;
+    await client.close();
+    // Kept by the calls it would be twice the requests.
+    assert.ok(more < 15 * bytes.length, `${more} bytes for 30 requests of ${bytes.length}`);
   });
 });
 

@@ -8,6 +8,7 @@
 
 import * as z from 'zod';
 import { fault } from '../../../../config/schema.ts';
+import { limits } from '../../../../proto/protobuf/reader.ts';
 import type { Writer } from '../../../../proto/protobuf/writer.ts';
 
 export type Value =
@@ -126,16 +127,64 @@ EmptyMap.prototype = Object.create(null);
 /** Writes a repeated KeyValue field of OTLP, whose tag is `tag`. */
 export function encodeMap(writer: Writer, tag: number, map: ValueMap): void {
   for (const key of Object.keys(map)) {
+    const value = map[key]!;
+    if (encodeShortPair(writer, tag, key, value)) continue;
     const mark = writer.open(tag, 1);
     writer.stringField((1 << 3) | 2, key);
-    encodeValue(writer, (2 << 3) | 2, map[key]!);
+    encodeValue(writer, (2 << 3) | 2, value);
     writer.close(mark);
   }
 }
 
+/** What a KeyValue of a short key and value holds besides their bytes: two tags, two lengths. */
+const PAIR_BYTES = 4;
+
+/**
+ * Writes a pair whose lengths are known before and take one byte each, which is most of them: a
+ * key and a text of ASCII, or a number. Otherwise nothing, and answers false.
+ */
+function encodeShortPair(writer: Writer, tag: number, key: string, value: Value): boolean {
+  const isText = typeof value === 'string';
+  if (!isText && typeof value !== 'number') return false;
+  const valueBytes = isText ? 2 + value.length : 9;
+  const pairBytes = PAIR_BYTES + key.length + valueBytes;
+  if (pairBytes > 127 || key === '' || writer.depth + 2 > limits.depthMax) return false;
+  writer.reserve(2 + pairBytes);
+  const { bytes, position } = writer;
+  bytes[position] = tag;
+  bytes[position + 1] = pairBytes;
+  bytes[position + 2] = (1 << 3) | 2;
+  bytes[position + 3] = key.length;
+  if (!putAscii(bytes, position + 4, key)) return false;
+  const at = position + 4 + key.length;
+  bytes[at] = (2 << 3) | 2;
+  bytes[at + 1] = valueBytes;
+  if (!isText) {
+    bytes[at + 2] = (4 << 3) | 1;
+    writer.position = at + 3;
+    writer.double(value);
+    return true;
+  }
+  bytes[at + 2] = (1 << 3) | 2;
+  bytes[at + 3] = value.length;
+  if (!putAscii(bytes, at + 4, value)) return false;
+  writer.position = at + 4 + value.length;
+  return true;
+}
+
+/** False when the text is not all ASCII. */
+function putAscii(bytes: Uint8Array, start: number, text: string): boolean {
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code > 0x7f) return false;
+    bytes[start + at] = code;
+  }
+  return true;
+}
+
 /** Writes an AnyValue field of OTLP. Nesting is bounded by whoever parsed the value. */
 export function encodeValue(writer: Writer, tag: number, value: Value): void {
-  const mark = writer.open(tag, 1);
+  const mark = writer.open(tag, typeof value === 'string' && value.length > 125 ? 2 : 1);
   switch (typeof value) {
     case 'string':
       writer.varint32((1 << 3) | 2);

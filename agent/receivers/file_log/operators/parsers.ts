@@ -115,7 +115,8 @@ function moveToBody(entry: Entry, value: Value | undefined): void {
 function isShallow(value: Value, depth: number): boolean {
   if (typeof value !== 'object' || value === null) return true;
   if (depth === 0) return false;
-  for (const inner of Object.values(value)) {
+  for (const key in value) {
+    const inner = (value as ValueMap)[key]!;
     if (typeof inner === 'object' && !isShallow(inner, depth - 1)) return false;
   }
   return true;

@@ -3,7 +3,10 @@
 // are those that travel. Times are checked against a clock that stands at 2026-01-01.
 
 import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { fileLogSchema } from '../../../../agent/receivers/file_log/config.ts';
 import type { AnyValue, Attributes } from '../../../../proto/otlp/model.ts';
 import { follow } from './following.ts';
@@ -48,6 +51,60 @@ function timeText(timeNs: bigint): string {
   const digits = String(timeNs % 1_000_000_000n).padStart(9, '0');
   return `${new Date(Number(timeNs / 1_000_000n)).toISOString().slice(0, 19)}.${digits}`;
 }
+
+/** What `json_parser` has to make of a line, by JSON.parse alone. */
+const expected = (line: string): [string, unknown] =>
+  [line, Object.fromEntries(Object.entries(JSON.parse(line) as object))];
+
+const seen = ({ body, attributes }: Plain): [unknown, unknown] => [body, attributes];
+
+test('json_parser: attributes are what JSON.parse says, for any keys, texts and numbers', async () => {
+  const text = fc.oneof(fc.string({ unit: 'grapheme', maxLength: 140 }),
+    fc.string({ unit: 'grapheme-ascii', minLength: 100, maxLength: 140 }));
+  const leaf = fc.oneof(text, fc.double({ noNaN: true, noDefaultInfinity: true }), fc.integer(),
+    fc.boolean(), fc.constant(null));
+  const value = fc.oneof({ weight: 4, arbitrary: leaf }, fc.array(leaf, { maxLength: 4 }),
+    fc.dictionary(text, leaf, { maxKeys: 3 }));
+  const objects = fc.array(fc.dictionary(text, value, { maxKeys: 8, noNullPrototype: true }),
+    { minLength: 200, maxLength: 200 });
+  await fc.assert(fc.asyncProperty(objects, async (made) => {
+    // A minus of zero is lost by JSON.stringify already.
+    const lines = made.map((one) => JSON.stringify(one));
+    const records = await run(lines, [{ type: 'json_parser' }]);
+    assert.deepEqual(records.map(seen), lines.map(expected));
+  }), { numRuns: 20, seed: 4 });
+});
+
+test('json_parser: keys and texts on both sides of a length of one byte', async () => {
+  const lines: string[] = [];
+  for (let key = 0; key < 130; key += key < 4 || key > 100 ? 1 : 12) {
+    for (const end of ['', 'é', '\ud83d\ude00']) {
+      for (let length = 112 - key; length < 132 - key; length++) {
+        const value = 'v'.repeat(Math.max(0, length)) + end;
+        lines.push(JSON.stringify({ ['k'.repeat(key)]: value, [`${end}${key}`]: length / 3 }));
+      }
+    }
+  }
+  const records = await run(lines, [{ type: 'json_parser' }]);
+  assert.deepEqual(records.map(seen), lines.map(expected));
+});
+
+const LOGHUB = join(import.meta.dirname, '../../../../../shared/data/loghub');
+
+test('json_parser: real lines inside of JSON come out as they went in',
+  { skip: existsSync(LOGHUB) ? false : 'needs ../shared/data/loghub' }, async () => {
+    const files = readdirSync(LOGHUB, { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.log'));
+    assert.notEqual(files.length, 0);
+    for (const name of files) {
+      const texts = readFileSync(join(LOGHUB, name), 'utf8').split('\n').slice(0, 300);
+      const lines = texts.map((text, line) => JSON.stringify({
+        text, line, words: text.split(' ').slice(0, 20), first: { [text.slice(0, 30)]: line / 7 },
+      }));
+      const records = await run(lines, [{ type: 'json_parser' }]);
+      assert.deepEqual(records.map(seen), lines.map(expected), name);
+    }
+  });
 
 test('json_parser: an object becomes attributes; values keep their kind', async () => {
   const [record] = await run(
