@@ -3,8 +3,9 @@
 import { loadAgentConfig, type AgentConfig, type LoadedAgent } from '../config/pipelines.ts';
 import { describeProblem } from '../config/errors.ts';
 import type { Environment } from '../config/substitution.ts';
+import type { Clock, Timer } from '../runtime/clock.ts';
 import { createCounters, type Counters } from '../runtime/counters.ts';
-import { forgetStart } from '../runtime/heap.ts';
+import { forgetStart, tendHeap } from '../runtime/heap.ts';
 import type { Running } from '../runtime/lifecycle.ts';
 import { createProcessLog } from '../runtime/log.ts';
 import { formatEndpoint } from '../runtime/net.ts';
@@ -47,10 +48,10 @@ export async function startAgent(options: AgentOptions): Promise<Running> {
       agentId: data.agentId });
     metrics = await startMetrics(config, counters);
     await graph.start();
-    const forgetting = world.clock.after(START_MS, forgetStart);
+    const heap = keepHeap(world.clock);
     log.info('the agent has started', { version: options.version, agent: data.agentId });
     return running(graph, metrics, () => {
-      forgetting.cancel();
+      heap.cancel();
       data.release();
     });
   } catch (error) {
@@ -58,6 +59,15 @@ export async function startAgent(options: AgentOptions): Promise<Running> {
     data.release();
     throw error;
   }
+}
+
+/** What a start takes is no sign of load, so the heap is tended after it. Until cancelled. */
+function keepHeap(clock: Clock): Timer {
+  let timer = clock.after(START_MS, () => {
+    forgetStart();
+    timer = tendHeap(clock);
+  });
+  return { cancel: () => timer.cancel() };
 }
 
 function running(graph: Graph, metrics: TextServer | null, release: () => void): Running {

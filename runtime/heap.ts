@@ -2,6 +2,31 @@
 
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import type { Clock, Timer } from './clock.ts';
+
+const limits = {
+  /** How often `tendHeap` looks how much there is to do. */
+  lookMs: 1000,
+  /** From this share of a core on time counts more than memory, in percent. */
+  busyPercent: 50,
+} as const;
+
+/**
+ * What requests leave behind lies outside of V8's heap, and is free when a collection finds its
+ * objects dead: cheaply by one of the young generation, dearly by one of the whole heap.
+ */
+const CALM = [
+  // Young collections when a sixth of the room is used, before so much lies outside that the
+  // whole heap is collected for it.
+  '--minor-gc-task-trigger=15',
+  '--heap-growing-percent=0',
+];
+const BUSY = [
+  // What is under way survives small steps, and is then only found by collections of all.
+  '--minor-gc-task-trigger=80',
+  // The whole heap is collected when four times what lives is there, with what lies outside.
+  '--heap-growing-percent=300',
+];
 
 /**
  * Keeps the young generation as small as it is at the start of a process, two halves of 1 MiB.
@@ -10,6 +35,24 @@ import { runInNewContext } from 'node:vm';
  */
 export function keepHeapSmall(): void {
   setFlagsFromString('--semi-space-growth-factor=1');
+}
+
+/** Spends memory for time while the process has much to do, and only then. Until cancelled. */
+export function tendHeap(clock: Clock): Timer {
+  let used = process.cpuUsage();
+  let lookedMs = clock.monotonicMs();
+  let busy = false;
+  CALM.forEach((flag) => setFlagsFromString(flag));
+  return clock.every(limits.lookMs, () => {
+    const { user, system } = process.cpuUsage(used);
+    const nowMs = clock.monotonicMs();
+    const percent = (user + system) / 10 / (nowMs - lookedMs);
+    used = process.cpuUsage();
+    lookedMs = nowMs;
+    if (percent >= limits.busyPercent === busy) return;
+    busy = !busy;
+    (busy ? BUSY : CALM).forEach((flag) => setFlagsFromString(flag));
+  });
 }
 
 /**
