@@ -101,7 +101,8 @@ test('encryption: a bit that is flipped anywhere is quarantined and counted, not
         const { disk } = await filledDisk(3, 1, { keys: [OLD] });
         disk.damage(FIRST, (bytes) => {
           flip(at)(bytes);
-          if (mend) bytes.writeUInt32LE(crc32(bytes.subarray(starts[1]! + 12, end)), starts[1]! + 8);
+          const crc = crc32(bytes.subarray(starts[1]! + 12, end));
+          if (mend) bytes.writeUInt32LE(crc, starts[1]! + 8);
           return bytes;
         });
         const label = `${at - starts[1]!} ${mend}`;

@@ -92,7 +92,7 @@ test('grpc: bytes are given back also when clients go away or are refused', asyn
   });
 });
 
-test('grpc: what a request came in is free after a collection of the young generation', async () => {
+test('grpc: what a request came in is free after a young collection', async () => {
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as (options?: { type: 'minor' }) => void;
   setFlagsFromString('--no-expose-gc');

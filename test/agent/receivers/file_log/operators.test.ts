@@ -58,7 +58,7 @@ const expected = (line: string): [string, unknown] =>
 
 const seen = ({ body, attributes }: Plain): [unknown, unknown] => [body, attributes];
 
-test('json_parser: attributes are what JSON.parse says, for any keys, texts and numbers', async () => {
+test('json_parser: attributes are what JSON.parse says, for any keys and values', async () => {
   const text = fc.oneof(fc.string({ unit: 'grapheme', maxLength: 140 }),
     fc.string({ unit: 'grapheme-ascii', minLength: 100, maxLength: 140 }));
   const leaf = fc.oneof(text, fc.double({ noNaN: true, noDefaultInfinity: true }), fc.integer(),
