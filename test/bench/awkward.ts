@@ -16,7 +16,8 @@ export const AWKWARD: Readonly<Record<string, Shape>> = {
   '1 span a request': shapeOf(1, (span) => span),
   '200 attributes': shapeOf(100, (span, index) => ({
     ...span,
-    attributes: Array.from({ length: 200 }, (_, at) => text(`app.key.${at}`, `value ${index + at}`)),
+    attributes: Array.from({ length: 200 }, (_, at) =>
+      text(`app.key.${at}`, `value ${index + at}`)),
   })),
   'values of 64 KiB': shapeOf(10, (span) => ({
     ...span, attributes: [text('exception.stacktrace', 'at main\n'.repeat(8192))],

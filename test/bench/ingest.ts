@@ -19,6 +19,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { ClickHouseSettings } from '@clickhouse/client';
 import { Connection } from '../../backend/storage/clickhouse/client.ts';
 import { insertSettings, quotedColumns } from '../../backend/storage/clickhouse/insert.ts';
 import { rowNames } from '../../backend/storage/clickhouse/transcode/names.ts';
@@ -30,7 +31,8 @@ import { parseEndpoint } from '../../runtime/net.ts';
 import { NEVER, startStorage, storageOptions }
   from '../backend/storage/clickhouse/storage_fixture.ts';
 import { AWKWARD } from './awkward.ts';
-import { atMost, cpuUsOf, inTurns, median, options, ratioAtMost, report } from './figures.ts';
+import { atMost, cpuUsOf, inTurns, median, options, ratioAtMost, report, type Figure }
+  from './figures.ts';
 import { sleep, startProcess, world } from './processes.ts';
 import { createSpanRequests } from './span_requests.ts';
 
@@ -39,8 +41,8 @@ const SPANS_PER_REQUEST = 1000;
 const WARM_SHARE = 1 / 2;
 /** How long the store that keeps nothing takes for an insert. */
 const COMMIT_MS = 100;
-const AWKWARD_BYTES = 60e6;
-const AWKWARD_REQUESTS_MAX = 10_000;
+const AWKWARD_BYTES = 20e6;
+const AWKWARD_REQUESTS_MAX = 2000;
 const PROCESS = new URL('ingest_process.ts', import.meta.url).pathname;
 
 /** What is sent: the bytes of a number, from 0 on. */
@@ -56,9 +58,6 @@ const ordinary: Load = {
   spans: Math.ceil(spans / SPANS_PER_REQUEST) * SPANS_PER_REQUEST,
   bytesOf: requestOf,
 };
-await measureBody();
-await measureEngine();
-process.exit(0);
 
 async function measureBody(): Promise<void> {
   const sink = createServer((request, response) => {
@@ -117,81 +116,113 @@ async function send(args: readonly string[], load: Load, onBegin = () => {}): Pr
   return us;
 }
 
+/** Microseconds a span. */
+interface Spent {
+  readonly ownUs: number;
+  readonly insertUs: number;
+  readonly mergeUs: number;
+}
+
 async function measureEngine(): Promise<void> {
   const path = mkdtempSync(join(tmpdir(), 'binnacle-bench-'));
   const engine = createEngine({ path });
   const { url } = await engine.start();
   const fixture = await startStorage(url);
   const connection = new Connection(storageOptions(url, {}));
-  const run = async (query: string, settings = {}) => {
-    const { stream } = await connection.exec({ query, clickhouse_settings: settings });
-    for await (const chunk of stream) void chunk;
-  };
-  const ask = async (query: string) => Number((await connection.readLines(query, {}))[0]);
-  const engineUs = () => cpuUsOf(engine.pid!);
-  const clear = async () => {
-    for (const table of ['otel_traces', 'otel_traces_trace_id_ts', 'binnacle_batches']) {
-      await run(`TRUNCATE TABLE ${table}`);
-    }
-  };
-  let rowsPerInsert = 0;
-  let mergeUs = 0;
-  const ours = async () => {
-    await run('SYSTEM STOP MERGES');
-    let before = 0;
-    const ownUs = await send(['ingest', url], ordinary, () => {
-      before = engineUs();
-    });
-    const insertUs = (engineUs() - before) / ordinary.spans;
-    const rows = await ask('SELECT count() FROM otel_traces');
-    rowsPerInsert = rows / await ask(`SELECT count() FROM system.parts
-      WHERE active AND database = currentDatabase() AND table = 'otel_traces'`);
-    before = engineUs();
-    await run('SYSTEM START MERGES');
-    await merged(ask);
-    mergeUs = (engineUs() - before) / rows;
-    await clear();
-    return { ownUs, insertUs, mergeUs };
-  };
-  const alone = async () => {
-    await run('SYSTEM STOP MERGES');
-    const { table, files } = writeBlocks(path, Math.round(rowsPerInsert));
-    const columns = quotedColumns(table);
-    const insert = (file: string) => run(`INSERT INTO ${table.name} (${columns}) SELECT ${columns}
-      FROM file('${file}', Native, '${table.structure()}')`, insertSettings(crypto.randomUUID()));
-    await insert(files[0]!);
-    const before = engineUs();
-    for (const file of files) await insert(file);
-    const insertUs = (engineUs() - before) / (files.length * table.rows);
-    for (const file of files) rmSync(file);
-    await clear();
-    await run('SYSTEM START MERGES');
-    return { ownUs: 0, insertUs, mergeUs: 0 };
-  };
-  await ours();
-  const results = await inTurns(rounds, { ours, alone });
-  const of = (key: 'ownUs' | 'insertUs' | 'mergeUs') => results.ours.map((one) => one[key]);
-  const both = results.ours.map(({ ownUs, insertUs }) => ownUs + insertUs);
-  console.log(`  ${rowsPerInsert.toFixed(0)} rows an insert`);
-  const yardstick = { name: 'the engine alone, from a file', value: median(results.alone.map(({ insertUs }) => insertUs)) };
-  report({ id: 'B2', name: 'ingest, ours beside the engine', unit: 'µs/span', yardstick,
-    value: median(of('ownUs')), rounds: of('ownUs'), goal: ratioAtMost(1) });
-  report({ id: 'B2', name: 'ingest, ours and the engine together', unit: 'µs/span', yardstick,
-    value: median(both), rounds: both, goal: atMost(3.2) });
-  report({ name: 'ingest, the engine', unit: 'µs/span', yardstick, value: median(of('insertUs')),
-    rounds: of('insertUs') });
-  report({ name: 'ingest, the engine merging these rows', unit: 'µs/span',
-    value: median(of('mergeUs')), rounds: of('mergeUs') });
+  const store = new Store(connection, engine.pid!);
+  await store.throughUs(url);
+  const results = await inTurns(rounds, {
+    ours: () => store.throughUs(url),
+    alone: () => store.fromFiles(path),
+  });
+  console.log(`  ${store.rowsPerInsert} rows an insert`);
+  reportEngine(results.ours, median(results.alone.map(({ insertUs }) => insertUs)));
   await connection.close();
   await fixture.stop();
   await engine.stop(AbortSignal.timeout(10_000));
   rmSync(path, { recursive: true, force: true });
 }
 
-/** Waits until no merge has run for a second. */
-async function merged(ask: (query: string) => Promise<number>): Promise<void> {
-  for (let calm = 0; calm < 5; await sleep(200)) {
-    calm = await ask('SELECT count() FROM system.merges') === 0 ? calm + 1 : 0;
+function reportEngine(ours: readonly Spent[], aloneUs: number): void {
+  const say = (name: string, of: (one: Spent) => number, more: Partial<Figure>) => report({
+    name: `ingest, ${name}`, unit: 'µs/span', value: median(ours.map(of)), rounds: ours.map(of),
+    ...more,
+  });
+  const yardstick = { name: 'the engine alone, from a file', value: aloneUs };
+  say('ours beside the engine', ({ ownUs }) => ownUs,
+    { id: 'B2', yardstick, goal: ratioAtMost(1) });
+  say('ours and the engine together', ({ ownUs, insertUs }) => ownUs + insertUs,
+    { id: 'B2', yardstick, goal: atMost(3.2) });
+  say('the engine', ({ insertUs }) => insertUs, { yardstick });
+  say('the engine merging these rows', ({ mergeUs }) => mergeUs, {});
+}
+
+/** The tables of an engine, empty after each measurement. */
+class Store {
+  /** Of the last measurement through us. */
+  rowsPerInsert = 0;
+  private readonly connection: Connection;
+  private readonly pid: number;
+
+  constructor(connection: Connection, pid: number) {
+    this.connection = connection;
+    this.pid = pid;
+  }
+
+  async throughUs(url: string): Promise<Spent> {
+    await this.run('SYSTEM STOP MERGES');
+    let before = 0;
+    const ownUs = await send(['ingest', url], ordinary, () => {
+      before = cpuUsOf(this.pid);
+    });
+    const insertUs = (cpuUsOf(this.pid) - before) / ordinary.spans;
+    const rows = await this.ask('SELECT count() FROM otel_traces');
+    this.rowsPerInsert = Math.round(rows / await this.ask(`SELECT count() FROM system.parts
+      WHERE active AND database = currentDatabase() AND table = 'otel_traces'`));
+    before = cpuUsOf(this.pid);
+    await this.run('SYSTEM START MERGES');
+    await this.merged();
+    const mergeUs = (cpuUsOf(this.pid) - before) / rows;
+    await this.clear();
+    return { ownUs, insertUs, mergeUs };
+  }
+
+  async fromFiles(folder: string): Promise<Spent> {
+    await this.run('SYSTEM STOP MERGES');
+    const { table, files } = writeBlocks(folder, this.rowsPerInsert);
+    const columns = quotedColumns(table);
+    const insert = (file: string) => this.run(`INSERT INTO ${table.name} (${columns})
+      SELECT ${columns} FROM file('${file}', Native, '${table.structure()}')`,
+    insertSettings(crypto.randomUUID()));
+    await insert(files[0]!);
+    const before = cpuUsOf(this.pid);
+    for (const file of files) await insert(file);
+    const insertUs = (cpuUsOf(this.pid) - before) / (files.length * table.rows);
+    for (const file of files) rmSync(file);
+    await this.clear();
+    return { ownUs: 0, insertUs, mergeUs: 0 };
+  }
+
+  /** Waits until no merge has run for a second. */
+  private async merged(): Promise<void> {
+    for (let calm = 0; calm < 5; await sleep(200)) {
+      calm = await this.ask('SELECT count() FROM system.merges') === 0 ? calm + 1 : 0;
+    }
+  }
+
+  private async clear(): Promise<void> {
+    for (const table of ['otel_traces', 'otel_traces_trace_id_ts', 'binnacle_batches']) {
+      await this.run(`TRUNCATE TABLE ${table}`);
+    }
+  }
+
+  private async run(query: string, settings: ClickHouseSettings = {}): Promise<void> {
+    const { stream } = await this.connection.exec({ query, clickhouse_settings: settings });
+    for await (const chunk of stream) void chunk;
+  }
+
+  private async ask(query: string): Promise<number> {
+    return Number((await this.connection.readLines(query, {}))[0]);
   }
 }
 
@@ -202,8 +233,8 @@ function writeBlocks(folder: string, rows: number) {
   const files: string[] = [];
   for (let number = 0; files.length * rows < spans; transcoder.reset()) {
     for (; table!.rows < rows; number++) {
-      const id = `${crypto.randomUUID()}/${crypto.randomUUID()}/1`;
-      transcoder.append(Batch.fromBytes('traces', requestOf(number)), 0, undefined, rowNames(id, 0));
+      const names = rowNames(`${crypto.randomUUID()}/${crypto.randomUUID()}/1`, 0);
+      transcoder.append(Batch.fromBytes('traces', requestOf(number)), 0, undefined, names);
     }
     const file = join(folder, `${files.length}.native`);
     writeFileSync(file, Buffer.concat(table!.chunks()));
@@ -212,3 +243,7 @@ function writeBlocks(folder: string, rows: number) {
   for (; table!.rows < rows;) transcoder.append(Batch.fromBytes('traces', requestOf(0)), 0);
   return { table: table!, files };
 }
+
+await measureBody();
+await measureEngine();
+process.exit(0);

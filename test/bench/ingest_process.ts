@@ -26,7 +26,8 @@ async function ingest(): Promise<number> {
   const world = createWorld();
   const counters = createCounters();
   const database = 'default';
-  const connection = new Connection({ url: () => url, username: 'default', password: '', database });
+  const user = { username: 'default', password: '' };
+  const connection = new Connection({ url: () => url, ...user, database });
   const writer = createWriter({
     world, counters, connection, log: SILENT_LOG,
     // The defaults of a backend's configuration.
