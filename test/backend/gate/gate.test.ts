@@ -2,12 +2,18 @@
 // it refuses, and that it remembers. hostile.test.ts and analysts.test.ts have the long lists.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { GateError, type GateCode } from '../../../backend/gate/errors.ts';
+import { GATE_CODES, GateError, type GateCode } from '../../../backend/gate/errors.ts';
+import { FORMATS } from '../../../backend/gate/formats.ts';
 import type { Statement } from '../../../backend/gate/gate.ts';
+import { METADATA_TABLES } from '../../../backend/gate/metadata.ts';
+import { TABLE_FUNCTIONS } from '../../../backend/gate/select.ts';
+import { SETTING_NAMES } from '../../../backend/gate/settings.ts';
 import { NEVER } from '../storage/clickhouse/storage_fixture.ts';
 import { startGate, type GateFixture } from './gate_fixture.ts';
 
+const DOC = readFileSync(new URL('../../../docs/sql.md', import.meta.url), 'utf8');
 const DATABASE = 'gate_test';
 let fixture: GateFixture;
 
@@ -67,4 +73,20 @@ test('gate: a verdict is remembered, whatever it is', async () => {
   await check('SELECT 40 + 2');
   await refusal('SELECT sleep(3)', 'FUNCTION_DENIED');
   assert.equal(fixture.asked.length, before);
+});
+
+test('gate: docs/sql.md says what there is', () => {
+  const named = (part: string): string[] =>
+    [...part.matchAll(/`([A-Za-z_.\d]+)`/g)].map(([, name]) => name!).sort();
+  const codes = [...DOC.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, code]) => code);
+  assert.deepEqual(codes, [...GATE_CODES]);
+  const [, tables = ''] = /paths and hosts:\n\n(.*?)\n\n/s.exec(DOC) ?? [];
+  assert.deepEqual(named(tables), [...METADATA_TABLES].sort());
+  const [, formats = ''] = /other protocols: (.*?)\n\n/s.exec(DOC) ?? [];
+  assert.deepEqual(named(formats), [...FORMATS.refused].sort());
+  const [, settings = ''] = /\| settings \|.*?\n(\| limits.*?)\n\n/s.exec(DOC) ?? [];
+  assert.deepEqual(named(settings), [...SETTING_NAMES].sort());
+  const [, sources = ''] = /Rows without a table\*\*: (.*?)\n-/s.exec(DOC) ?? [];
+  assert.deepEqual(named(sources), TABLE_FUNCTIONS.allowed
+    .filter((name) => name !== 'SQLStandardValues').sort());
 });
