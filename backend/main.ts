@@ -25,6 +25,7 @@ import { createHealthBoard, type HealthCheck } from './health/health.ts';
 import { countProcess } from './health/process.ts';
 import { createIntake } from './intake/intake.ts';
 import { createStoreGate } from './query/admission.ts';
+import { createDeletedLogs } from './logs/deleted.ts';
 import { createDesk, type Desk } from './query/desk.ts';
 import type { QueryLimits } from './query/limits.ts';
 import { limits as evictionLimits, type DiskAmount } from './storage/clickhouse/eviction.ts';
@@ -139,6 +140,8 @@ async function buildParts(
   });
   const api = createApiServer({
     ...{ log, version, desk, access, counters, world },
+    consume: (batch, abort) => intake.consume(batch, abort),
+    deleted: createDeletedLogs(world.clock, storage),
     endpoint: config.http.endpoint,
     setting: SETTING_HTTP,
     tls: tlsOptions(config.http.tls),

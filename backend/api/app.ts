@@ -22,9 +22,12 @@ import { registerIndex } from './index_page.ts';
 import { registerLandscape } from './landscape.ts';
 import { registerLatency, type LatencyRouteOptions } from './latency.ts';
 import { registerLedger, type LedgerRouteOptions } from './ledger.ts';
+import { registerLogCounts } from './log_counts.ts';
+import { registerLogs, type LogsRouteOptions } from './logs.ts';
 import { registerMetrics } from './metrics.ts';
 import { openApiOptions } from './openapi.ts';
 import { registerQuery, type QueryRouteOptions } from './query.ts';
+import { registerSearch } from './search.ts';
 import { registerTraces } from './traces.ts';
 
 export const limits = {
@@ -41,7 +44,7 @@ export const limits = {
 } as const;
 
 export interface ApiOptions extends HealthRouteOptions, QueryRouteOptions,
-  LedgerRouteOptions, LatencyRouteOptions {
+  LedgerRouteOptions, LatencyRouteOptions, LogsRouteOptions {
   readonly version: string;
   readonly log: Log;
   readonly access: Access;
@@ -132,6 +135,9 @@ async function createApp(options: ApiOptions): Promise<FastifyInstance> {
   await app.register(async (scope) => registerTraces(scope, options));
   await app.register(async (scope) => registerLandscape(scope, options));
   await app.register(async (scope) => registerExceptions(scope, options));
+  await app.register(async (scope) => registerLogs(scope, options));
+  await app.register(async (scope) => registerLogCounts(scope, options));
+  await app.register(async (scope) => registerSearch(scope, options));
   return app;
 }
 

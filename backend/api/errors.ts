@@ -8,12 +8,14 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Log } from '../../runtime/log.ts';
 import { GateError, isDenial } from '../gate/errors.ts';
+import { SearchError } from '../search/node.ts';
 import { QueryError, type QueryErrorKind } from '../storage/contract.ts';
 
 /** Our own codes. All others are ClickHouse's names, whose status `STATUS_OF_KIND` tells. */
 export const STATUS_OF_CODE = {
   INVALID_REQUEST: 400,
   INVALID_JSON: 400,
+  INVALID_SEARCH: 400,
   UNAUTHENTICATED: 401,
   CROSS_ORIGIN: 403,
   FORBIDDEN: 403,
@@ -81,6 +83,8 @@ export interface ApiProblem {
   readonly code: string;
   readonly message: string;
   readonly hint: string;
+  /** Where in a search the mistake is, in characters from 0. */
+  readonly position?: number;
 }
 
 /** Thrown by routes for what the caller, or nobody, can help. */
@@ -108,6 +112,7 @@ export const ERROR_SCHEMA = {
         code: { type: 'string', description: 'A name that programs can compare.' },
         message: { type: 'string' },
         hint: { type: 'string', description: 'What to do about it.' },
+        position: { type: 'integer', description: 'Where in a search the mistake is, from 0.' },
       },
     },
   },
@@ -125,10 +130,17 @@ export function problemOf(error: unknown): ApiProblem | null {
     return { status: isDenial(code) ? 403 : 400, code, message, hint };
   }
   if (error instanceof ApiError) return known(error.code, error.message, error.hint);
+  if (error instanceof SearchError) return searchProblem(error);
   const { statusCode, code, message } = error as FastifyError;
   if (statusCode === undefined || statusCode >= 500) return null;
   const text = validationText(error as FastifyError) ?? message;
   return known(OF_FASTIFY[code] ?? 'INVALID_REQUEST', text);
+}
+
+function searchProblem({ message, position, suggestion }: SearchError): ApiProblem {
+  const status = STATUS_OF_CODE.INVALID_SEARCH;
+  const hint = suggestion === '' ? 'docs/search.md has the language' : suggestion;
+  return { status, code: 'INVALID_SEARCH', message, hint, position };
 }
 
 const OF_FASTIFY: Readonly<Record<string, ProblemCode>> = {

@@ -24,6 +24,7 @@ export function openApiOptions(version: string): FastifyDynamicSwaggerOptions {
         { name: 'query', description: 'SQL over everything that is stored.' },
         { name: 'metrics', description: 'Metrics: which there are, and their values over time.' },
         { name: 'traces', description: 'Traces, services, and what went wrong in them.' },
+        { name: 'logs', description: 'Log records: in, found, counted, followed.' },
         { name: 'otlp', description: 'OTLP/HTTP: answered OK only after ClickHouse committed.' },
         { name: 'health', description: 'State of this backend, for people and load balancers.' },
       ],

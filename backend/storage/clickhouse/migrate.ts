@@ -65,15 +65,17 @@ async function readApplied(client: ClickHouseClient): Promise<AppliedFile[]> {
 }
 
 function checkApplied(applied: readonly AppliedFile[], known: readonly SchemaFile[]): void {
-  const newest = Math.max(0, ...applied.map(({ version }) => version));
-  if (newest > known.length) {
+  const byVersion = new Map(known.map((file) => [file.version, file]));
+  const strange = applied.find(({ version }) => !byVersion.has(version));
+  if (strange !== undefined) {
+    const newest = known.at(-1)!.version;
     throw new OperatorError(
-      `the store has schema version ${newest}, this program knows ${known.length}`,
+      `the store has schema version ${strange.version}, this program knows ${newest}`,
       'upgrade binnacle, or let it use another database',
     );
   }
   for (const { version, checksum, name } of applied) {
-    const file = known[version - 1]!;
+    const file = byVersion.get(version)!;
     if (file.checksum === checksum) continue;
     throw new OperatorError(
       `schema file ${file.name} differs from ${name} that was applied to the store`,

@@ -7,6 +7,7 @@ import { createAccess, type TokenOptions } from '../../../backend/access/access.
 import { createApiServer, type ApiOptions, type ApiServer } from '../../../backend/api/app.ts';
 import type { Gate } from '../../../backend/gate/gate.ts';
 import { createHealthBoard } from '../../../backend/health/health.ts';
+import { createDeletedLogs } from '../../../backend/logs/deleted.ts';
 import { createDesk } from '../../../backend/query/desk.ts';
 import type { QueryLimits } from '../../../backend/query/limits.ts';
 import type { QueryAnswer, Storage } from '../../../backend/storage/contract.ts';
@@ -69,6 +70,8 @@ export async function startApi(
     ...{ world, counters, log, version: '1.2.3' },
     desk: createDesk({ storage, gate, limits, world, counters, log }),
     access: createAccess({ tokens, clock: world.clock, counters, log }),
+    consume: (batch, abort) => storage.writer.consume(batch, abort),
+    deleted: createDeletedLogs(world.clock, storage),
     endpoint: { host: '127.0.0.1', port: 0 },
     setting: 'http',
     bodyBytesMax: 64 << 20,

@@ -671,3 +671,19 @@ ALTER TABLE otel_traces ON CLUSTER 'main' MATERIALIZE INDEX IF EXISTS idx_time;
 ALTER TABLE otel_logs ON CLUSTER 'main' MATERIALIZE INDEX IF EXISTS idx_time;
 
 ALTER TABLE otel_logs ON CLUSTER 'main' MATERIALIZE INDEX IF EXISTS idx_body_words;
+
+-- 013_deleted_logs.sql
+
+CREATE TABLE IF NOT EXISTS binnacle_deleted_logs ON CLUSTER 'main'
+(
+    Timestamp DateTime64(9) CODEC(Delta(8), ZSTD(1)),
+    Hash String CODEC(ZSTD(1)),
+    ServiceName LowCardinality(String) CODEC(ZSTD(1)),
+    DeletedAt DateTime64(3) DEFAULT now64(3) CODEC(ZSTD(1)),
+    DeletedBy String COMMENT 'name of the token' CODEC(ZSTD(1)),
+    Address String COMMENT 'where the request came from' CODEC(ZSTD(1)),
+    Reason String CODEC(ZSTD(1))
+)
+ENGINE = ReplicatedMergeTree
+ORDER BY (Timestamp, Hash)
+SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800, fsync_after_insert = 1, fsync_part_directory = 1;

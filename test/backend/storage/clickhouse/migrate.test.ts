@@ -24,7 +24,8 @@ const TABLES = [
   'binnacle_batches_metrics_exponential_histogram_mv',
   'binnacle_batches_metrics_gauge_mv', 'binnacle_batches_metrics_histogram_mv',
   'binnacle_batches_metrics_sum_mv', 'binnacle_batches_metrics_summary_mv',
-  'binnacle_batches_traces_mv', 'binnacle_evictions', 'binnacle_schema_versions', 'otel_logs',
+  'binnacle_batches_traces_mv', 'binnacle_deleted_logs', 'binnacle_evictions',
+  'binnacle_schema_versions', 'otel_logs',
   'otel_metrics_exponential_histogram',
   'otel_metrics_gauge', 'otel_metrics_histogram', 'otel_metrics_sum', 'otel_metrics_summary',
   'otel_traces', 'otel_traces_trace_id_ts', 'otel_traces_trace_id_ts_mv',
@@ -65,6 +66,7 @@ test('migrate: a database is made once, by two at the same time and again later'
     { version: 7, name: '007_rollups.sql' },
     { version: 8, name: '008_less_a_row.sql' },
     { version: 9, name: '009_cheaper_inserts.sql' },
+    { version: 13, name: '013_deleted_logs.sql' },
   ]);
   await Promise.all([...both, again].map((fixture) => fixture.stop()));
 });
@@ -77,10 +79,10 @@ test('migrate: a store of a newer program is refused, and so is a changed file',
   };
   const start = () =>
     createClickHouseStorage(storageOptions(engine.url, { database: 'newer' })).start();
-  await change("(10, '010_future.sql', 'x')");
+  await change("(999, '999_future.sql', 'x')");
   await assert.rejects(start(), {
     name: 'OperatorError',
-    message: 'the store has schema version 10, this program knows 9',
+    message: 'the store has schema version 999, this program knows 13',
     hint: 'upgrade binnacle, or let it use another database',
   });
   await fixture.rows('TRUNCATE TABLE binnacle_schema_versions');
