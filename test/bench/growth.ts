@@ -6,14 +6,18 @@
 // A day is a million spans (store.ts); the store grows by days, each a copy of the first with other
 // ids, inserted in blocks of 100,000 in the order of time. Reading the copied day is measured alone
 // and subtracted.
-// Questions are asked when merges are done, about the last day, so that an answer has the same size
-// at every step: what grows is what must not be read. A trace is asked for by its id alone.
+// Questions are asked when merges are done, about the last day, whose spans are one part then, as
+// a finished day's are, so that an answer has the same size at every step: what grows is what must
+// not be read. A trace is asked for by its id alone, latency as `GET /api/metrics/latency` asks.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createEngine } from '../../backend/storage/engine/supervisor.ts';
-import { queryText, startStorage } from '../backend/storage/clickhouse/storage_fixture.ts';
+import { readLatency } from '../../backend/latency/latency.ts';
+import { SOMEBODY, deskOf } from '../backend/query/desk_fixture.ts';
+import { NEVER, queryText, startStorage }
+  from '../backend/storage/clickhouse/storage_fixture.ts';
 import { cpuUsOf, median, options, ratioAtMost, report } from './figures.ts';
 import { DAY_MS, DAY_START_MS, fillSpans } from './store.ts';
 
@@ -23,13 +27,14 @@ const BLOCKS_PER_DAY = 10;
 const QUIET_MS = 1500;
 const QUIET_MS_MAX = 60_000;
 const STEPS = [1, 10, 50].filter((step) => step < most).concat(most);
-const READ_IN_ORDER = 'read_in_order_use_buffering = 0';
+const READ_IN_ORDER = 'read_in_order_use_buffering = 0, max_block_size = 1024';
 
 const folder = mkdtempSync(join(tmpdir(), 'binnacle-bench-'));
 const engine = createEngine({ path: folder });
 const { url } = await engine.start();
 const fixture = await startStorage(url);
 const { rows } = fixture;
+const reader = { desk: deskOf(fixture), caller: SOMEBODY, rowsMax: 100_000 };
 try {
   await measure();
 } finally {
@@ -139,6 +144,8 @@ async function askAll(day: number): Promise<Record<string, number>> {
   const dayMs = DAY_START_MS + day * DAY_MS;
   const range = `Timestamp >= fromUnixTimestamp64Milli(${dayMs})
     AND Timestamp < fromUnixTimestamp64Milli(${dayMs + DAY_MS})`;
+  await rows(`OPTIMIZE TABLE otel_traces PARTITION '${new Date(dayMs).toISOString().slice(0, 10)}'
+    FINAL`);
   const traces = await rows<{ id: string }>(`SELECT DISTINCT TraceId AS id FROM otel_traces
     WHERE ${range} AND cityHash64(TraceId) % 100 = 7 LIMIT ${rounds + 1}`);
   const traceSql = (round: number) => {
@@ -158,23 +165,29 @@ async function askAll(day: number): Promise<Record<string, number>> {
         AND StatusCode = 'Error'
       ORDER BY toStartOfFiveMinutes(Timestamp) DESC, Timestamp DESC LIMIT 100
       SETTINGS ${READ_IN_ORDER}`, 100),
-    'latency of operations over a day': await millisecondsOf(() => `
-      SELECT ServiceName, SpanName, count(), quantilesDD(0.01, 0.5, 0.95, 0.99)(Duration)
-      FROM otel_traces WHERE ${range} AND ServiceName = 'service-07'
-      GROUP BY ServiceName, SpanName`),
+    'latency of operations over a day': await timesOf(() => readLatency(reader, {
+      fromMs: dayMs, toMs: dayMs + DAY_MS, stepMs: null, groupBy: ['service', 'operation'],
+      only: {}, quantiles: [0.5, 0.95, 0.99], exact: false,
+    }, NEVER)),
   };
 }
 
-async function millisecondsOf(sql: (round: number) => string, found?: number): Promise<number> {
-  const times: number[] = [];
-  for (let round = 0; round <= rounds; round++) {
-    const startMs = performance.now();
+function millisecondsOf(sql: (round: number) => string, found?: number): Promise<number> {
+  return timesOf(async (round) => {
     const { rows: count } = JSON.parse(await queryText(fixture.storage, sql(round), 'JSON')) as
       { rows: number };
-    times.push(performance.now() - startMs);
     if (found !== undefined && count !== found) {
       throw new Error(`${count} rows instead of ${found}: ${sql(round)}`);
     }
+  });
+}
+
+async function timesOf(ask: (round: number) => Promise<unknown>): Promise<number> {
+  const times: number[] = [];
+  for (let round = 0; round <= rounds; round++) {
+    const startMs = performance.now();
+    await ask(round);
+    times.push(performance.now() - startMs);
   }
   // The first one warms up.
   return median(times.slice(1));

@@ -2,12 +2,11 @@
 // `GET /api/metrics/latency` asks for them: from rollups and from the spans, in turns, and how far
 // the rollups' answers are from the exact ones.
 //
-//   npm run bench -- percentiles [--spans N] [--rounds N] [--merged 1]
+//   npm run bench -- percentiles [--spans N] [--rounds N]
 //
 // The day is asked for as a whole, without its first hour, so that hours must answer, and without
-// 30.5 s at both ends, so that everything must. With `--merged 1` its parts are made one before.
-// The store is that of store.ts, which says where it is kept. Linux only: the engine's CPU is read
-// from /proc.
+// 30.5 s at both ends, so that everything must. The store is that of store.ts, which says where it
+// is kept: a finished day in one part. Linux only: the engine's CPU is read from /proc.
 
 import { readLatency, type Latency, type LatencyRequest } from '../../backend/latency/latency.ts';
 import { SOMEBODY, deskOf } from '../backend/query/desk_fixture.ts';
@@ -15,14 +14,13 @@ import { NEVER } from '../backend/storage/clickhouse/storage_fixture.ts';
 import { atLeast, atMost, cpuUsOf, inTurns, median, options, report } from './figures.ts';
 import { DAY_MS, DAY_START_MS, openStore, storeFolder } from './store.ts';
 
-const { spans, rounds, merged } = options({ spans: 20_000_000, rounds: 9, merged: 0 });
+const { spans, rounds } = options({ spans: 20_000_000, rounds: 9 });
 const HOUR_MS = 3_600_000;
 const day = { fromMs: DAY_START_MS, toMs: DAY_START_MS + DAY_MS };
 const LEVELS = [0.5, 0.95, 0.99];
 
 const store = await openStore(storeFolder(), spans);
 const { fixture, engine } = store;
-if (merged !== 0) await fixture.rows('OPTIMIZE TABLE otel_traces FINAL');
 const reader = { desk: deskOf(fixture), caller: SOMEBODY, rowsMax: 100_000 };
 
 const ask = (changes: Partial<LatencyRequest>): Promise<Latency | null> => readLatency(reader, {

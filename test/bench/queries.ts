@@ -28,6 +28,10 @@ const FORGETFUL = 'use_query_condition_cache = 0';
 const UNINDEXED = 'use_skip_indexes = 0, optimize_use_projections = 0';
 const SCAN = `SETTINGS ${FORGETFUL}, ${UNINDEXED}`;
 const CAREFUL = `SETTINGS ${FORGETFUL}`;
+// Columns that are fetched for found rows only are counted as rows again.
+const AT_ONCE = 'query_plan_optimize_lazy_materialization = 0';
+// What is read in order is read in blocks: a few rows need none of 65,000.
+const IN_ORDER = `read_in_order_use_buffering = 0, max_block_size = 1024, ${AT_ONCE}`;
 
 interface Question {
   readonly name: string;
@@ -61,7 +65,7 @@ const errorsOf = (table: string, columns: string, failed: string) => (round: num
   `SELECT Timestamp, ${columns} FROM ${table}
     WHERE ServiceName = ${serviceOf(round)} AND ${failed}
     ORDER BY toStartOfFiveMinutes(Timestamp) DESC, Timestamp DESC LIMIT 100
-    SETTINGS ${FORGETFUL}, read_in_order_use_buffering = 0`;
+    SETTINGS ${FORGETFUL}, ${IN_ORDER}`;
 const tenMinutes = (round: number) => `SELECT Timestamp, ServiceName, SpanName, Duration
   FROM otel_traces WHERE Timestamp >= toDateTime('2026-01-05 ${10 + round % 10}:05:00')
     AND Timestamp <= toDateTime('2026-01-05 ${10 + round % 10}:15:00') AND StatusCode = 'Error'
@@ -69,6 +73,12 @@ const tenMinutes = (round: number) => `SELECT Timestamp, ServiceName, SpanName, 
 const spanErrors = errorsOf('otel_traces', 'SpanName, TraceId, StatusMessage',
   "StatusCode = 'Error'");
 const lineErrors = errorsOf('otel_logs', 'TraceId, Body', 'SeverityNumber >= 17');
+
+/** As a search for `resource.host.name:…` asks. */
+const hostSql = (host: string) => `SELECT Timestamp, ServiceName, SpanName FROM otel_traces
+  WHERE ResourceAttributes['host.name'] = '${host}'
+    AND indexHint(has(mapValues(ResourceAttributes), '${host}'))
+  ORDER BY Timestamp DESC LIMIT 100`;
 
 const QUESTIONS: readonly Question[] = [
   {
@@ -86,7 +96,7 @@ const QUESTIONS: readonly Question[] = [
   },
   {
     name: 'rare word in log lines',
-    sql: () => `${wordSql} ${CAREFUL}`,
+    sql: () => `${wordSql} ${CAREFUL}, ${AT_ONCE}`,
     scan: () => `${wordSql} ${SCAN}`,
     found: RARE_LINES,
   },
@@ -100,8 +110,14 @@ const QUESTIONS: readonly Question[] = [
   },
   {
     name: 'errors of ten minutes, spans',
-    sql: (round) => `${tenMinutes(round)} ${CAREFUL}`,
+    sql: (round) => `${tenMinutes(round)} ${CAREFUL}, ${AT_ONCE}`,
     scan: (round) => `${tenMinutes(round)} ${SCAN}`,
+  },
+  {
+    name: 'spans of a host that sent none',
+    sql: (round) => `${hostSql(`other-${round}`)} ${CAREFUL}`,
+    scan: (round) => `${hostSql(`other-${round}`)} ${SCAN}`,
+    found: 0,
   },
 ];
 

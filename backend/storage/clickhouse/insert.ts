@@ -47,7 +47,7 @@ export function quotedColumns(table: Table): string {
 
 /** Made by the first merge of a part instead; a search reads parts without them. */
 const INDEXES_OF_MERGES = ['idx_trace_id', 'idx_span_attr_value', 'idx_duration',
-  'idx_log_attr_value', 'idx_body_words', 'idx_attr_value'];
+  'idx_log_attr_value', 'idx_body_words', 'idx_attr_value', 'idx_res_attr_value'];
 
 /**
  * What ClickHouse commits at once is the rows of one block in one partition. These settings keep

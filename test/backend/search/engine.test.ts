@@ -274,13 +274,25 @@ test('search: spans and metrics', async () => {
   await metrics('cpu:>0', 0);
 });
 
-test('search: words use the index', async () => {
+test('search: words and values of attributes use indexes', async () => {
   const { sql, params } = compileSearch(parseSearch('"connection refused" web-1* x'), 'logs');
   const rows = await ask<{ explain: string }>(
     `EXPLAIN indexes = 1 SELECT count() FROM otel_logs WHERE ${sql}`, params);
-  assert.match(rows.map(({ explain }) => explain).join('\n'), /idx_lower_body/);
+  assert.match(rows.map(({ explain }) => explain).join('\n'), /idx_body_words/);
   const own = compileSearch(parseSearch('attr.user.id:17'), 'logs');
   const plan = await ask<{ explain: string }>(
     `EXPLAIN indexes = 1 SELECT count() FROM otel_logs WHERE ${own.sql}`, own.params);
   assert.match(plan.map(({ explain }) => explain).join('\n'), /idx_log_attr_value/);
+  for (const search of ['resource.host.name:web-1', 'host.name:web-1', 'NOT host.name:web-1']) {
+    const compiled = compileSearch(parseSearch(search), 'logs');
+    const steps = await ask<{ explain: string }>(
+      `EXPLAIN indexes = 1 SELECT count() FROM otel_logs WHERE ${compiled.sql}`, compiled.params);
+    const text = steps.map(({ explain }) => explain).join('\n');
+    assert.match(text, /idx_res_attr_value/, search);
+    const hinted = await ask(`SELECT count() AS c FROM otel_logs WHERE ${compiled.sql}`,
+      compiled.params);
+    const plain = await ask(`SELECT count() AS c FROM otel_logs WHERE ${compiled.sql}
+      SETTINGS use_skip_indexes = 0`, compiled.params);
+    assert.deepEqual(hinted, plain, search);
+  }
 });

@@ -672,6 +672,23 @@ ALTER TABLE otel_logs ON CLUSTER 'main' MATERIALIZE INDEX IF EXISTS idx_time;
 
 ALTER TABLE otel_logs ON CLUSTER 'main' MATERIALIZE INDEX IF EXISTS idx_body_words;
 
+-- 010_resources_and_finished_days.sql
+
+ALTER TABLE otel_traces ON CLUSTER 'main'
+ADD INDEX IF NOT EXISTS idx_res_attr_value mapValues(ResourceAttributes)
+    TYPE bloom_filter(0.01) GRANULARITY 1;
+
+ALTER TABLE otel_logs ON CLUSTER 'main'
+ADD INDEX IF NOT EXISTS idx_res_attr_value mapValues(ResourceAttributes)
+    TYPE bloom_filter(0.01) GRANULARITY 1;
+
+ALTER TABLE otel_traces ON CLUSTER 'main'
+MODIFY SETTING min_age_to_force_merge_seconds = 21600, min_age_to_force_merge_on_partition_only = 1;
+
+ALTER TABLE otel_traces ON CLUSTER 'main' MATERIALIZE INDEX IF EXISTS idx_res_attr_value;
+
+ALTER TABLE otel_logs ON CLUSTER 'main' MATERIALIZE INDEX IF EXISTS idx_res_attr_value;
+
 -- 013_deleted_logs.sql
 
 CREATE TABLE IF NOT EXISTS binnacle_deleted_logs ON CLUSTER 'main'

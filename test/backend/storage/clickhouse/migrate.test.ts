@@ -66,6 +66,7 @@ test('migrate: a database is made once, by two at the same time and again later'
     { version: 7, name: '007_rollups.sql' },
     { version: 8, name: '008_less_a_row.sql' },
     { version: 9, name: '009_cheaper_inserts.sql' },
+    { version: 10, name: '010_resources_and_finished_days.sql' },
     { version: 13, name: '013_deleted_logs.sql' },
   ]);
   await Promise.all([...both, again].map((fixture) => fixture.stop()));
