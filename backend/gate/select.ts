@@ -65,6 +65,8 @@ const TYPE_NAMERS = /^(?:defaultValueOfTypeName|values)$/i;
 const NAMERS = /^(?:arrayReduce|arrayReduceInRanges|initializeAggregation)$/i;
 const FORMATTERS = /^formatRow(?:NoNewline)?$/i;
 const NAME = /^[A-Za-z_]\w*$/;
+/** A name that is no path: the embedded engine takes a table's name for that of a file, too. */
+const PLAIN = /^[\w\u0080-\uffff]+$/;
 
 /** Throws GateError for the first thing that may not be. */
 export function checkQuery(root: Node, around: Surroundings): Found {
@@ -126,7 +128,7 @@ class Walk implements Found {
     const [first, second, ...more] = value.split('.');
     if (second === undefined) {
       if (published.tables.has(value)) this.tables.add(value);
-      else if (this.names.has(value)) this.unpublished.add(value);
+      else if (PLAIN.test(value) && this.names.has(value)) this.unpublished.add(value);
       else throw tableDenied(value, published);
       return;
     }
@@ -145,7 +147,7 @@ class Walk implements Found {
     const given = argumentsOf(node);
     if (IN.test(name)) this.set(given[1]);
     if (CASTS.test(name)) checkType(name, given[1]);
-    if (TYPE_NAMERS.test(name)) checkType(name, given[0]);
+    if (TYPE_NAMERS.test(name) && !isRow(given[0])) checkType(name, given[0]);
     if (NAMERS.test(name)) checkAggregateName(name, given[0]);
     if (FORMATTERS.test(name)) checkFormatName(name, given[0]);
     if (takesFunction(name)) given.forEach((one, index) => this.maybeFunction(one, index));
@@ -164,7 +166,7 @@ class Walk implements Found {
     const own = node.value.startsWith(`${published.database}.`)
       ? node.value.slice(published.database.length + 1) : node.value;
     if (published.tables.has(own)) this.tables.add(own);
-    else if (!node.value.includes('.') && this.names.has(node.value)) {
+    else if (PLAIN.test(node.value) && this.names.has(node.value)) {
       this.unpublished.add(node.value);
     } else {
       throw new GateError('TABLE_DENIED',
@@ -225,6 +227,11 @@ function checkHidden(nodes: readonly Node[], around: Surroundings): void {
   throw new GateError('CONSTRUCT_DENIED', 'APPLY may not hold IN, CAST or a query',
     'name the columns, and write the expression for each of them', 'APPLY');
 }
+
+/** `values((1, 2), …)` has no structure in front of its rows. */
+const isRow = (node: Node | undefined): boolean =>
+  (node?.kind === 'Literal' && literalText(node) === null)
+    || (node?.kind === 'Function' && node.value === 'tuple');
 
 function checkType(name: string, node: Node | undefined): void {
   const type = literalText(node);

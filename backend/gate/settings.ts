@@ -10,15 +10,19 @@ import { nearest } from './nearest.ts';
 /** Values are whole numbers, booleans or short words; the longest that is taken. */
 const VALUE_CHARACTERS_MAX = 100;
 
-const NUMBER = /^\d{1,18}$/;
+const NUMBER = /^\d{1,15}$/;
+/** Zero is no limit at all in ClickHouse, so nobody may ask for that. */
+const LIMIT = /^[1-9]\d{0,14}$/;
+const SMALL = /^[1-9]\d{0,5}$/;
 const SWITCH = /^(?:0|1|true|false)$/;
 const WORDS = /^[A-Za-z0-9_,/+ -]*$/;
 const ONE_CHARACTER = /^[ -~\t]$/;
 
 const SETTINGS: ReadonlyMap<string, RegExp> = new Map([
-  ...rows(NUMBER, `max_threads max_block_size max_execution_time max_result_rows max_result_bytes
-    max_rows_to_read max_bytes_to_read max_memory_usage max_rows_to_group_by
-    max_bytes_before_external_group_by max_bytes_before_external_sort
+  ...rows(SMALL, 'max_threads max_block_size'),
+  ...rows(LIMIT, `max_execution_time max_result_rows max_result_bytes max_rows_to_read
+    max_bytes_to_read max_memory_usage max_rows_to_group_by`),
+  ...rows(NUMBER, `max_bytes_before_external_group_by max_bytes_before_external_sort
     group_by_two_level_threshold limit offset`),
   ...rows(SWITCH, `final extremes join_use_nulls group_by_use_nulls transform_null_in
     aggregate_functions_null_for_empty optimize_read_in_order optimize_aggregation_in_order
@@ -34,6 +38,11 @@ const SETTINGS: ReadonlyMap<string, RegExp> = new Map([
   ...rows(NUMBER, 'http_zlib_compression_level http_headers_progress_interval_ms'),
   ...rows(ONE_CHARACTER, 'format_csv_delimiter'),
 ]);
+
+/** Those that the one who runs a statement has a limit for: the lower counts. None is ever 0. */
+export const LIMIT_SETTINGS: readonly string[] = ['max_threads', 'max_execution_time',
+  'max_result_rows', 'max_result_bytes', 'max_rows_to_read', 'max_bytes_to_read',
+  'max_memory_usage', 'max_rows_to_group_by'];
 
 /** How results are written; none of these names a file. */
 const OUTPUT = /^output_format_[a-z0-9_]+$/;

@@ -99,15 +99,18 @@ export function withMetadata(
       gone = index + 2;
       return '';
     }
-    if (!isSource(tokens[index - 1])) return null;
+    if (!isSource(tokens[index - 1])) throw unclear();
     gone = index + 3;
     found.push(name);
     return metadataQuery(name, published) + aliasOf(tokens, index);
   });
   if ([...found].sort().join() === [...wanted].sort().join()) return sql;
-  throw new GateError('CONSTRUCT_DENIED', 'it is not clear where system tables are read',
-    'name them in FROM, with an alias');
+  throw unclear();
 }
+
+const unclear = (): GateError =>
+  new GateError('CONSTRUCT_DENIED', 'it is not clear where system tables are read',
+    'name them in FROM, with an alias');
 
 function metadataAt(tokens: readonly Token[], index: number): string | null {
   const [database, dot, table] = tokens.slice(index, index + 3);

@@ -230,6 +230,8 @@ export const ANALYSTS: readonly string[] = [
   'SELECT * FROM numbers_mt(3) AS a, primes(2) AS b',
   "SELECT * FROM values('a UInt8, b String', (1, 'x'), (2, 'y'))",
   "SELECT * FROM VALUES('a UInt8', 1, 2)",
+  "SELECT * FROM values((1, 'a'), (2, upper('b')))",
+  'SELECT count() FROM (otel_logs AS l JOIN otel_traces AS t ON l.TraceId = t.TraceId)',
   'SELECT * FROM (VALUES (1, 2)) AS t',
   'SELECT * FROM generateSeries(1, 10, 3)',
   'SELECT number FROM system.numbers LIMIT 2',

@@ -6,6 +6,17 @@ import type { GateCode } from '../../../backend/gate/errors.ts';
 
 export const HOSTILE: Readonly<Partial<Record<GateCode, readonly string[]>>> = {
   FUNCTION_DENIED: [
+    "SELECT 1 ORDER BY 1 WITH FILL STEP file('$SECRET')",
+    "SELECT 1 ORDER BY 1 WITH FILL STALENESS file('$SECRET')",
+    "SELECT sum(1) OVER (ROWS BETWEEN file('$SECRET') PRECEDING AND CURRENT ROW)",
+    "SELECT 1 LIMIT 1 OFFSET length(file('$SECRET')) BY 1",
+    "SELECT quantile(length(file('$SECRET')))(2)",
+    "SELECT DISTINCT ON (file('$SECRET')) 1",
+    "SELECT 1 GROUP BY GROUPING SETS ((file('$SECRET')), ())",
+    "SELECT INTERVAL length(file('$SECRET')) DAY",
+    "SELECT * FROM otel_logs JOIN otel_traces USING (file('$SECRET'))",
+    "SELECT 1 AT TIME ZONE file('$SECRET')",
+    "SELECT CASE 1 WHEN length(file('$SECRET')) THEN 1 END",
     "SELECT fileIf('$SECRET', 1)",
     "SELECT file('$SECRET')",
     "SELECT FILE('$SECRET')",
@@ -132,6 +143,7 @@ export const HOSTILE: Readonly<Partial<Record<GateCode, readonly string[]>>> = {
     'SELECT `a.b`(1)',
   ],
   TABLE_FUNCTION_DENIED: [
+    'SELECT * FROM Python(x)',
     "SELECT * FROM file('$SECRET')",
     "SELECT * FROM file('$SECRET', 'LineAsString')",
     "SELECT * FROM `file`('$SECRET', 'LineAsString')",
@@ -183,6 +195,11 @@ export const HOSTILE: Readonly<Partial<Record<GateCode, readonly string[]>>> = {
     "WITH t AS (SELECT * FROM file('$SECRET', 'LineAsString')) SELECT * FROM t",
   ],
   TABLE_DENIED: [
+    'SELECT * FROM "$SECRET"',
+    "SELECT * FROM '$SECRET'",
+    'SELECT 1 IN `$SECRET`',
+    'WITH "$SECRET" AS (SELECT 1) SELECT * FROM "$SECRET"',
+    'SELECT * FROM `$SECRET` WHERE 1 IN (WITH `$SECRET` AS (SELECT 1) SELECT * FROM `$SECRET`)',
     'SELECT * FROM $OTHER',
     'SELECT * FROM default.$OTHER',
     'SELECT * FROM `$OTHER`',
@@ -247,6 +264,7 @@ export const HOSTILE: Readonly<Partial<Record<GateCode, readonly string[]>>> = {
     "SELECT * FROM system.tables AS t, system.processes AS p WHERE t.name = p.query",
   ],
   NOT_READING: [
+    'WITH x AS (SELECT 1) INSERT INTO otel_logs SELECT * FROM x',
     "INSERT INTO otel_logs (Body) VALUES ('x')",
     'INSERT INTO otel_logs SELECT * FROM otel_logs',
     "INSERT INTO FUNCTION file('$OUT', 'TSV', 'a UInt8') SELECT 1",
@@ -354,6 +372,9 @@ export const HOSTILE: Readonly<Partial<Record<GateCode, readonly string[]>>> = {
   ],
   EMPTY: ['', ' ', ';', '\n\t;;'],
   SETTING_DENIED: [
+    'SELECT 1 SETTINGS max_execution_time = 0',
+    'SELECT 1 SETTINGS max_threads = 0',
+    'SELECT 1 SETTINGS max_memory_usage = -1',
     'SELECT 1 SETTINGS max_threads = 1 UNION ALL SELECT 2',
     'SELECT 1 SETTINGS readonly = 0',
     'SELECT 1 SETTINGS allow_ddl = 1',
@@ -430,6 +451,8 @@ export const HOSTILE: Readonly<Partial<Record<GateCode, readonly string[]>>> = {
     'SELECT 1 AS `x (alias y)`',
   ],
   CONSTRUCT_DENIED: [
+    'SELECT 1, system.tables FROM (system.tables AS a JOIN numbers(1) AS b ON 1)',
+    'SELECT 1 WHERE 1 IN (system.tables, system.tables) AND EXISTS(SELECT 1 FROM system.tables)',
     'SELECT * FROM (SELECT 1 SETTINGS readonly = 0)',
     'SELECT (SELECT 1 SETTINGS max_threads = 1)',
     'SELECT 1 PARALLEL WITH DROP TABLE otel_logs',
