@@ -6,8 +6,7 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { fastify, type FastifyInstance } from 'fastify';
 import type { Component } from '../../proto/contract/component.ts';
-import { listenFirst, shutDown } from '../../proto/http/serve.ts';
-import { listenBeside, type Listener } from '../../proto/listen.ts';
+import { serve, type Serving } from '../../proto/http/serve.ts';
 import { readServerPem, type ServerTlsOptions } from '../../proto/tls.ts';
 import type { Counters } from '../../runtime/counters.ts';
 import { errorCode } from '../../runtime/errors.ts';
@@ -64,28 +63,16 @@ export interface ApiServer extends Component {
 }
 
 export function createApiServer(options: ApiOptions): ApiServer {
-  const { endpoint, tls } = options;
-  let app: FastifyInstance | undefined;
-  let beside: Listener | undefined;
-  let bound: Endpoint = endpoint;
+  const { endpoint, setting, tls } = options;
+  const { connectionsMax } = limits;
+  let serving: Serving | undefined;
   return {
-    url: () => `${tls === undefined ? 'http' : 'https'}://${formatEndpoint(bound)}`,
+    url: () => `${tls === undefined ? 'http' : 'https'}://`
+      + formatEndpoint(serving?.endpoint ?? endpoint),
     start: async () => {
-      app = await createApp(options);
-      const port = await listenFirst(app, endpoint, options.setting);
-      bound = { host: endpoint.host, port };
-      const { server } = app;
-      beside = await listenBeside(endpoint, port, {
-        setting: `${options.setting}.endpoint`,
-        connectionsMax: limits.connectionsMax,
-        take: (socket) => void server.emit('connection', socket),
-      });
+      serving = await serve(await createApp(options), { endpoint, setting, connectionsMax });
     },
-    stop: async (deadline) => {
-      beside?.close();
-      if (app !== undefined) await shutDown(app, deadline);
-      beside?.destroy();
-    },
+    stop: async (deadline) => serving?.stop(deadline),
   };
 }
 
@@ -104,7 +91,6 @@ async function createApp(options: ApiOptions): Promise<FastifyInstance> {
   }) as unknown as FastifyInstance;
   const server = app.server as HttpServer;
   server.headersTimeout = limits.headersMs;
-  server.maxConnections = limits.connectionsMax;
   // Schemas of answers are documentation.
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   handleErrors(app, options.log);

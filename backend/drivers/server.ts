@@ -13,8 +13,7 @@ import { brotliCompressSync, constants, createBrotliCompress, createDeflate, cre
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Component } from '../../proto/contract/component.ts';
 import { bodyEncoding, readBody } from '../../proto/http/compression.ts';
-import { listenFirst, shutDown } from '../../proto/http/serve.ts';
-import { listenBeside, type Listener } from '../../proto/listen.ts';
+import { serve, type Serving } from '../../proto/http/serve.ts';
 import { readServerPem, type ServerTlsOptions } from '../../proto/tls.ts';
 import type { Counters } from '../../runtime/counters.ts';
 import type { Log } from '../../runtime/log.ts';
@@ -66,27 +65,15 @@ export interface DriverServer extends Component {
 }
 
 export function createDriverServer(options: DriverServerOptions): DriverServer {
-  let app: FastifyInstance | undefined;
-  let beside: Listener | undefined;
-  let bound = options.endpoint;
+  const { endpoint, setting } = options;
+  const { connectionsMax } = limits;
+  let serving: Serving | undefined;
   return {
-    endpoint: () => bound,
+    endpoint: () => serving?.endpoint ?? endpoint,
     start: async () => {
-      app = await createApp(options);
-      const port = await listenFirst(app, options.endpoint, options.setting);
-      bound = { host: options.endpoint.host, port };
-      const { server } = app;
-      beside = await listenBeside(options.endpoint, port, {
-        setting: `${options.setting}.endpoint`,
-        connectionsMax: limits.connectionsMax,
-        take: (socket) => void server.emit('connection', socket),
-      });
+      serving = await serve(await createApp(options), { endpoint, setting, connectionsMax });
     },
-    stop: async (deadline) => {
-      beside?.close();
-      if (app !== undefined) await shutDown(app, deadline);
-      beside?.destroy();
-    },
+    stop: async (deadline) => serving?.stop(deadline),
   };
 }
 
@@ -104,7 +91,6 @@ async function createApp(options: DriverServerOptions): Promise<FastifyInstance>
     exposeHeadRoutes: false,
   }) as unknown as FastifyInstance;
   app.server.headersTimeout = limits.headersMs;
-  app.server.maxConnections = limits.connectionsMax;
   // Bodies are read here, whatever they are called.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_, payload, done) => done(null, payload));

@@ -13,10 +13,9 @@ import { errorCode } from '../../runtime/errors.ts';
 import type { Endpoint } from '../../runtime/net.ts';
 import type { World } from '../../runtime/world.ts';
 import type { Component } from '../contract/component.ts';
-import { listenBeside, type Listener } from '../listen.ts';
 import { readServerPem, type ServerTlsOptions } from '../tls.ts';
 import { failure, later, type Answer } from './answer.ts';
-import { listenFirst, shutDown } from './serve.ts';
+import { serve, type Serving } from './serve.ts';
 import { registerOtlpHttp, type OtlpHttpOptions } from './server.ts';
 
 export const limits = {
@@ -50,29 +49,20 @@ export interface OtlpHttpServer extends Component {
 }
 
 export function createOtlpHttpServer(options: OtlpHttpServerOptions): OtlpHttpServer {
+  const { endpoint, setting } = options;
+  const { connectionsMax } = limits;
   let stopping = false;
-  let bound = options.endpoint;
-  let app: FastifyInstance | undefined;
-  let beside: Listener | undefined;
+  let serving: Serving | undefined;
   return {
-    endpoint: () => bound,
+    endpoint: () => serving?.endpoint ?? endpoint,
     start: async () => {
-      app = await createApp(options, await tlsOf(options), () => stopping);
-      const port = await listenFirst(app, options.endpoint, options.setting);
-      bound = { host: options.endpoint.host, port };
-      const { server } = app;
-      beside = await listenBeside(options.endpoint, port, {
-        setting: `${options.setting}.endpoint`,
-        connectionsMax: limits.connectionsMax,
-        take: (socket) => void server.emit('connection', socket),
-      });
+      const app = await createApp(options, await tlsOf(options), () => stopping);
+      serving = await serve(app, { endpoint, setting, connectionsMax });
     },
     stop: async (deadline) => {
       if (stopping) return;
       stopping = true;
-      beside?.close();
-      if (app !== undefined) await shutDown(app, deadline);
-      beside?.destroy();
+      await serving?.stop(deadline);
     },
   };
 }
@@ -106,7 +96,6 @@ async function createApp(
   }) as unknown as FastifyInstance;
   const server = app.server as HttpServer;
   server.headersTimeout = Math.min(options.headersMs ?? limits.headersMs, receiveMs);
-  server.maxConnections = limits.connectionsMax;
   app.setNotFoundHandler((request, reply) => {
     const { code, headers, body } = failure(404, `${request.url} is not known here`, 'json');
     return reply.code(code).headers(headers).send(body);
