@@ -273,6 +273,8 @@ function storageOf(
     url: () => engine?.url ?? clickhouse.url,
     username: clickhouse.username,
     password: clickhouse.password,
+    reader: embedded || clickhouse.reader_username === '' ? null
+      : { username: clickhouse.reader_username, password: clickhouse.reader_password },
     database: clickhouse.database,
     cluster: clickhouse.cluster === '' ? null : clickhouse.cluster,
     flush: {

@@ -50,6 +50,10 @@ const clickhouse = () => section({
     .default(''),
   username: z.string().describe('User of the server.').default('default'),
   password: secret().describe('Password of that user.').default(''),
+  reader_username: z.string()
+    .describe('User for analysts\' SQL, who may only read (docs/sql.md); empty for the same.')
+    .default(''),
+  reader_password: secret().describe('Password of that user.').default(''),
   database: z.string().regex(/^[A-Za-z_]\w*$/, 'must be a name of letters, digits and _')
     .describe('Database that holds the tables.').default('default'),
   cluster: z.string().regex(/^[\w.{}-]*$/, 'must be a name of letters, digits, ., - and _')

@@ -40,6 +40,7 @@ export interface AdmittedStatement {
   readonly sql: string;
   readonly format: string;
   readonly settings: Readonly<Record<string, string | number>>;
+  readonly foreign: true;
 }
 
 /**
@@ -61,6 +62,7 @@ export async function admit(
     format: checked.format ?? format,
     // What locks the session comes last, so that nothing is said after it.
     settings: { ...own, ...wished, ...params, ...LOCKED_SETTINGS, readonly: 1 },
+    foreign: true,
   };
 }
 

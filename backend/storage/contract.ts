@@ -50,6 +50,8 @@ export interface QueryRequest {
   readonly settings?: Readonly<Record<string, string | number>> | undefined;
   /** Chosen by the storage when absent. */
   readonly queryId?: string | undefined;
+  /** The text is somebody else's: it runs with a reader's rights, where the store has readers. */
+  readonly foreign?: boolean | undefined;
   readonly abort: AbortSignal;
 }
 

@@ -28,6 +28,8 @@ export interface ClickHouseStorageOptions extends ConnectionOptions {
   readonly counters: Counters;
   /** For `ON CLUSTER` and replicated tables; null for one server or the embedded engine. */
   readonly cluster: string | null;
+  /** Who asks texts of others; absent or null for the user of all else. */
+  readonly reader?: Pick<ConnectionOptions, 'username' | 'password'> | null | undefined;
   readonly flush: FlushOptions;
   readonly retention: Retention;
   /** What the tables may take of the disk; absent for no limit. */
@@ -52,6 +54,8 @@ const NO_LIMITS: EvictionOptions = { maxSize: null, minFree: null };
 export function createClickHouseStorage(options: ClickHouseStorageOptions): ClickHouseStorage {
   const { world } = options;
   const connection = new Connection(options);
+  const { reader = null } = options;
+  const readers = reader === null ? connection : new Connection({ ...options, ...reader });
   const watch = createWatch({ ...options, connection, ...(options.space ?? NO_LIMITS) });
   const writer = createWriter({ ...options, connection, pace: () => watch.pace() });
   const stopping = new AbortController();
@@ -67,13 +71,14 @@ export function createClickHouseStorage(options: ClickHouseStorageOptions): Clic
       await watch.stop();
       await writer.stop(deadline);
       await connection.close();
+      if (readers !== connection) await readers.close();
     },
     writer: {
       consume: (batch, abort, attempt) => (started
         ? writer.consume(batch, abort, attempt)
         : Promise.resolve(retryable('the store is not ready yet', START_RETRY.maxIntervalMs))),
     },
-    query: (request) => runQuery(connection, request),
+    query: (request) => runQuery(request.foreign === true ? readers : connection, request),
     ping: () => ping(connection, world.clock),
     space: () => watch.report(),
   };

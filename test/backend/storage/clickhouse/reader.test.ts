@@ -123,3 +123,26 @@ test('reader: a sign of life has version and latency', async () => {
   assert.match(health.version, /^\d+\.\d+/);
   assert.ok(health.latencyMs > 0);
 });
+
+test('reader: texts of others are asked by the user for them', async () => {
+  const users: unknown[] = [];
+  const server = createServer((request, response) => {
+    const login = request.headers.authorization?.split(' ')[1] ?? '';
+    users.push(Buffer.from(login, 'base64').toString());
+    response.end('1\n');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const options = storageOptions(url, { username: 'writer', password: 'w' });
+  const asked = { sql: 'SELECT 1', format: 'JSON', abort: NEVER };
+  for (const reader of [undefined, { username: 'reader', password: 'r' }]) {
+    const storage = createClickHouseStorage({ ...options, reader });
+    for (const foreign of [false, true]) {
+      const { body } = await storage.query({ ...asked, foreign });
+      body.resume();
+    }
+    await storage.stop(AbortSignal.timeout(1000));
+  }
+  server.close();
+  assert.deepEqual(users, ['writer:w', 'writer:w', 'writer:w', 'reader:r']);
+});
