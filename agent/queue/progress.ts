@@ -15,7 +15,7 @@ import type { CursorFile } from './cursor.ts';
 
 export const limits = {
   /** The cursor is saved so long after it moved; so much is sent again after a crash. */
-  delayMs: 200,
+  delayMs: 500,
   /** Wait before a cursor that could not be saved is tried again. */
   retryMs: 1000,
   /** So many batches are marked as handed out ahead of the last that was. */
