@@ -1,9 +1,9 @@
 // The one command. Each subcommand reads its flags and calls one room, which is loaded only then:
 // an agent never carries the backend.
 
-import { pipeline } from 'node:stream/promises';
-import { text } from 'node:stream/consumers';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import type { QueryFlags } from './backend/client/query.ts';
+import type { StatusFlags } from './backend/client/status.ts';
 import type { EngineProcessOptions } from './backend/storage/engine/main.ts';
 import packageFile from './package.json' with { type: 'json' };
 import { createChild, LAUNCHER, type Child } from './runtime/child.ts';
@@ -19,7 +19,6 @@ const AGENT_CONFIG = `${HERE}/config/agent.yaml`;
 const BACKEND_CONFIG = `${HERE}/config/backend.yaml`;
 const ENGINE_MEMORY_BYTES = 2 * 1024 * 1024 * 1024;
 const BACKEND_URL = 'http://localhost:8080';
-const TOKEN = process.env.BINNACLE_TOKEN;
 
 /** An orderly stop may take so long; after that a process is killed. */
 const AGENT_STOP_MS = 10_000;
@@ -80,25 +79,40 @@ program.command('engine')
     await runEngine(options);
   });
 
-program.command('query')
-  .description('run one SQL statement and print the result')
-  .argument('[sql]', 'the statement; read from standard input when absent or -')
-  .option('-f, --format <name>', 'a ClickHouse format: PrettyCompact, JSON, CSV, …')
+ask('query')
+  .description('run SQL: one statement, a file of them, or at a prompt; says nothing but results')
+  .argument('[sql]', 'statements, parted by ;  (- or nothing: standard input, or a prompt)')
+  .option('-f, --format <name>', 'table, vertical, json, ndjson, csv, tsv, parquet, or any format '
+    + 'of ClickHouse (table at a terminal, else TabSeparated, or what FILE ends with)')
+  .option('--file <file>', 'read the statements from a file')
   .option('-p, --param <name=value>', 'value for {name:Type} in the statement', params, {})
-  .option('-u, --url <url>', 'the backend (BINNACLE_URL)', process.env.BINNACLE_URL ?? BACKEND_URL)
-  .addHelpText('after', '\nExamples:\n'
-    + '  binnacle query "SELECT ServiceName, count() FROM otel_traces GROUP BY 1"\n'
-    + '  binnacle query -f CSV -p s=shop "SELECT * FROM otel_logs WHERE ServiceName={s:String}"')
-  .action(query);
+  .option('-o, --output <file>', 'write the result to a file, which appears when it is complete')
+  .option('--watch <interval>', 'ask again and again, such as every 2s')
+  .option('--time', 'say how many rows it were and how long it took')
+  .addHelpText('after', `
+Examples:
+  binnacle query                                     (a prompt; \\? says what it knows)
+  binnacle query "SELECT ServiceName, count() FROM otel_traces GROUP BY 1"
+  binnacle query -p s=shop "SELECT Body FROM otel_logs WHERE ServiceName = {s:String}"
+  binnacle query --watch 2s "SELECT count() FROM otel_logs"
+  binnacle query --file report.sql -f csv -o report.csv
+  echo "SELECT 1" | binnacle query
+docs/cli.md says more.`)
+  .action(async (sql: string | undefined, flags: QueryFlags) => {
+    const { query } = await import('./backend/client/query.ts');
+    await query(sql, flags);
+  });
 
-program.command('status')
+ask('status')
   .description('say how the backend is, what agents sent, and whether anything of it is lost')
   .option('--from <time>', 'begin of the period, like 2026-01-02T03:04:05Z (24 hours before --to)')
   .option('--to <time>', 'end of the period (now)')
   .option('--json', 'print it as JSON', false)
-  .option('-u, --url <url>', 'the backend (BINNACLE_URL)', process.env.BINNACLE_URL ?? BACKEND_URL)
   .addHelpText('after', '\nExit code: 0 nothing is lost, 1 something is, 2 it cannot be told.')
-  .action(status);
+  .action(async (flags: StatusFlags) => {
+    const { status } = await import('./backend/client/status.ts');
+    await status(flags);
+  });
 
 program.command('token')
   .description('make tokens with which people and programs ask a backend')
@@ -178,53 +192,13 @@ function printStart(addresses: Readonly<Record<string, string>>, dataDir: string
     + `\n  Ask: npx binnacle query "${example}"\n`);
 }
 
-interface QueryFlags {
-  readonly format?: string;
-  readonly param: Readonly<Record<string, string>>;
-  readonly url: string;
-}
-
-async function query(statement: string | undefined, flags: QueryFlags): Promise<void> {
-  const { AskError, askBackend } = await import('./backend/api/client.ts');
-  const sql = statement === undefined || statement === '-' ? await text(process.stdin) : statement;
-  if (sql.trim() === '') {
-    throw new OperatorError('there is no statement', 'binnacle query "SELECT 1"');
-  }
-  const format = flags.format ?? 'PrettyCompactMonoBlock';
-  const abort = new AbortController();
-  process.once('SIGINT', () => abort.abort());
-  try {
-    const result = await askBackend({ url: flags.url, sql, format, params: flags.param,
-      token: TOKEN, abort: abort.signal });
-    await pipeline(result, process.stdout, { end: false });
-  } catch (error) {
-    if (abort.signal.aborted) process.exitCode = EXIT.failed;
-    else if (error instanceof AskError) {
-      const hint = error.hint === '' ? '' : `\n  ${error.hint}`;
-      process.stderr.write(`binnacle: ${error.code}: ${error.message}${hint}\n`);
-      process.exitCode = EXIT.failed;
-    } else if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error;
-  }
-}
-
-interface StatusFlags {
-  readonly from?: string;
-  readonly to?: string;
-  readonly json: boolean;
-  readonly url: string;
-}
-
-async function status({ from, to, json, url }: StatusFlags): Promise<void> {
-  const { AskError, askStatus } = await import('./backend/api/client.ts');
-  const { isLossless, statusPage } = await import('./backend/api/status.ts');
-  try {
-    const found = await askStatus(url, { from, to }, TOKEN);
-    process.stdout.write(json ? `${JSON.stringify(found, null, 2)}\n` : statusPage(found));
-    process.exitCode = isLossless(found.ledger) ? EXIT.ok : EXIT.failed;
-  } catch (error) {
-    if (!(error instanceof AskError)) throw error;
-    throw new OperatorError(`${error.code}: ${error.message}`, error.hint);
-  }
+/** A command that asks a running backend. */
+function ask(name: string): Command {
+  return program.command(name)
+    .addOption(new Option('-u, --url <url>', 'the backend')
+      .env('BINNACLE_URL').default(BACKEND_URL))
+    .addOption(new Option('--token <token>', 'who asks, where the backend wants to know')
+      .env('BINNACLE_TOKEN'));
 }
 
 async function createTokenFor(asked: { name: string; role: string; expires?: string }) {

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
-import type { BackendStatus } from '../../backend/api/status.ts';
+import type { BackendStatus } from '../../backend/client/status_page.ts';
 import { createEngine } from '../../backend/storage/engine/supervisor.ts';
 import { createClock } from '../../runtime/clock.ts';
 import { startStorage } from '../backend/storage/clickhouse/storage_fixture.ts';

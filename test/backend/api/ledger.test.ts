@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { isLossless, statusPage } from '../../../backend/api/status.ts';
+import { isLossless, statusPage } from '../../../backend/client/status_page.ts';
 import type { Ledger } from '../../../backend/ledger/ledger.ts';
 import { startEngine, type EngineFixture } from '../storage/engine_fixture.ts';
 import { startStorage, type StorageFixture } from '../storage/clickhouse/storage_fixture.ts';

@@ -1,0 +1,1 @@
+export const startPrompt = async (_w: unknown, _f: unknown): Promise<void> => {};
