@@ -132,7 +132,7 @@ test('command: up collects and answers; Ctrl-C stops all; the data is there agai
   }
   assert.ok(rows >= 3);
 
-  const table = await ask("SELECT 1 AS one, 'x' AS text");
+  const table = await ask("SELECT 1 AS one, 'x' AS text", '-f', 'table');
   assert.equal(table.out, [
     '┌─one─┬─text─┐', '│   1 │ x    │', '└─────┴──────┘', '',
   ].join('\n'));
@@ -143,7 +143,7 @@ test('command: up collects and answers; Ctrl-C stops all; the data is there agai
   assert.equal(piped.out, '42\n');
   const wrong = await ask('SELECT nothing FROM nowhere');
   assert.equal(wrong.code, 1);
-  assert.match(wrong.errors, /^binnacle: UNKNOWN_TABLE: /);
+  assert.match(wrong.errors, /^binnacle: TABLE_DENIED: /);
   assert.equal((await ask('DROP TABLE otel_logs')).code, 1);
 
   assert.equal(await interrupt(first.child), 0);

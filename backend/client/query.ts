@@ -1,5 +1,5 @@
 // `binnacle query`: statements from the command line, a file or standard input, one after the
-// other; the first that fails ends it. Without any, at a terminal, a prompt.
+// other; the first that fails ends it.
 
 import { text } from 'node:stream/consumers';
 import { EXIT, OperatorError } from '../../runtime/errors.ts';
@@ -25,11 +25,6 @@ export interface QueryFlags extends Target {
 
 export async function query(statement: string | undefined, flags: QueryFlags): Promise<void> {
   const world = createWorld();
-  const isTalk = statement === undefined && flags.file === undefined && flags.output === undefined;
-  if (isTalk && process.stdin.isTTY && process.stdout.isTTY) {
-    const { startPrompt } = await import('./prompt.ts');
-    return startPrompt(world, flags);
-  }
   const { origin, source } = await sourceOf(world, statement, flags.file);
   const pieces = splitStatements(source);
   if (pieces.length === 0) {
@@ -37,12 +32,15 @@ export async function query(statement: string | undefined, flags: QueryFlags): P
   }
   const abort = new AbortController();
   void stopRequest().then(() => abort.abort());
-  const sink = flags.output === undefined
+  const sink = flags.output === undefined || STDOUT.has(flags.output)
     ? streamSink(process.stdout, () => abort.abort(READER_GONE))
     : await fileSink(world, flags.output);
   const asked = { pieces, origin, source, abort: abort.signal };
   await runAll(asked, runningOf(world, flags, sink), flags);
 }
+
+/** Names of standard output. */
+const STDOUT: ReadonlySet<string> = new Set(['-', '/dev/stdout']);
 
 const READER_GONE = 'nobody reads the result';
 

@@ -67,11 +67,16 @@ const NO_FORMATS = /^(?:asc|desc|nulls|as|from|settings)$/i;
 
 /** The same statement in one line, as a history keeps it. */
 export function inOneLine(sql: string): string {
-  return segmentsOf(sql).map(({ kind, text }) => {
-    if (kind === 'code') return text.replace(/\s+/g, ' ');
-    if (kind === 'comment') return /^(?:--|#)/.test(text) ? ' ' : text.replace(/\s+/g, ' ');
-    return text.replaceAll('\n', '\\n');
-  }).join('').replace(/ {2,}$/, ' ').trim();
+  let line = '';
+  for (const { kind, text } of segmentsOf(sql)) {
+    if (kind === 'quote') {
+      line += text.replaceAll('\n', '\\n');
+      continue;
+    }
+    const shown = /^(?:--|#)/.test(text) && kind === 'comment' ? ' ' : text.replace(/\s+/g, ' ');
+    line += line.endsWith(' ') ? shown.trimStart() : shown;
+  }
+  return line.trim();
 }
 
 function segmentsOf(text: string): Segment[] {

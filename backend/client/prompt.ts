@@ -1,1 +1,0 @@
-export const startPrompt = async (_w: unknown, _f: unknown): Promise<void> => {};
