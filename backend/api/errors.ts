@@ -83,7 +83,7 @@ export interface ApiProblem {
   readonly code: string;
   readonly message: string;
   readonly hint: string;
-  /** Where in a search the mistake is, in characters from 0. */
+  /** Where in a search or statement the mistake is, in characters from 0. */
   readonly position?: number;
 }
 
@@ -112,7 +112,10 @@ export const ERROR_SCHEMA = {
         code: { type: 'string', description: 'A name that programs can compare.' },
         message: { type: 'string' },
         hint: { type: 'string', description: 'What to do about it.' },
-        position: { type: 'integer', description: 'Where in a search the mistake is, from 0.' },
+        position: {
+          type: 'integer',
+          description: 'Where in a search or statement the mistake is, in characters from 0.',
+        },
       },
     },
   },
@@ -126,8 +129,9 @@ export function problemOf(error: unknown): ApiProblem | null {
     return { status, code: error.name, message: error.message, hint };
   }
   if (error instanceof GateError) {
-    const { code, message, hint } = error;
-    return { status: isDenial(code) ? 403 : 400, code, message, hint };
+    const { code, message, hint, position } = error;
+    const place = position === undefined ? {} : { position };
+    return { status: isDenial(code) ? 403 : 400, code, message, hint, ...place };
   }
   if (error instanceof ApiError) return known(error.code, error.message, error.hint);
   if (error instanceof SearchError) return searchProblem(error);

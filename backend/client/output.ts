@@ -58,7 +58,7 @@ export async function fileSink({ files, random }: World, path: string): Promise<
 
 /** The content of `temporary` becomes `path` when it is finished; it is durable then. */
 export async function renamedSink(files: Files, path: string, temporary: string): Promise<Sink> {
-  const file = await opened(files, temporary);
+  const file = await opened(files, temporary, path);
   await file.truncate(0);
   return {
     ...written(file, path),
@@ -76,13 +76,13 @@ export async function renamedSink(files: Files, path: string, temporary: string)
 }
 
 async function plainSink(files: Files, path: string): Promise<Sink> {
-  const file = await opened(files, path);
+  const file = await opened(files, path, path);
   const close = () => file.close();
   return { ...written(file, path), finish: close, discard: close };
 }
 
-async function opened(files: Files, path: string): Promise<OpenFile> {
-  const file = await files.open(path, 'write');
+async function opened(files: Files, name: string, path: string): Promise<OpenFile> {
+  const file = await files.open(name, 'write');
   if (file === null) {
     throw new OperatorError(`cannot write ${path}: its folder does not exist`, 'make the folder');
   }
