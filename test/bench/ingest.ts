@@ -8,8 +8,9 @@
 // grpc-js alone, which takes the same bytes and answers. Then the same with awkward requests.
 //
 // B2: the same process in front of an engine with our tables, where merges stand still. Beside it
-// the engine alone: INSERT … SELECT … FROM file(…, Native) of as many rows in blocks of the same
-// size. What it takes to merge these rows afterwards is a figure of its own.
+// the engine alone: INSERT … FROM INFILE … FORMAT Native of as many rows in blocks of the same
+// size, in a process without HTTP. What it takes to merge the rows that came through us is a figure
+// of its own.
 //
 // Every variant is a fresh process in each round, warmed up first. Linux only.
 
@@ -19,7 +20,6 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ClickHouseSettings } from '@clickhouse/client';
 import { Connection } from '../../backend/storage/clickhouse/client.ts';
 import { insertSettings, quotedColumns } from '../../backend/storage/clickhouse/insert.ts';
 import { rowNames } from '../../backend/storage/clickhouse/transcode/names.ts';
@@ -43,6 +43,7 @@ const WARM_SHARE = 1 / 2;
 const COMMIT_MS = 100;
 const AWKWARD_BYTES = 20e6;
 const AWKWARD_REQUESTS_MAX = 2000;
+const TABLES = ['otel_traces', 'otel_traces_trace_id_ts', 'binnacle_batches'];
 const PROCESS = new URL('ingest_process.ts', import.meta.url).pathname;
 
 /** What is sent: the bytes of a number, from 0 on. */
@@ -121,25 +122,22 @@ interface Spent {
   readonly ownUs: number;
   readonly insertUs: number;
   readonly mergeUs: number;
+  readonly rowsPerInsert: number;
 }
 
 async function measureEngine(): Promise<void> {
   const path = mkdtempSync(join(tmpdir(), 'binnacle-bench-'));
-  const engine = createEngine({ path });
-  const { url } = await engine.start();
-  const fixture = await startStorage(url);
-  const connection = new Connection(storageOptions(url, {}));
-  const store = new Store(connection, engine.pid!);
-  await store.throughUs(url);
-  const results = await inTurns(rounds, {
-    ours: () => store.throughUs(url),
-    alone: () => store.fromFiles(path),
+  let { rowsPerInsert } = await throughUs(path);
+  const ours: Spent[] = [];
+  const { alone } = await inTurns(rounds, {
+    ours: async () => {
+      ours.push(await throughUs(path));
+      return rowsPerInsert = ours.at(-1)!.rowsPerInsert;
+    },
+    alone: () => fromFiles(path, rowsPerInsert),
   });
-  console.log(`  ${store.rowsPerInsert} rows an insert`);
-  reportEngine(results.ours, median(results.alone.map(({ insertUs }) => insertUs)));
-  await connection.close();
-  await fixture.stop();
-  await engine.stop(AbortSignal.timeout(10_000));
+  console.log(`  ${rowsPerInsert} rows an insert`);
+  reportEngine(ours, median(alone));
   rmSync(path, { recursive: true, force: true });
 }
 
@@ -157,72 +155,85 @@ function reportEngine(ours: readonly Spent[], aloneUs: number): void {
   say('the engine merging these rows', ({ mergeUs }) => mergeUs, {});
 }
 
-/** The tables of an engine, empty after each measurement. */
+async function throughUs(path: string): Promise<Spent> {
+  const engine = createEngine({ path });
+  const { url } = await engine.start();
+  const fixture = await startStorage(url);
+  const connection = new Connection(storageOptions(url, {}));
+  const store = new Store(connection);
+  const engineUs = () => cpuUsOf(engine.pid!);
+  await store.begin();
+  let before = 0;
+  const ownUs = await send(['ingest', url], ordinary, () => {
+    before = engineUs();
+  });
+  const insertUs = (engineUs() - before) / ordinary.spans;
+  const rows = await store.ask('SELECT count() FROM otel_traces');
+  const inserts = await store.ask(`SELECT count() FROM system.parts
+    WHERE active AND database = currentDatabase() AND table = 'otel_traces'`);
+  before = engineUs();
+  await store.merge();
+  const mergeUs = (engineUs() - before) / rows;
+  await connection.close();
+  await fixture.stop();
+  await engine.stop(AbortSignal.timeout(10_000));
+  return { ownUs, insertUs, mergeUs, rowsPerInsert: Math.round(rows / inserts) };
+}
+
+/** The engine alone in the same folder: microseconds a span. */
+async function fromFiles(folder: string, rows: number): Promise<number> {
+  const { table, files } = writeBlocks(folder, rows);
+  const columns = quotedColumns(table);
+  const alone = await startProcess(PROCESS, ['engine', folder], ['--import', 'tsx']);
+  const insert = (file: string) => alone.ask(`INSERT INTO ${table.name} (${columns})
+    FROM INFILE '${file}' COMPRESSION 'none' SETTINGS ${settingsOf(crypto.randomUUID())}
+    FORMAT Native`);
+  await alone.ask('SYSTEM STOP MERGES');
+  for (const name of TABLES) await alone.ask(`TRUNCATE TABLE ${name}`);
+  await insert(files[0]!);
+  const before = cpuUsOf(alone.pid);
+  for (const file of files) await insert(file);
+  const us = (cpuUsOf(alone.pid) - before) / (files.length * table.rows);
+  for (const file of files) rmSync(file);
+  await alone.stop();
+  return us;
+}
+
+/** Those of an insert, without what only HTTP knows. */
+function settingsOf(token: string): string {
+  const { wait_end_of_query: _, ...settings } = insertSettings(token);
+  return Object.entries(settings).map(([name, value]) => `${name} = '${value}'`).join(', ');
+}
+
+/** The tables of an engine. */
 class Store {
-  /** Of the last measurement through us. */
-  rowsPerInsert = 0;
   private readonly connection: Connection;
-  private readonly pid: number;
 
-  constructor(connection: Connection, pid: number) {
+  constructor(connection: Connection) {
     this.connection = connection;
-    this.pid = pid;
   }
 
-  async throughUs(url: string): Promise<Spent> {
+  /** Empties the tables; no part is merged from here on. */
+  async begin(): Promise<void> {
     await this.run('SYSTEM STOP MERGES');
-    let before = 0;
-    const ownUs = await send(['ingest', url], ordinary, () => {
-      before = cpuUsOf(this.pid);
-    });
-    const insertUs = (cpuUsOf(this.pid) - before) / ordinary.spans;
-    const rows = await this.ask('SELECT count() FROM otel_traces');
-    this.rowsPerInsert = Math.round(rows / await this.ask(`SELECT count() FROM system.parts
-      WHERE active AND database = currentDatabase() AND table = 'otel_traces'`));
-    before = cpuUsOf(this.pid);
+    for (const table of TABLES) await this.run(`TRUNCATE TABLE ${table}`);
+  }
+
+  /** Lets parts be merged, and waits until no merge has run for a second. */
+  async merge(): Promise<void> {
     await this.run('SYSTEM START MERGES');
-    await this.merged();
-    const mergeUs = (cpuUsOf(this.pid) - before) / rows;
-    await this.clear();
-    return { ownUs, insertUs, mergeUs };
-  }
-
-  async fromFiles(folder: string): Promise<Spent> {
-    await this.run('SYSTEM STOP MERGES');
-    const { table, files } = writeBlocks(folder, this.rowsPerInsert);
-    const columns = quotedColumns(table);
-    const insert = (file: string) => this.run(`INSERT INTO ${table.name} (${columns})
-      SELECT ${columns} FROM file('${file}', Native, '${table.structure()}')`,
-    insertSettings(crypto.randomUUID()));
-    await insert(files[0]!);
-    const before = cpuUsOf(this.pid);
-    for (const file of files) await insert(file);
-    const insertUs = (cpuUsOf(this.pid) - before) / (files.length * table.rows);
-    for (const file of files) rmSync(file);
-    await this.clear();
-    return { ownUs: 0, insertUs, mergeUs: 0 };
-  }
-
-  /** Waits until no merge has run for a second. */
-  private async merged(): Promise<void> {
     for (let calm = 0; calm < 5; await sleep(200)) {
       calm = await this.ask('SELECT count() FROM system.merges') === 0 ? calm + 1 : 0;
     }
   }
 
-  private async clear(): Promise<void> {
-    for (const table of ['otel_traces', 'otel_traces_trace_id_ts', 'binnacle_batches']) {
-      await this.run(`TRUNCATE TABLE ${table}`);
-    }
-  }
-
-  private async run(query: string, settings: ClickHouseSettings = {}): Promise<void> {
-    const { stream } = await this.connection.exec({ query, clickhouse_settings: settings });
-    for await (const chunk of stream) void chunk;
-  }
-
-  private async ask(query: string): Promise<number> {
+  async ask(query: string): Promise<number> {
     return Number((await this.connection.readLines(query, {}))[0]);
+  }
+
+  private async run(query: string): Promise<void> {
+    const { stream } = await this.connection.exec({ query });
+    for await (const chunk of stream) void chunk;
   }
 }
 

@@ -2,6 +2,7 @@
 //
 //   ingest URL   what the backend does for a request of spans: gRPC, transcoder, inserts into the
 //                ClickHouse at URL; without the API and what looks after the tables
+//   engine PATH  the embedded engine on a data folder; runs each statement that it is sent by IPC
 //   grpc         grpc-js alone: takes the same bytes and answers
 
 import { Server, ServerCredentials } from '@grpc/grpc-js';
@@ -9,19 +10,22 @@ import { createIntake } from '../../backend/intake/intake.ts';
 import { allowGrowth } from '../../runtime/heap.ts';
 import { Connection } from '../../backend/storage/clickhouse/client.ts';
 import { createWriter } from '../../backend/storage/clickhouse/writer.ts';
+import { loadNative, openFolder } from '../../backend/storage/engine/native.ts';
+import { prepareFolder } from '../../backend/storage/engine/settings.ts';
 import { METHODS } from '../../proto/grpc/methods.ts';
 import { createOtlpGrpcServer } from '../../proto/grpc/server.ts';
 import { createCounters } from '../../runtime/counters.ts';
 import { SILENT_LOG } from '../../runtime/log.ts';
 import { createWorld } from '../../runtime/world.ts';
 
-const [kind, url = ''] = process.argv.slice(2);
+const [kind, place = ''] = process.argv.slice(2);
 const MIB = 1024 * 1024;
-const port = await (kind === 'grpc' ? grpcAlone() : ingest());
+if (kind === 'engine') engineAlone(place);
+const port = kind === 'grpc' ? await grpcAlone() : kind === 'ingest' ? await ingest(place) : 0;
 process.send?.({ event: 'ready', addresses: { 'OTLP gRPC': `127.0.0.1:${port}` } });
 process.once('SIGTERM', () => process.exit());
 
-async function ingest(): Promise<number> {
+async function ingest(url: string): Promise<number> {
   allowGrowth();
   const world = createWorld();
   const counters = createCounters();
@@ -41,6 +45,14 @@ async function ingest(): Promise<number> {
   await intake.start();
   await server.start();
   return server.endpoint().port;
+}
+
+function engineAlone(path: string): void {
+  const native = loadNative();
+  const connection = openFolder(native, prepareFolder(path, 2048 * MIB));
+  process.on('message', (sql: string) => {
+    void native.QueryAsyncConnection(connection, sql, 'Null').then(() => process.send?.('done'));
+  });
 }
 
 function grpcAlone(): Promise<number> {

@@ -32,6 +32,8 @@ export interface Measured {
   readonly address: string;
   /** User and system time so far, of all its threads. */
   cpuSeconds(): number;
+  /** Sends it a message and waits for the answer. */
+  ask(message: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -57,6 +59,11 @@ export async function startProcess(
     pid, readyMs,
     address: addresses['OTLP gRPC'] ?? '',
     cpuSeconds: () => cpuUsOf(pid) / 1e6,
+    ask: async (message) => {
+      const answered = once(child, 'message');
+      child.send(message);
+      await answered;
+    },
     stop: () => end(child),
   };
 }
