@@ -196,7 +196,7 @@ function agentConfig(folder: string, endpoint: string, compression: string) {
       batch: {} },
     exporters: { otlp: { endpoint, tls: { insecure: true }, compression } },
     service: {
-      telemetry: { logs: { level: 'error' } },
+      telemetry: { logs: { level: 'error' }, metrics: { address: 'localhost:0' } },
       pipelines: {
         traces: { receivers: ['otlp'], processors, exporters: ['otlp'] },
         logs: { receivers: ['file_log'], processors, exporters: ['otlp'] },
