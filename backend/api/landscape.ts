@@ -10,7 +10,7 @@ import { byCount, limits as serviceLimits, readService, readServices, type Servi
 import { askingFor } from './asking.ts';
 import { ApiError } from './errors.ts';
 import { answers, CURSOR_SCHEMA, decodeCursor, fittingStepMs, HOUR_MS, invalid, LIMIT_SCHEMA,
-  listSchema, pageOf, periodSchema, problems, readDuration, readLimit, readPeriod, STEP_SCHEMA,
+  listSchema, MINUTE_MS, pageOf, periodSchema, problems, readDuration, readLimit, readPeriod, STEP_SCHEMA,
   type Period } from './period.ts';
 import { refuseForeignPages } from './query.ts';
 
@@ -73,8 +73,14 @@ function tooMany(): never {
 const isoPeriod = ({ fromMs, toMs }: Period): { from: string; to: string } =>
   ({ from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString() });
 
+const SHORT_MS = 5 * MINUTE_MS;
+
 function stepOf({ step }: Asked, period: Period): number {
-  if (step === undefined) return fittingStepMs(period, serviceLimits.stepsMax);
+  if (step === undefined) {
+    const fittingMs = fittingStepMs(period, serviceLimits.stepsMax);
+    // Rollups by the hour answer it, which are few beside those by the minute.
+    return fittingMs > SHORT_MS && fittingMs < HOUR_MS ? HOUR_MS : fittingMs;
+  }
   const stepMs = readDuration('step', step);
   if ((period.toMs - period.fromMs) / stepMs > limits.pointsMax) tooMany();
   return stepMs;

@@ -9,7 +9,7 @@ import { chooseSample, rollupSql, type Sample, type Sampling } from './sample.ts
 
 export const limits = {
   /** Spans that are joined; of more, a sample. */
-  spansMax: 1_000_000,
+  spansMax: 500_000,
   /** Edges of an answer, the busiest first; `truncated` says that there are more. */
   edgesMax: 2000,
 } as const;
@@ -92,9 +92,10 @@ interface EdgeRow {
 }
 
 /** Weights count in sixteenths, as those of latencies do. */
-const SUMS = `sum(weight) AS calls, sumIf(weight, failed) AS errors,
-  arrayMap(ns -> toFloat64(ns), quantilesExactWeighted(0.5, 0.95)(duration,
-    toUInt64(greatest(round(weight * 16), 1)))) AS quantiles`;
+const QUANTILES = 'quantilesExactWeighted';
+const LEVELS = '(0.5, 0.95)';
+const OF_DURATION = '(duration, toUInt64(greatest(round(weight * 16), 1)))';
+const asNumbers = (quantiles: string): string => `arrayMap(ns -> toFloat64(ns), ${quantiles})`;
 
 /** Joined by a hash of both ids, which takes a quarter of their memory. */
 function callsQuestion({ sql }: Sample, isOfService: boolean): Question {
@@ -102,7 +103,8 @@ function callsQuestion({ sql }: Sample, isOfService: boolean): Question {
     ? 'AND (children.service = {service:String} OR parents.service = {service:String})' : '';
   return { sql: `
     SELECT 'service' AS sourceType, caller AS source, 'service' AS targetType, called AS target,
-      ${SUMS}
+      sum(weight) AS calls, sumIf(weight, failed) AS errors,
+      ${asNumbers(`${QUANTILES}${LEVELS}${OF_DURATION}`)} AS quantiles
     FROM (SELECT parents.service AS caller, children.service AS called,
         children.weight AS weight, children.failed OR parents.failed AS failed,
         children.duration AS duration
@@ -123,14 +125,20 @@ const QUEUE = ['messaging.system'];
 const QUEUE_NAMES = ['messaging.destination.name', 'messaging.destination'];
 const ADDRESSES = ['server.address', 'net.peer.name', 'http.host', 'network.peer.address'];
 
-const firstOf = ([first, ...others]: readonly string[]): string => {
-  const value = `SpanAttributes['${first!}']`;
-  return others.length === 0 ? value : `if(${value} != '', ${value}, ${firstOf(others)})`;
-};
+const PEER = 'peer.service';
+
+/** Written with each key once: the store takes long to read nested conditions. */
+const firstOf = (keys: readonly string[]): string =>
+  `arrayFirst(text -> text != '', arrayMap(key -> told[key], [${keys.map((key) => `'${key}'`)
+    .join(', ')}]))`;
+
+const TOLD = [...DATABASE, ...DATABASE_NAMES, ...QUEUE, ...QUEUE_NAMES, PEER, ...ADDRESSES]
+  .map((key) => `'${key}'`).join(', ');
 
 /**
  * Calls that no span of another side answers, and what is taken from queues without a parent that
- * put it there.
+ * put it there. What spans say of it is the same in very many, so that it is read once for all; a
+ * condition on it here would be one on each span.
  */
 function peersQuestion({ sql }: Sample, isOfService: boolean): Question {
   const own = isOfService ? 'AND ServiceName = {service:String}' : '';
@@ -139,32 +147,45 @@ function peersQuestion({ sql }: Sample, isOfService: boolean): Question {
     WHERE ${sql} AND SpanKind IN ('Server', 'Consumer'))`;
   const unasked = `cityHash64(TraceId, ParentSpanId) NOT IN (
     SELECT cityHash64(TraceId, SpanId) FROM otel_traces WHERE ${sql} AND SpanKind = 'Producer')`;
+  const spans = (taken: boolean, where: string): string => `SELECT ServiceName AS service,
+      ${taken} AS taken, mapFilter((key, value) -> key IN (${TOLD}), SpanAttributes) AS told,
+      SampleWeight AS weight, StatusCode = 'Error' AS failed, Duration AS duration
+    FROM otel_traces WHERE ${sql} ${own} AND ${where}`;
+  const told = `SELECT service, taken, told, sum(weight) AS weights,
+      sumIf(weight, failed) AS failures, ${QUANTILES}State${LEVELS}${OF_DURATION} AS durations
+    FROM (${spans(false, `SpanKind IN ('Client', 'Producer') AND ${unanswered}`)}
+      UNION ALL ${spans(true, `SpanKind = 'Consumer' AND ${unasked}`)})
+    GROUP BY service, taken, told`;
   return { sql: `
     SELECT if(taken, type, 'service') AS sourceType, if(taken, name, service) AS source,
-      if(taken, 'service', type) AS targetType, if(taken, service, name) AS target, ${SUMS}
-    FROM (SELECT service, taken, weight, failed, duration,
+      if(taken, 'service', type) AS targetType, if(taken, service, name) AS target,
+      sum(weights) AS calls, sum(failures) AS errors,
+      ${asNumbers(`${QUANTILES}Merge${LEVELS}(durations)`)} AS quantiles
+    FROM (SELECT service, taken, weights, failures, durations,
         multiIf(database != '', 'database', queue != '', 'queue', peer != '', 'service', 'external')
           AS type,
         multiIf(database != '', concat(database, '/', databaseName),
           queue != '', concat(queue, '/', queueName), peer != '', peer, address) AS name
-      FROM (SELECT ServiceName AS service, SpanKind = 'Consumer' AS taken,
+      FROM (SELECT service, taken, weights, failures, durations,
           ${firstOf(DATABASE)} AS database, ${firstOf(DATABASE_NAMES)} AS databaseName,
           ${firstOf(QUEUE)} AS queue, ${firstOf(QUEUE_NAMES)} AS queueName,
-          SpanAttributes['peer.service'] AS peer, ${firstOf(ADDRESSES)} AS address,
-          SampleWeight AS weight, StatusCode = 'Error' AS failed, Duration AS duration
-        FROM otel_traces
-        WHERE ${sql} ${own} AND (SpanKind IN ('Client', 'Producer') AND ${unanswered}
-          OR SpanKind = 'Consumer' AND SpanAttributes['messaging.system'] != '' AND ${unasked})))
-    WHERE name != '' GROUP BY sourceType, source, targetType, target` };
+          told['${PEER}'] AS peer, ${firstOf(ADDRESSES)} AS address
+        FROM (${told})))
+    GROUP BY sourceType, source, targetType, target` };
 }
 
-/** A call may be told by both: one that was answered, and one that was not. */
+/**
+ * A call may be told by both: one that was answered, and one that was not. Those of nobody, and what
+ * a service takes from something else than a queue, are no edges.
+ */
 function merged(rows: readonly EdgeRow[]): EdgeRow[] {
   const found = new Map<string, EdgeRow>();
   for (const row of rows) {
     const key = JSON.stringify([row.sourceType, row.source, row.targetType, row.target]);
     const other = found.get(key);
-    if (row.sourceType === row.targetType && row.source === row.target) continue;
+    const isOwn = row.sourceType === row.targetType && row.source === row.target;
+    const isTaken = row.sourceType !== 'service' && row.sourceType !== 'queue';
+    if (isOwn || isTaken || row.source === '' || row.target === '') continue;
     found.set(key, other === undefined ? row : {
       ...row,
       calls: row.calls + other.calls,

@@ -1,0 +1,88 @@
+// How fast the API of traces and services answers over a large store: a trace by its id, searches,
+// services from rollups, the service map, exceptions.
+//
+//   npm run bench -- traces [--rows N] [--rounds N]
+//
+// The store has --rows spans of one day (store.ts); it is made at the start and removed at the end,
+// unless the environment's BINNACLE_BENCH_STORE names a folder where to keep it. Questions are asked
+// over HTTP, of the last hour or the whole day; the time is that until the whole answer is here, in
+// a process that has answered one of its kind before.
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startApi } from '../backend/api/api_fixture.ts';
+import { atMost, inTurns, median, options, report, type Goal } from './figures.ts';
+import { DAY_MS, DAY_START_MS, openStore } from './store.ts';
+
+const { rows: size, rounds } = options({ rows: 5_000_000, rounds: 5 });
+
+const kept = process.env['BINNACLE_BENCH_STORE'];
+const folder = kept ?? mkdtempSync(join(tmpdir(), 'binnacle-bench-'));
+const store = await openStore(folder, size);
+const api = await startApi(store.fixture.storage);
+const traces = await store.fixture.rows<{ id: string }>(`SELECT DISTINCT TraceId AS id
+  FROM otel_traces WHERE cityHash64(TraceId) % 1000 = 11 ORDER BY cityHash64(id, 1)
+  LIMIT ${rounds + 1}`);
+const traceOf = (round: number): string => traces[round % traces.length]!.id;
+const serviceOf = (round: number): string => `service-${String(round % 20).padStart(2, '0')}`;
+
+const period = (fromMs: number, toMs: number): string =>
+  `from=${new Date(fromMs).toISOString()}&to=${new Date(toMs).toISOString()}`;
+const DAY = period(DAY_START_MS, DAY_START_MS + DAY_MS);
+const hourOf = (round: number): string => {
+  const fromMs = DAY_START_MS + (8 + round % 12) * 3_600_000;
+  return period(fromMs, fromMs + 3_600_000);
+};
+const q = (text: string): string => `q=${encodeURIComponent(text)}`;
+
+interface Asked {
+  readonly name: string;
+  readonly path: (round: number) => string;
+  readonly goal?: Goal;
+}
+
+const ASKED: readonly Asked[] = [
+  { name: 'trace by id', path: (round) => `/api/traces/${traceOf(round)}`, goal: atMost(100) },
+  { name: 'two traces compared',
+    path: (round) => `/api/traces/compare?a=${traceOf(round)}&b=${traceOf(round + 1)}` },
+  { name: 'latest traces of a day', path: () => `/api/traces?${DAY}` },
+  { name: 'longest traces of an hour', path: (round) => `/api/traces?sort=duration&${hourOf(round)}` },
+  { name: 'failed spans of a service, of a day',
+    path: (round) => `/api/traces?status=Error&service=${serviceOf(round)}&${DAY}` },
+  { name: 'an attribute\'s value, of an hour',
+    path: (round) => `/api/traces?${q(`attr.url.path:/${round * 7919}`)}&${hourOf(round)}` },
+  { name: 'a root with a failed descendant, of an hour', path: (round) =>
+    `/api/traces?${q(`{service:${serviceOf(round)} parent:""} >> {status:error}`)}&${hourOf(round)}` },
+  { name: 'services of a day', path: () => `/api/services?${DAY}` },
+  { name: 'one service, of a day', path: (round) => `/api/services/${serviceOf(round)}?${DAY}` },
+  { name: 'service map of an hour', path: (round) => `/api/service-map?${hourOf(round)}` },
+  { name: 'service map of a day', path: () => `/api/service-map?${DAY}` },
+  { name: 'exceptions of a day', path: () => `/api/exceptions?${DAY}` },
+];
+
+try {
+  for (const asked of ASKED) await measure(asked);
+} finally {
+  await api.stop();
+  await store.stop();
+  if (kept === undefined) rmSync(folder, { recursive: true, force: true });
+}
+
+async function measure({ name, path, goal }: Asked): Promise<void> {
+  await ask(path(rounds));
+  let round = 0;
+  const { ours } = await inTurns(rounds, { ours: () => ask(path(round++)) });
+  report({
+    id: 'B11', name: `API, ${name}, ${size / 1e6} million spans`, unit: 'ms',
+    value: median(ours), rounds: ours, ...(goal === undefined ? {} : { goal }),
+  });
+}
+
+async function ask(path: string): Promise<number> {
+  const startMs = performance.now();
+  const { status, text } = await api.get(path);
+  const ms = performance.now() - startMs;
+  if (status !== 200) throw new Error(`${path}: ${status} ${text}`);
+  return ms;
+}
