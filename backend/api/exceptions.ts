@@ -3,10 +3,9 @@
 
 import type { FastifyInstance } from 'fastify';
 import type { World } from '../../runtime/world.ts';
-import type { Desk } from '../query/desk.ts';
 import { limits as exceptionLimits, readException, readExceptions, type ExceptionPlace,
   type ExceptionSort } from '../traces/exceptions.ts';
-import { askingFor } from './asking.ts';
+import { askingFor, type AskingOptions } from './asking.ts';
 import { ApiError } from './errors.ts';
 import { answers, CURSOR_SCHEMA, DAY_MS, decodeCursor, encodeCursor, listSchema, periodSchema,
   problems, readLimit, readPeriod, type Period } from './period.ts';
@@ -17,8 +16,7 @@ export const limits = {
   valueCharactersMax: 1000,
 } as const;
 
-export interface ExceptionsRouteOptions {
-  readonly desk: Desk;
+export interface ExceptionsRouteOptions extends AskingOptions {
   readonly world: World;
 }
 
@@ -26,7 +24,7 @@ type Asked = Readonly<Partial<Record<
   'from' | 'to' | 'service' | 'type' | 'sort' | 'limit' | 'cursor', string>>>;
 
 export function registerExceptions(app: FastifyInstance, options: ExceptionsRouteOptions): void {
-  const { desk, world: { clock } } = options;
+  const { clock } = options.world;
   const { itemsMax, itemsDefault } = exceptionLimits;
   const requestOf = (asked: Asked) => ({
     ...placeOf(asked, clock.nowMs()),
@@ -43,16 +41,18 @@ export function registerExceptions(app: FastifyInstance, options: ExceptionsRout
   app.addHook('onRequest', refuseForeignPages);
   app.get('/api/exceptions', { schema: LIST_DOCS }, async (request, reply) => {
     const asked = request.query as Asked;
-    const { rows } = askingFor(desk, request, reply, 0);
+    const { rows, hiddenLogs } = askingFor(options, request, reply, 0);
     const wanted = { ...requestOf(asked), sort: (asked.sort ?? 'count') as ExceptionSort };
-    const found = await readExceptions(rows, wanted);
+    const logs = await hiddenLogs(wanted.period);
+    const found = await readExceptions(rows, { ...wanted, logs });
     return reply.header('cache-control', 'no-store').send(pageOf(found, wanted.period));
   });
   app.get('/api/exceptions/:fingerprint', { schema: ONE_DOCS }, async (request, reply) => {
     const { fingerprint } = request.params as { fingerprint: string };
-    const { rows } = askingFor(desk, request, reply, 0);
+    const { rows, hiddenLogs } = askingFor(options, request, reply, 0);
     const wanted = requestOf(request.query as Asked);
-    const found = await readException(rows, fingerprint.toLowerCase(), wanted);
+    const logs = await hiddenLogs(wanted.period);
+    const found = await readException(rows, fingerprint.toLowerCase(), { ...wanted, logs });
     if (found === null) {
       throw new ApiError('NOT_FOUND', `there is no exception '${fingerprint}' in this period`);
     }

@@ -3,15 +3,14 @@
 
 import type { FastifyInstance } from 'fastify';
 import type { World } from '../../runtime/world.ts';
-import type { Desk } from '../query/desk.ts';
 import { readServiceMap } from '../traces/map.ts';
 import { byCount, limits as serviceLimits, readService, readServices, type ServiceSummary }
   from '../traces/landscape.ts';
-import { askingFor } from './asking.ts';
+import { askingFor, type AskingOptions } from './asking.ts';
 import { ApiError } from './errors.ts';
 import { answers, CURSOR_SCHEMA, decodeCursor, fittingStepMs, HOUR_MS, invalid, LIMIT_SCHEMA,
-  listSchema, MINUTE_MS, pageOf, periodSchema, problems, readDuration, readLimit, readPeriod, STEP_SCHEMA,
-  type Period } from './period.ts';
+  listSchema, MINUTE_MS, pageOf, periodSchema, problems, readDuration, readLimit, readPeriod,
+  STEP_SCHEMA, type Period } from './period.ts';
 import { refuseForeignPages } from './query.ts';
 
 export const limits = {
@@ -21,15 +20,14 @@ export const limits = {
   nameCharactersMax: 1000,
 } as const;
 
-export interface LandscapeRouteOptions {
-  readonly desk: Desk;
+export interface LandscapeRouteOptions extends AskingOptions {
   readonly world: World;
 }
 
 type Asked = Readonly<Partial<Record<'from' | 'to' | 'step' | 'limit' | 'cursor', string>>>;
 
 export function registerLandscape(app: FastifyInstance, options: LandscapeRouteOptions): void {
-  const { desk, world: { clock } } = options;
+  const { clock } = options.world;
   const periodOf = (asked: Asked): Period =>
     readPeriod(asked, { nowMs: clock.nowMs(), defaultMs: HOUR_MS });
   app.addHook('onRequest', refuseForeignPages);
@@ -37,7 +35,7 @@ export function registerLandscape(app: FastifyInstance, options: LandscapeRouteO
     const asked = request.query as Asked;
     const { period, after } = placeOf(asked, periodOf);
     const limit = readLimit(asked.limit);
-    const { latency } = askingFor(desk, request, reply, limits.pointsMax);
+    const { latency } = askingFor(options, request, reply, limits.pointsMax);
     const all = await readServices(latency, period) ?? tooMany();
     const behind = after === null ? all : all.filter((one) => byCount(one, after) > 0);
     const page = pageOf(behind, limit, ({ count, service }: ServiceSummary) =>
@@ -49,7 +47,7 @@ export function registerLandscape(app: FastifyInstance, options: LandscapeRouteO
     const asked = request.query as Asked;
     const period = periodOf(asked);
     const stepMs = stepOf(asked, period);
-    const { rows, latency } = askingFor(desk, request, reply, limits.pointsMax);
+    const { rows, latency } = askingFor(options, request, reply, limits.pointsMax);
     const found = await readService(rows, latency, { service: name, period, stepMs });
     if (found === 'too many') return tooMany();
     if (found === null) {
@@ -59,7 +57,7 @@ export function registerLandscape(app: FastifyInstance, options: LandscapeRouteO
     return reply.header('cache-control', 'no-store').send(found);
   });
   app.get('/api/service-map', { schema: MAP_DOCS }, async (request, reply) => {
-    const { rows } = askingFor(desk, request, reply, limits.pointsMax);
+    const { rows } = askingFor(options, request, reply, limits.pointsMax);
     const map = await readServiceMap(rows, periodOf(request.query as Asked));
     return reply.header('cache-control', 'no-store').send(map);
   });

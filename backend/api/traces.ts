@@ -3,24 +3,21 @@
 
 import type { FastifyInstance } from 'fastify';
 import type { World } from '../../runtime/world.ts';
-import type { Desk } from '../query/desk.ts';
-import { SearchError } from '../search/node.ts';
 import { compareTraces } from '../traces/compare.ts';
 import { compileTraceSearch, type TraceQuestion } from '../traces/question.ts';
-import { limits as readLimits, readTrace, readTraceId, type WholeTrace }
+import { limits as readLimits, readTrace, readTraceId, type TraceRequest, type WholeTrace }
   from '../traces/read.ts';
 import type { Rows } from '../traces/rows.ts';
 import { limits as searchLimits, searchTraces, type Place, type Sort }
   from '../traces/search.ts';
-import { askingFor } from './asking.ts';
+import { askingFor, type AskingOptions } from './asking.ts';
 import { ApiError } from './errors.ts';
 import { decodeCursor, encodeCursor, HOUR_MS, invalid, readLimit, readPeriod, type Period }
   from './period.ts';
 import { refuseForeignPages } from './query.ts';
 import { COMPARE_DOCS, SEARCH_DOCS, TRACE_DOCS } from './traces_docs.ts';
 
-export interface TracesRouteOptions {
-  readonly desk: Desk;
+export interface TracesRouteOptions extends AskingOptions {
   readonly world: World;
 }
 
@@ -28,14 +25,14 @@ type Asked = Readonly<Partial<Record<'q' | 'service' | 'operation' | 'status' | 
   | 'max_duration' | 'from' | 'to' | 'sort' | 'limit' | 'cursor', string>>>;
 
 export function registerTraces(app: FastifyInstance, options: TracesRouteOptions): void {
-  const { desk, world: { clock } } = options;
+  const { clock } = options.world;
   app.addHook('onRequest', refuseForeignPages);
   app.get('/api/traces', { schema: SEARCH_DOCS }, async (request, reply) => {
     const asked = request.query as Asked;
     const sort = (asked.sort ?? 'recent') as Sort;
     const { period, after } = placeOf(asked, sort, clock.nowMs());
     const limit = readLimit(asked.limit, searchLimits.itemsMax, searchLimits.itemsDefault);
-    const { rows } = askingFor(desk, request, reply, 0);
+    const { rows } = askingFor(options, request, reply, 0);
     const { items, next } = await searchTraces(rows,
       { ...questionOf(asked), period, sort, limit, after });
     return reply.header('cache-control', 'no-store').send({
@@ -47,9 +44,9 @@ export function registerTraces(app: FastifyInstance, options: TracesRouteOptions
   });
   app.get('/api/traces/compare', { schema: COMPARE_DOCS }, async (request, reply) => {
     const { a, b } = request.query as { a: string; b: string };
-    const { rows } = askingFor(desk, request, reply, 0);
-    const first = await traceOf(rows, a);
-    const second = await traceOf(rows, b);
+    const { rows } = askingFor(options, request, reply, 0);
+    const first = await traceOf(rows, a, COMPARED);
+    const second = await traceOf(rows, b, COMPARED);
     const compared = compareTraces(first, second);
     const truncated = compared.truncated || first.truncated || second.truncated;
     return reply.header('cache-control', 'no-store').send({ ...compared, truncated });
@@ -57,24 +54,26 @@ export function registerTraces(app: FastifyInstance, options: TracesRouteOptions
   app.get('/api/traces/:id', { schema: TRACE_DOCS }, async (request, reply) => {
     const { id } = request.params as { id: string };
     const { logs, limit } = request.query as { logs?: string; limit?: string };
-    const { rows } = askingFor(desk, request, reply, 0);
+    const { rows, hiddenLogs } = askingFor(options, request, reply, 0);
     const spansMax = readLimit(limit, readLimits.spansMax, readLimits.spansDefault);
-    const trace = await traceOf(rows, id, spansMax, logs !== 'false');
+    const trace = await traceOf(rows, id, { spansMax, isWithLogs: logs !== 'false', hiddenLogs });
     return reply.header('cache-control', 'no-store').send(trace);
   });
 }
 
+const COMPARED = { spansMax: readLimits.spansDefault, isWithLogs: false };
+
+/** Throws ApiError for a text that is no trace id, or that of no trace. */
 async function traceOf(
   rows: Rows,
   text: string,
-  spansMax: number = readLimits.spansDefault,
-  isWithLogs = false,
+  request: Omit<TraceRequest, 'traceId'>,
 ): Promise<WholeTrace> {
   const traceId = readTraceId(text);
   if (traceId === null) {
     throw invalid(`a trace id has 32 hexadecimal digits, which '${text.slice(0, 50)}' has not`);
   }
-  const trace = await readTrace(rows, { traceId, spansMax, isWithLogs });
+  const trace = await readTrace(rows, { traceId, ...request });
   if (trace === null) throw new ApiError('NOT_FOUND', `there is no trace ${traceId}`);
   return trace;
 }
@@ -86,13 +85,7 @@ function questionOf(asked: Asked): TraceQuestion {
     durationNsMin: durationNs('min_duration', asked.min_duration),
     durationNsMax: durationNs('max_duration', asked.max_duration),
   };
-  try {
-    return compileTraceSearch(q, chosen);
-  } catch (error) {
-    if (!(error instanceof SearchError)) throw error;
-    const hint = error.suggestion === '' ? '' : `; ${error.suggestion}`;
-    throw invalid(`q, at character ${error.position + 1}: ${error.message}${hint}`);
-  }
+  return compileTraceSearch(q, chosen);
 }
 
 const UNITS_NS: Readonly<Record<string, number>> =

@@ -8,6 +8,7 @@
 // at, `limits.recordsMax` of each kind; `isComplete` says whether these were all.
 
 import { isoOfNs, WITHIN, withinParams, type Period, type Question, type Rows } from './rows.ts';
+import type { Selector } from './search.ts';
 
 export const limits = {
   /** Spans, and log records, with exceptions that are looked at: the latest. */
@@ -71,6 +72,8 @@ export interface ExceptionRequest {
   readonly period: Period;
   readonly service: string | null;
   readonly type: string | null;
+  /** Log records that may be seen; all unless given. */
+  readonly logs?: Selector;
   readonly sort: ExceptionSort;
   readonly limit: number;
   readonly after: ExceptionPlace | null;
@@ -182,15 +185,15 @@ const groupOf = (row: GroupRow): ExceptionGroup => ({
   example: { traceId: row.example[0], spanId: row.example[1], operation: row.example[2] },
 });
 
-type Chosen = Pick<ExceptionRequest, 'period' | 'service' | 'type'>;
+type Chosen = Pick<ExceptionRequest, 'period' | 'service' | 'type' | 'logs'>;
 
-function paramsOf({ period, service, type }: Chosen): Record<string, unknown> {
-  return { ...withinParams(period), ...(service === null ? {} : { service }),
+function paramsOf({ period, service, type, logs }: Chosen): Record<string, unknown> {
+  return { ...withinParams(period), ...logs?.params, ...(service === null ? {} : { service }),
     ...(type === null ? {} : { type }) };
 }
 
 /** All exceptions that are looked at, one row each. */
-function occurrencesSql({ service, type }: Chosen): string {
+function occurrencesSql({ service, type, logs }: Chosen): string {
   const own = service === null ? '' : 'AND ServiceName = {service:String}';
   const ofType = type === null ? '' : 'AND type = {type:String}';
   const latest = `ORDER BY toStartOfFiveMinutes(Timestamp) DESC, Timestamp DESC
@@ -213,6 +216,7 @@ function occurrencesSql({ service, type }: Chosen): string {
       FROM otel_logs
       WHERE ${WITHIN} ${own} AND (SeverityNumber >= 13 OR EventName = 'exception')
         AND (LogAttributes['exception.type'] != '' OR LogAttributes['exception.message'] != '')
+        AND ${logs?.sql ?? 'true'}
       ${latest})
     WHERE true ${ofType}`;
 }

@@ -175,8 +175,8 @@ function peersQuestion({ sql }: Sample, isOfService: boolean): Question {
 }
 
 /**
- * A call may be told by both: one that was answered, and one that was not. Those of nobody, and what
- * a service takes from something else than a queue, are no edges.
+ * A call may be told by both: one that was answered, and one that was not. Those of nobody, and
+ * what a service takes from something else than a queue, are no edges.
  */
 function merged(rows: readonly EdgeRow[]): EdgeRow[] {
   const found = new Map<string, EdgeRow>();

@@ -1,7 +1,9 @@
 // Reads one trace. The table of trace ids says in which seconds its spans began, so that only these
 // are read; log records are looked for a little around them.
 
-import { boundedSql, isoOfNs, nsOfIso, type Rows } from './rows.ts';
+import { encodeLogId, HASH_SQL } from '../logs/row.ts';
+import { boundedSql, isoOfNs, nsOfIso, type Period, type Rows } from './rows.ts';
+import type { Selector } from './search.ts';
 import { assembleTrace, type Attributes, type SpanRow, type Trace } from './trace.ts';
 
 export const limits = {
@@ -18,6 +20,8 @@ export const limits = {
 } as const;
 
 export interface TraceLog {
+  /** As `GET /api/logs/{id}` takes it. */
+  readonly id: string;
   readonly time: string;
   /** Since the start of the trace; negative before it. */
   readonly offsetNs: number;
@@ -39,11 +43,16 @@ export interface WholeTrace extends Trace {
   readonly logs: { readonly truncated: boolean; readonly items: readonly TraceLog[] } | null;
 }
 
+/** Log records that are not to be seen. */
+export type HiddenLogs = (period: Period) => Promise<Selector>;
+
 export interface TraceRequest {
   /** As `readTraceId` gives it. */
   readonly traceId: string;
   readonly spansMax: number;
   readonly isWithLogs: boolean;
+  /** None unless given. */
+  readonly hiddenLogs?: HiddenLogs;
 }
 
 /** A trace id as it is stored; null for what cannot be one. Leading zeros may be left out. */
@@ -54,12 +63,12 @@ export function readTraceId(text: string): string | null {
 
 /** Null when no span of the trace is stored. Throws QueryError. */
 export async function readTrace(rows: Rows, request: TraceRequest): Promise<WholeTrace | null> {
-  const { traceId, spansMax, isWithLogs } = request;
+  const { traceId, spansMax, isWithLogs, hiddenLogs = noneHidden } = request;
   const [range] = await rows<Range>({ sql: RANGE_SQL, params: { trace: traceId } });
   if (range === undefined || range.parts === 0) return null;
   const params = { trace: traceId, first: range.first, last: range.last };
   const found = await rows<Fetched<SpanRow>>({ sql: spansSql(spansMax + 1), params });
-  const logs = isWithLogs ? await rows<Fetched<LogRow>>({ sql: LOGS_SQL, params }) : null;
+  const logs = isWithLogs ? await readLogs(rows, params, hiddenLogs) : null;
   const trace = assembleTrace(traceId, found.slice(0, spansMax));
   if (trace === null) return null;
   const fetched = found[0]!.fetched;
@@ -69,6 +78,8 @@ export async function readTrace(rows: Rows, request: TraceRequest): Promise<Whol
   return { ...trace, truncated, storedSpans: counted!.count,
     logs: logs === null ? null : logsOf(logs, trace) };
 }
+
+const noneHidden: HiddenLogs = async () => ({ sql: 'true', params: {} });
 
 type Fetched<Row> = Row & { readonly fetched: number };
 
@@ -103,30 +114,46 @@ const spansSql = (rowsMax: number): string => boundedSql(`
   FROM otel_traces WHERE ${IN_TRACE} ORDER BY Timestamp, SpanId LIMIT ${rowsMax}`,
 'toInt64(start), spanId', limits.spanBytesMax);
 
-interface LogRow extends Omit<TraceLog, 'time' | 'offsetNs'> {
+interface LogRow extends Omit<TraceLog, 'id' | 'time' | 'offsetNs'> {
   /** Nanoseconds since 1970, as text. */
   readonly at: string;
+  readonly hash: string;
 }
 
-const LOGS_SQL = boundedSql(`
+const logsSql = (hidden: string): string => boundedSql(`
   SELECT toString(toUnixTimestamp64Nano(Timestamp)) AS at, ServiceName AS service,
     SeverityText AS severityText, SeverityNumber AS severityNumber, Body AS body,
-    EventName AS eventName, SpanId AS spanId, LogAttributes AS attributes,
+    EventName AS eventName, SpanId AS spanId, LogAttributes AS attributes, ${HASH_SQL} AS hash,
     byteSize(body, attributes) AS size
   FROM otel_logs WHERE TraceId = {trace:String}
     AND Timestamp >= toDateTime64({first:Int64} - ${limits.logSlackSeconds}, 9)
-    AND Timestamp < toDateTime64({last:Int64} + ${limits.logSlackSeconds}, 9)
+    AND Timestamp < toDateTime64({last:Int64} + ${limits.logSlackSeconds}, 9) AND ${hidden}
   ORDER BY Timestamp, SpanId LIMIT ${limits.logsMax + 1}`,
 'toInt64(at), spanId', limits.logBytesMax);
+
+async function readLogs(
+  rows: Rows,
+  params: { readonly trace: string } & Omit<Range, 'parts'>,
+  hiddenLogs: HiddenLogs,
+): Promise<Array<Fetched<LogRow>>> {
+  const hidden = await hiddenLogs({
+    fromMs: Math.max(0, params.first - limits.logSlackSeconds) * 1000,
+    toMs: (params.last + limits.logSlackSeconds) * 1000,
+  });
+  return rows({ sql: logsSql(hidden.sql), params: { ...params, ...hidden.params } });
+}
 
 function logsOf(found: ReadonlyArray<Fetched<LogRow>>, trace: Trace): WholeTrace['logs'] {
   const kept = found.slice(0, limits.logsMax);
   const baseNs = nsOfIso(trace.start);
   return {
     truncated: kept.length < (found[0]?.fetched ?? 0),
-    items: kept.map(({ at, fetched: _, ...row }) => {
-      const ns = BigInt(at);
-      return { time: isoOfNs(ns), offsetNs: Number(ns - baseNs), ...row };
+    items: kept.map(({ at, hash, fetched: _, ...row }) => {
+      const timeNs = BigInt(at);
+      return {
+        id: encodeLogId({ timeNs, hash, service: row.service }),
+        time: isoOfNs(timeNs), offsetNs: Number(timeNs - baseNs), ...row,
+      };
     }),
   };
 }

@@ -4,15 +4,17 @@
 //   npm run bench -- traces [--rows N] [--rounds N]
 //
 // The store has --rows spans of one day (store.ts); it is made at the start and removed at the end,
-// unless the environment's BINNACLE_BENCH_STORE names a folder where to keep it. Questions are asked
-// over HTTP, of the last hour or the whole day; the time is that until the whole answer is here, in
-// a process that has answered one of its kind before.
+// unless the environment's BINNACLE_BENCH_STORE names a folder where to keep it. Questions are
+// asked over HTTP, of an hour or the whole day; the time is that until the whole answer is here, in
+// a process that has answered one of its kind before. CPU time is that of this process, which is
+// the backend, and of the engine.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startApi } from '../backend/api/api_fixture.ts';
-import { atMost, inTurns, median, options, report, type Goal } from './figures.ts';
+import { atMost, cpuUsOf, inTurns, median, options, ownCpuUs, report, type Goal }
+  from './figures.ts';
 import { DAY_MS, DAY_START_MS, openStore } from './store.ts';
 
 const { rows: size, rounds } = options({ rows: 5_000_000, rounds: 5 });
@@ -47,13 +49,16 @@ const ASKED: readonly Asked[] = [
   { name: 'two traces compared',
     path: (round) => `/api/traces/compare?a=${traceOf(round)}&b=${traceOf(round + 1)}` },
   { name: 'latest traces of a day', path: () => `/api/traces?${DAY}` },
-  { name: 'longest traces of an hour', path: (round) => `/api/traces?sort=duration&${hourOf(round)}` },
+  { name: 'longest traces of an hour',
+    path: (round) => `/api/traces?sort=duration&${hourOf(round)}` },
   { name: 'failed spans of a service, of a day',
     path: (round) => `/api/traces?status=Error&service=${serviceOf(round)}&${DAY}` },
   { name: 'an attribute\'s value, of an hour',
     path: (round) => `/api/traces?${q(`attr.url.path:/${round * 7919}`)}&${hourOf(round)}` },
-  { name: 'a root with a failed descendant, of an hour', path: (round) =>
-    `/api/traces?${q(`{service:${serviceOf(round)} parent:""} >> {status:error}`)}&${hourOf(round)}` },
+  { name: 'a root with a failed descendant, of an hour', path: (round) => {
+    const text = `{service:${serviceOf(round)} parent:""} >> {status:error}`;
+    return `/api/traces?${q(text)}&${hourOf(round)}`;
+  } },
   { name: 'services of a day', path: () => `/api/services?${DAY}` },
   { name: 'one service, of a day', path: (round) => `/api/services/${serviceOf(round)}?${DAY}` },
   { name: 'service map of an hour', path: (round) => `/api/service-map?${hourOf(round)}` },
@@ -69,20 +74,30 @@ try {
   if (kept === undefined) rmSync(folder, { recursive: true, force: true });
 }
 
+interface Answered {
+  readonly ms: number;
+  readonly cpuMs: number;
+}
+
 async function measure({ name, path, goal }: Asked): Promise<void> {
   await ask(path(rounds));
   let round = 0;
   const { ours } = await inTurns(rounds, { ours: () => ask(path(round++)) });
-  report({
-    id: 'B11', name: `API, ${name}, ${size / 1e6} million spans`, unit: 'ms',
-    value: median(ours), rounds: ours, ...(goal === undefined ? {} : { goal }),
-  });
+  const times = (ours as Answered[]).map(({ ms }) => ms);
+  const cpus = (ours as Answered[]).map(({ cpuMs }) => cpuMs);
+  const what = `API, ${name}, ${size / 1e6} million spans`;
+  report({ id: 'B11', name: what, unit: 'ms', value: median(times), rounds: times,
+    ...(goal === undefined ? {} : { goal }) });
+  report({ id: 'B11', name: `${what}, CPU`, unit: 'ms', value: median(cpus), rounds: cpus });
 }
 
-async function ask(path: string): Promise<number> {
+async function ask(path: string): Promise<Answered> {
   const startMs = performance.now();
+  const startUs = cpuUs();
   const { status, text } = await api.get(path);
   const ms = performance.now() - startMs;
   if (status !== 200) throw new Error(`${path}: ${status} ${text}`);
-  return ms;
+  return { ms, cpuMs: (cpuUs() - startUs) / 1000 };
 }
+
+const cpuUs = (): number => ownCpuUs() + cpuUsOf(store.engine.pid!);

@@ -103,6 +103,9 @@ test('trace: events, links, log records, and what was delivered twice', async ()
     [body, offsetNs, attributes]), [['line 0', -500_000_007, { n: '0' }],
     ['line 1', 499_999_993, { n: '1' }], ['line 2', 1_499_999_993, { n: '2' }]]);
   assert.equal(trace.logs!.truncated, false);
+  const hidden = await readTrace(store.ask, { traceId: one.traceId, spansMax: 10, isWithLogs: true,
+    hiddenLogs: async () => ({ sql: 'Body != {body:String}', params: { body: 'line 1' } }) });
+  assert.deepEqual(hidden!.logs!.items.map(({ body }) => body), ['line 0', 'line 2']);
   const without = await readTrace(store.ask,
     { traceId: one.traceId, spansMax: 10, isWithLogs: false });
   assert.equal(without!.logs, null);
