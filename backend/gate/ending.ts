@@ -15,15 +15,19 @@ export interface Ending {
   readonly settings: Readonly<Record<string, string>>;
 }
 
-/** At most so many clauses: FORMAT, and SETTINGS before and behind it. */
-const CLAUSES_MAX = 3;
+const limits = {
+  /** FORMAT, and SETTINGS before and behind it; what is left stays, and is refused. */
+  clausesMax: 3,
+  /** Settings of a clause; more are refused. */
+  settingsMax: 100,
+} as const;
 
 /** Throws GateError for a format or a setting that is not to be had. */
 export function takeEnding(all: readonly Token[]): Ending {
   let tokens = all;
   let format: string | null = null;
   const settings: Record<string, string> = {};
-  for (let index = 0; index < CLAUSES_MAX; index += 1) {
+  for (let index = 0; index < limits.clausesMax; index += 1) {
     const clause = formatClause(tokens);
     if (clause !== null && format === null) {
       format = checkedFormat(clause);
@@ -71,6 +75,10 @@ function settingsClause(tokens: readonly Token[]): number | null {
 
 function assignmentsOf(tokens: readonly Token[]): [string, string][] {
   const found: [string, string][] = [];
+  if (tokens.filter((token) => isSymbol(token, '=')).length > limits.settingsMax) {
+    throw new GateError('SETTING_DENIED', `there are more than ${limits.settingsMax} settings`,
+      'leave away those that are as they are anyhow');
+  }
   for (let index = 0; index < tokens.length;) {
     const [name, equals, ...rest] = tokens.slice(index);
     const comma = rest.findIndex((token) => token.depth === 0 && isSymbol(token, ','));

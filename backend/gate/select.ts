@@ -190,18 +190,19 @@ class Walk implements Found {
 /** Names that a text gives: `name AS (…)`, `name(…) AS (…)`, `… AS name`. */
 function namesOf(tokens: readonly Token[]): ReadonlySet<string> {
   const names = new Set<string>();
+  /** Of the innermost bracket that is open, and of the one that was closed last. */
+  const open: number[] = [];
+  let closed = -1;
   tokens.forEach((token, index) => {
+    if (isSymbol(token, '(')) open.push(index);
+    if (isSymbol(token, ')')) closed = open.pop() ?? -1;
     if (!isWord(token, 'AS')) return;
     const after = tokens[index + 1];
     if (isName(after)) names.add(after.name);
     const before = tokens[index - 1];
     if (isName(before)) names.add(before.name);
-    if (isSymbol(before, ')')) {
-      const open = tokens.findLastIndex((one, at) =>
-        at < index - 1 && one.depth === before!.depth && isSymbol(one, '('));
-      const name = tokens[open - 1];
-      if (isName(name)) names.add(name.name);
-    }
+    const called = isSymbol(before, ')') ? tokens[closed - 1] : undefined;
+    if (isName(called)) names.add(called.name);
   });
   return names;
 }

@@ -23,8 +23,9 @@ export interface Token {
 const PATTERNS: readonly (readonly [TokenKind, RegExp])[] = [
   ['word', /[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*/y],
   ['number', /\d[\w]*(?:\.\d[\w]*)?(?:(?<=[eE])[+-]\d+)?/y],
-  ['string', /'(?:[^'\\]|\\[^]|'')*'/y],
-  ['quoted', /`(?:[^`\\]|\\[^]|``)*`|"(?:[^"\\]|\\[^]|"")*"/y],
+  // What is not closed goes on to the end: no text makes these patterns go back.
+  ['string', /'(?:[^'\\]|\\[^]|'')*(?:'|\\?$)/y],
+  ['quoted', /`(?:[^`\\]|\\[^]|``)*(?:`|\\?$)|"(?:[^"\\]|\\[^]|"")*(?:"|\\?$)/y],
   ['param', /\{\s*[A-Za-z_]\w*\s*:[^{}]*\}/y],
   ['odd', /--[^\n]*|#[ !][^\n]*|\/\*[^]*?(?:\*\/|$)|\$(\w*)\$[^]*?(?:\$\1\$|$)/y],
   ['symbol', /[^]/y],

@@ -20,19 +20,15 @@ export interface Node {
   readonly children: readonly Node[];
 }
 
-const LINE = /^( *)([A-Za-z:]+)(?: (.*?))??(?: \(alias (.*?)\))?(?: \(children \d+\))?$/;
-
 /** The tree of a text; null when it is not one. */
 export function parseTree(text: string): Node | null {
   const open: Node[] = [];
   let root: Node | null = null;
   for (const line of text.split('\n')) {
     if (line === '') continue;
-    const [, indent, kind, value, alias] = LINE.exec(line) ?? [];
-    if (kind === undefined || indent === undefined) return null;
-    const node = { kind, value: value ?? '', alias: alias ?? null, children: [] };
-    const depth = indent.length;
-    if (depth > open.length || (depth === 0 && root !== null)) return null;
+    const depth = line.search(/[^ ]/);
+    if (depth < 0 || depth > open.length || (depth === 0 && root !== null)) return null;
+    const node = nodeOf(line.slice(depth));
     open.length = depth;
     const parent = open.at(-1);
     if (parent === undefined) root = node;
@@ -40,6 +36,25 @@ export function parseTree(text: string): Node | null {
     open.push(node);
   }
   return root;
+}
+
+const CHILDREN = ' (children ';
+const ALIAS = ' (alias ';
+
+/** `Kind value (alias name) (children 2)`, each but the first left out where there is none. */
+function nodeOf(line: string): Node {
+  const [start, children] = cut(line, CHILDREN);
+  const counted = children !== null && /^\d+$/.test(children);
+  const [said, alias] = cut(counted ? start : line, ALIAS);
+  const space = said.indexOf(' ');
+  const kind = space < 0 ? said : said.slice(0, space);
+  return { kind, value: space < 0 ? '' : said.slice(space + 1), alias, children: [] };
+}
+
+/** What stands before the last `begin`, and what from there to a bracket at the end. */
+function cut(line: string, begin: string): [string, string | null] {
+  const at = line.endsWith(')') ? line.lastIndexOf(begin) : -1;
+  return at < 0 ? [line, null] : [line.slice(0, at), line.slice(at + begin.length, -1)];
 }
 
 /** A node and all below it, from the top, in the order of the text. */

@@ -13,7 +13,7 @@ import { GateError } from '../../../backend/gate/errors.ts';
 import { QueryError } from '../../../backend/storage/contract.ts';
 import { NEVER } from '../storage/clickhouse/storage_fixture.ts';
 import { startGate, type GateFixture } from './gate_fixture.ts';
-import { HEAVY, HOSTILE } from './hostile_statements.ts';
+import { HEAVY, HOSTILE, LONG } from './hostile_statements.ts';
 
 const MARKER = 'the-secret-of-this-server';
 const GOLDEN = new URL('../../golden/gate/second_wall.txt', import.meta.url);
@@ -94,6 +94,17 @@ test('hostile: long and deep ones end soon, and the engine lives', async () => {
     assert.ok(performance.now() - began < 10_000, `${name} took long`);
   }
   assert.equal(await fixture.read('SELECT 1'), '1\n');
+});
+
+test('hostile: what is long takes no long time of ours', async () => {
+  for (const sql of LONG) {
+    const before = performance.eventLoopUtilization();
+    const error = await fixture.gate.check(sql, [], NEVER).catch((thrown: unknown) => thrown);
+    const { active } = performance.eventLoopUtilization(before);
+    assert.ok(error instanceof GateError, `${sql.slice(0, 50)}: ${String(error).slice(0, 200)}`);
+    assert.match(error.code, /^(?:FUNCTION_DENIED|TOO_LARGE|SYNTAX)$/, sql.slice(0, 50));
+    assert.ok(active < 3_000, `${sql.slice(0, 50)} took ${active} ms`);
+  }
 });
 
 test('hostile: what the engine alone lets through is known', async () => {

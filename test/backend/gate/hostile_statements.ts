@@ -484,4 +484,21 @@ export const HEAVY: readonly (readonly [string, string])[] = [
   ['lambdas', `SELECT ${'x -> '.repeat(20_000)}1`],
   ['comments', `SELECT 1${'/*'.repeat(100_000)}`],
   ['ternaries', `SELECT ${'1 ? '.repeat(10_000)}1${' : 1'.repeat(10_000)}`],
+  ['settings', `SELECT 1 SETTINGS limit = 1${', limit = 1'.repeat(15_000)}`],
+  ['settings of one query after the other', `SELECT 1${' SETTINGS limit = 1'.repeat(10_000)}`],
+];
+
+/** Long ones that are refused only at the end, with `$SECRET`'s function. */
+export const LONG: readonly string[] = [
+  `SELECT ${'(1) AS x, '.repeat(4_000)} file('x')`,
+  `SELECT '${' (alias '.repeat(20_000)}', file('x')`,
+  `SELECT '${' (children 1) (alias x)'.repeat(9_000)}', file('x')`,
+  `SELECT '${"\\'".repeat(60_000)}', file('x')`,
+  `SELECT '${'x'.repeat(200_000)}', file('x')`,
+  `SELECT ${'* APPLY(max), '.repeat(4_000)} file('x')`,
+  `SELECT 1 IN (${'1, '.repeat(60_000)}1), file('x')`,
+  `SELECT \`${'a'.repeat(100_000)}\`, file('x')`,
+  `SELECT ${'arrayMap(x -> x, [1]), '.repeat(1_500)} file('x')`,
+  `WITH ${Array.from({ length: 1_000 }, (_, n) => `t${n} AS (SELECT 1)`).join(', ')}
+    SELECT file('x') FROM ${Array.from({ length: 900 }, (_, n) => `t${n}`).join(', ')}`,
 ];
