@@ -26,6 +26,7 @@ import { countProcess } from './health/process.ts';
 import { createIntake } from './intake/intake.ts';
 import { createStoreGate } from './query/admission.ts';
 import { createDeletedLogs } from './logs/deleted.ts';
+import { createAudit, type Audit } from './query/audit.ts';
 import { createDesk, type Desk } from './query/desk.ts';
 import type { QueryLimits } from './query/limits.ts';
 import { limits as evictionLimits, type DiskAmount } from './storage/clickhouse/eviction.ts';
@@ -125,7 +126,7 @@ async function buildParts(
   countProcess(counters, world.clock, version);
   countWaiting(counters, admission);
   if (engine !== null) countEngine(counters, engine);
-  const { access, desk } = askingOf(config, engine, storage, { world, log, counters });
+  const { access, audit, desk } = askingOf(config, engine, storage, { world, log, counters });
   const grpcTls = tlsOptions(config.otlp.grpc.tls);
   const grpc = createOtlpGrpcServer({
     endpoint: config.otlp.grpc.endpoint,
@@ -139,7 +140,7 @@ async function buildParts(
     ...ingestAuthorization(config, access, config.otlp.grpc),
   });
   const api = createApiServer({
-    ...{ log, version, desk, access, counters, world },
+    ...{ log, version, desk, audit, access, counters, world },
     consume: (batch, abort) => intake.consume(batch, abort),
     deleted: createDeletedLogs(world.clock, storage),
     endpoint: config.http.endpoint,
@@ -164,7 +165,7 @@ async function buildParts(
   });
   const drivers = driversOf(config, access, { world, counters, log, desk });
   return {
-    components: [...(engine === null ? [] : [engine]), storage, grpc, api,
+    components: [...(engine === null ? [] : [engine]), storage, audit, grpc, api,
       ...(drivers === null ? [] : [drivers]), intake],
     failed: engine?.failed ?? new Promise<never>(() => {}),
     addresses: () => ({
@@ -183,13 +184,15 @@ function askingOf(
   engine: Engine | null,
   storage: Storage,
   shared: { world: World; counters: Counters; log: Log },
-): { access: Access; desk: Desk } {
+): { access: Access; audit: Audit; desk: Desk } {
   const limits = queryLimits(config, engine);
   const limitsOf = callerLimits(config.access, limits);
   const { clock } = shared.world;
+  const audit = createAudit({ ...shared, storage, clock });
   return {
+    audit,
     access: createAccess({ ...shared, clock, tokens: tokensOf(config.access) }),
-    desk: createDesk({ ...shared, storage, limits, limitsOf,
+    desk: createDesk({ ...shared, storage, limits, limitsOf, audit,
       gate: createStoreGate(storage, config.clickhouse.database) }),
   };
 }

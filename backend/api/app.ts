@@ -25,6 +25,7 @@ import { registerLogCounts } from './log_counts.ts';
 import { registerLogs, type LogsRouteOptions } from './logs.ts';
 import { registerMetrics } from './metrics.ts';
 import { openApiOptions } from './openapi.ts';
+import { registerQueries, type QueriesRouteOptions } from './queries.ts';
 import { registerQuery, type QueryRouteOptions } from './query.ts';
 import { registerSearch } from './search.ts';
 import { registerTraces } from './traces.ts';
@@ -42,7 +43,7 @@ export const limits = {
   checkMs: 2000,
 } as const;
 
-export interface ApiOptions extends HealthRouteOptions, QueryRouteOptions,
+export interface ApiOptions extends HealthRouteOptions, QueryRouteOptions, QueriesRouteOptions,
   LedgerRouteOptions, LatencyRouteOptions, LogsRouteOptions {
   readonly version: string;
   readonly log: Log;
@@ -115,6 +116,7 @@ async function createApp(options: ApiOptions): Promise<FastifyInstance> {
     registerIndex(scope, options.version);
   });
   await app.register(async (scope) => registerQuery(scope, options));
+  await app.register(async (scope) => registerQueries(scope, options));
   await app.register(async (scope) => registerLedger(scope, options));
   await app.register(async (scope) => registerLatency(scope, options));
   await app.register(async (scope) => registerMetrics(scope, options));

@@ -14,6 +14,7 @@ import type { World } from '../../runtime/world.ts';
 import type { Desk, OpenQuery } from '../query/desk.ts';
 import { callerOf } from './caller.ts';
 import { ApiError, ERROR_SCHEMA } from './errors.ts';
+import { sendEvents, wantsEvents } from './events.ts';
 import { fileNameOf, mediaTypeOf } from './formats.ts';
 import { leavingOf } from './leaving.ts';
 import { BODY_SCHEMA, GET_URL_SCHEMA, POST_URL_SCHEMA, TEXT_SCHEMA, limits as questionLimits,
@@ -36,6 +37,10 @@ export function registerQuery(app: FastifyInstance, options: QueryRouteOptions):
     const question = { ...questionOf(request), queryId: options.world.random.uuid() };
     reply.header('x-binnacle-query-id', question.queryId);
     const caller = callerOf(request);
+    if (wantsEvents(request.headers.accept) && request.method !== 'HEAD') {
+      const { desk, world: { clock } } = options;
+      return sendEvents({ desk, clock, question, caller, abort: leavingOf(reply) }, reply);
+    }
     return send(await options.desk.open(question, caller, leavingOf(reply)), request, reply);
   };
   app.post('/api/query', {
@@ -58,7 +63,8 @@ const problems = (description: string) => ({
 const DOCS = {
   summary: 'Run one read-only SQL statement',
   description: 'Answers in the asked ClickHouse format, streamed. A result that breaks off ends '
-    + 'with a cut connection. Values for `{name:Type}` come in `params`, or as `?param_name=`.',
+    + 'with a cut connection. Values for `{name:Type}` come in `params`, or as `?param_name=`. '
+    + 'With `accept: text/event-stream` progress, columns, rows and the end come as events.',
   tags: ['query'],
   response: {
     200: {
@@ -67,11 +73,12 @@ const DOCS = {
         'x-binnacle-query-id': { type: 'string', description: 'ClickHouse\'s id of the query.' },
         'x-binnacle-query-summary': {
           type: 'string',
-          description: 'JSON: readRows, readBytes, resultRows, elapsedMs.',
+          description: 'JSON: readRows, readBytes, resultRows, resultBytes, elapsedMs.',
         },
       },
       content: {
         'application/json': { schema: { type: 'object' } },
+        'text/event-stream': { schema: { type: 'string' } },
         'text/csv': { schema: { type: 'string' } },
         'text/tab-separated-values': { schema: { type: 'string' } },
         'application/octet-stream': { schema: { type: 'string', format: 'binary' } },

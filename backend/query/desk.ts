@@ -21,7 +21,11 @@ import type { Gate } from '../gate/gate.ts';
 import { QueryError, type QueryAnswer, type QueryRequest, type Storage }
   from '../storage/contract.ts';
 import { admit } from './admission.ts';
+import type { Audit } from './audit.ts';
 import { settingsOf, stallMsOf, type QueryLimits } from './limits.ts';
+import { createProgress } from './progress.ts';
+import { createRecords, type Ending, type LiveQuery, type QueryRecord, type Records }
+  from './record.ts';
 import { Turns, type Turn } from './turns.ts';
 
 export const limits = {
@@ -73,6 +77,9 @@ export interface Desk {
    * numbers: those beyond 2^53 must be asked for as text. Throws QueryError.
    */
   rows<Row extends object>(asked: OwnQuestion, caller: Caller, abort: AbortSignal): Promise<Row[]>;
+
+  /** What is under way, and what has ended not long ago. */
+  readonly records: Records;
 }
 
 export interface DeskOptions {
@@ -82,6 +89,8 @@ export interface DeskOptions {
   /** Of all together; and of one caller, the same unless given. */
   readonly limits: QueryLimits;
   readonly limitsOf?: (caller: Caller) => QueryLimits;
+  /** Told of each query that has ended. */
+  readonly audit?: Pick<Audit, 'note'> | undefined;
   readonly world: World;
   readonly counters: Counters;
   readonly log: Log;
@@ -90,8 +99,6 @@ export interface DeskOptions {
 export function createDesk(options: DeskOptions): Desk {
   return new CountingDesk(options);
 }
-
-type Ending = 'ok' | 'broken' | 'abandoned' | 'refused' | QueryError['kind'];
 
 const TOO_MANY = 'TOO_MANY_SIMULTANEOUS_QUERIES';
 const tooMany = (message: string) => new QueryError(202, TOO_MANY, message, 'unavailable');
@@ -103,11 +110,16 @@ class CountingDesk implements Desk {
   private readonly options: DeskOptions;
   private readonly limitsOf: (caller: Caller) => QueryLimits;
   private readonly turns: Turns;
+  private readonly look: () => void;
+  readonly records: Records;
 
   constructor(options: DeskOptions) {
     const { counters, limits: own, world } = options;
     this.options = options;
     this.limitsOf = options.limitsOf ?? (() => own);
+    const { clock } = world;
+    this.records = createRecords(() => clock.monotonicMs(), (record) => this.ended(record));
+    this.look = createProgress({ ...options, clock, live: () => this.records.live() });
     this.turns = new Turns({
       clock: world.clock,
       runningMax: own.concurrentMax,
@@ -130,7 +142,8 @@ class CountingDesk implements Desk {
       if (gate === null) return { sql, format, settings: { ...own, ...settings, ...params } };
       return admit(gate, question, own, abort);
     };
-    return this.run({ queryId, plan: async (own) => pretty(await plan(own)) }, caller, abort);
+    const run = { queryId, sql, format, origin: 'sql' as const };
+    return this.run({ ...run, plan: async (own) => pretty(await plan(own)) }, caller, abort);
   }
 
   async rows<Row extends object>(
@@ -138,52 +151,68 @@ class CountingDesk implements Desk {
     caller: Caller,
     abort: AbortSignal,
   ): Promise<Row[]> {
+    const format = 'JSONEachRow';
     const plan = async (own: Settings): Promise<Plan> => ({
-      sql, params, format: 'JSONEachRow',
+      sql, params, format,
       settings: { ...own, ...OWN_SETTINGS,
         max_result_rows: rowsMax ?? own['max_result_rows'] ?? 0, ...settings },
     });
-    const found = await this.run({ plan }, caller, abort);
+    const found = await this.run({ sql, format, origin: 'api', plan }, caller, abort);
     const text = await readText(found.body, abort);
     return text.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Row);
   }
 
-  private async run({ plan, ...asked }: Run, caller: Caller, abort: AbortSignal) {
-    const { storage, world } = this.options;
+  private async run(asked: Run, caller: Caller, left: AbortSignal): Promise<OpenQuery> {
+    const { storage } = this.options;
     const own = this.limitsOf(caller);
-    const queryId = asked.queryId ?? world.random.uuid();
-    const startMs = world.clock.monotonicMs();
+    const live = this.begin(asked, caller);
+    const { id } = live.record();
+    const abort = AbortSignal.any([left, live.cancelled]);
     let turn: Turn | null = null;
-    let isOpen = true;
-    const end = (ending: Ending) => {
-      if (!isOpen) return;
-      isOpen = false;
+    const end = (ending: Ending, code = '') => {
       turn?.end();
-      this.count(abort.aborted && ending !== 'ok' ? 'abandoned' : ending, startMs);
+      live.end(ending === 'ok' ? ending : left.aborted ? 'abandoned'
+        : live.cancelled.aborted ? 'cancelled' : ending, code);
     };
     try {
       turn = await this.turn(caller, own, abort);
+      live.run();
+      this.look();
       const memoryBytes = Math.min(turn.memoryBytes, own.memoryBytesMax);
-      const request = await plan({ ...settingsOf(own), max_memory_usage: memoryBytes });
-      const found = await storage.query({ ...request, queryId, abort });
+      const request = await asked.plan({ ...settingsOf(own), max_memory_usage: memoryBytes });
+      const found = await storage.query({ ...request, queryId: id, abort });
+      const { resultRows, resultBytes, readRows, readBytes } = found.summary;
+      live.count({ resultRows, resultBytes, ...(readRows > 0 ? { readRows, readBytes } : {}) });
       await firstByte(found.body, abort);
-      this.watch(found.body, queryId, abort, end);
+      this.watch(found.body, id, abort, end);
       const enough = () => {
         end('ok');
         found.body.destroy();
       };
-      return { ...found, queryId, stallMs: stallMsOf(own), enough };
+      return { ...found, queryId: id, stallMs: stallMsOf(own), enough };
     } catch (error) {
-      end(endingOf(error));
+      end(endingOf(error), codeOf(error));
       throw error;
     }
+  }
+
+  private begin({ queryId, origin, sql, format }: Run, caller: Caller): LiveQuery {
+    const { clock, random } = this.options.world;
+    const id = queryId ?? random.uuid();
+    const { state } = this.records.find(id) ?? {};
+    if (state === 'waiting' || state === 'running') {
+      throw new QueryError(216, 'QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING',
+        'a query with this id is under way', 'statement');
+    }
+    return this.records.begin({ id, caller, origin, statement: sql, format,
+      startedMs: clock.nowMs() });
   }
 
   private watch(
     body: Readable,
     queryId: string,
     abort: AbortSignal,
-    end: (ending: Ending) => void,
+    end: (ending: Ending, code?: string) => void,
   ): void {
     // An empty result has ended by now.
     if (body.readableEnded) return end('ok');
@@ -191,7 +220,7 @@ class CountingDesk implements Desk {
     body.once('end', () => end('ok'));
     body.once('error', (error) => {
       if (!abort.aborted) this.logBroken(queryId, error);
-      end('broken');
+      end('broken', codeOf(error));
     });
     body.once('close', () => end('abandoned'));
     const leave = () => body.destroy();
@@ -223,11 +252,13 @@ class CountingDesk implements Desk {
       : `${running}, and ${this.turns.waiting()} wait`);
   }
 
-  private count(result: Ending, startMs: number): void {
-    const { counters, world } = this.options;
+  private ended(record: QueryRecord): void {
+    const { audit, counters } = this.options;
+    audit?.note(record);
+    const result = record.ending ?? '';
     counters.counter('binnacle_queries_total', 'Queries, by how they ended.', { result }).add(1);
     counters.counter('binnacle_query_seconds_total', 'Time of queries until their result was read.')
-      .add((world.clock.monotonicMs() - startMs) / 1000);
+      .add(record.durationMs / 1000);
   }
 
   private logBroken(queryId: string, error: unknown): void {
@@ -240,6 +271,9 @@ type Settings = Readonly<Record<string, string | number>>;
 type Plan = Pick<QueryRequest, 'sql' | 'format' | 'params'> & { readonly settings: Settings };
 
 interface Run {
+  readonly sql: string;
+  readonly format: string;
+  readonly origin: QueryRecord['origin'];
   readonly queryId?: string | undefined;
   /** Called when it has its turn, with the settings of its limits. */
   readonly plan: (own: Settings) => Promise<Plan>;
@@ -263,6 +297,11 @@ function endingOf(error: unknown): Ending {
   if (error instanceof GateError) return isDenial(error.code) ? 'forbidden' : 'statement';
   if (!(error instanceof QueryError)) return 'broken';
   return error.name === TOO_MANY ? 'refused' : error.kind;
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof GateError) return error.code;
+  return error instanceof QueryError ? error.name : 'INTERNAL';
 }
 
 /** What breaks before the first byte can still be told with a status of its own. */

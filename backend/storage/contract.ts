@@ -27,6 +27,12 @@ export interface Storage extends Component {
    */
   query(request: QueryRequest): Promise<QueryAnswer>;
 
+  /**
+   * Appends rows to a table of Binnacle's own, and resolves after they were committed. Throws
+   * QueryError; the same rows may then have been committed or not.
+   */
+  append(request: AppendRequest): Promise<void>;
+
   /** Asks the store for a sign of life. Never throws; answers within a few seconds. */
   ping(): Promise<Health>;
 }
@@ -55,6 +61,13 @@ export interface QueryRequest {
   readonly abort: AbortSignal;
 }
 
+export interface AppendRequest {
+  readonly table: string;
+  /** Values by column; times as ISO 8601. */
+  readonly rows: readonly object[];
+  readonly abort: AbortSignal;
+}
+
 export interface QueryAnswer {
   /** The bytes of the asked format, uncompressed. */
   readonly body: Readable;
@@ -70,6 +83,7 @@ export interface QuerySummary {
   readonly readRows: number;
   readonly readBytes: number;
   readonly resultRows: number;
+  readonly resultBytes: number;
   readonly elapsedMs: number;
 }
 

@@ -62,6 +62,7 @@ function parseSummary(summary: Readonly<Record<string, unknown>>): QuerySummary 
     readRows: count('read_rows'),
     readBytes: count('read_bytes'),
     resultRows: count('result_rows'),
+    resultBytes: count('result_bytes'),
     elapsedMs: count('elapsed_ns') / 1e6,
   };
 }

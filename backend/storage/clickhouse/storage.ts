@@ -10,6 +10,7 @@ import type { Log } from '../../../runtime/log.ts';
 import { retryDelayMs } from '../../../runtime/retry.ts';
 import type { World } from '../../../runtime/world.ts';
 import type { Storage } from '../contract.ts';
+import { appendRows } from './append.ts';
 import { Connection } from './client.ts';
 import type { ConnectionOptions } from './client.ts';
 import { connectionCause, LOGIN_CODES, UNKNOWN_DATABASE } from './errors.ts';
@@ -79,6 +80,7 @@ export function createClickHouseStorage(options: ClickHouseStorageOptions): Clic
         : Promise.resolve(retryable('the store is not ready yet', START_RETRY.maxIntervalMs))),
     },
     query: (request) => runQuery(request.foreign === true ? readers : connection, request),
+    append: (request) => appendRows(connection, request),
     ping: () => ping(connection, world.clock),
     space: () => watch.report(),
   };

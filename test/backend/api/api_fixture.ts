@@ -8,6 +8,7 @@ import { createApiServer, type ApiOptions, type ApiServer } from '../../../backe
 import type { Gate } from '../../../backend/gate/gate.ts';
 import { createHealthBoard } from '../../../backend/health/health.ts';
 import { createDeletedLogs } from '../../../backend/logs/deleted.ts';
+import { createAudit } from '../../../backend/query/audit.ts';
 import { createDesk } from '../../../backend/query/desk.ts';
 import type { QueryLimits } from '../../../backend/query/limits.ts';
 import type { QueryAnswer, Storage } from '../../../backend/storage/contract.ts';
@@ -66,9 +67,11 @@ export async function startApi(
   const world = createWorld();
   const counters = createCounters();
   const log = createRecordingLog();
+  const audit = createAudit({ storage, clock: world.clock, counters, log });
   const server = createApiServer({
     ...{ world, counters, log, version: '1.2.3' },
-    desk: createDesk({ storage, gate, limits, world, counters, log }),
+    desk: createDesk({ storage, gate, limits, world, counters, log, audit }),
+    audit,
     access: createAccess({ tokens, clock: world.clock, counters, log }),
     consume: (batch, abort) => storage.writer.consume(batch, abort),
     deleted: createDeletedLogs(world.clock, storage),
@@ -99,6 +102,7 @@ export async function startApi(
     stop: async () => {
       await dispatcher.destroy();
       await server.stop(AbortSignal.timeout(5000));
+      await audit.stop(AbortSignal.timeout(1000));
     },
   };
 }
@@ -127,13 +131,14 @@ export function fakeStorage(body: () => Readable): Storage {
     contentType: 'text/plain; charset=UTF-8',
     format: 'TSV',
     queryId,
-    summary: { readRows: 0, readBytes: 0, resultRows: 0, elapsedMs: 0 },
+    summary: { readRows: 0, readBytes: 0, resultRows: 0, resultBytes: 0, elapsedMs: 0 },
   });
   return {
     start: async () => {},
     stop: async () => {},
     writer: { consume: async () => ({ status: 'retryable', reason: 'a fake' }) },
     query: async ({ queryId }) => answer(queryId),
+    append: async () => {},
     ping: async () => ({ up: true, version: '0', latencyMs: 0 }),
   };
 }

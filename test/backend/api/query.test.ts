@@ -235,7 +235,8 @@ test('query: the answer names the query and says what it did', async () => {
   assert.match(answer.headers['x-binnacle-query-id']!, /^[0-9a-f-]{36}$/);
   const summary = JSON.parse(answer.headers['x-binnacle-query-summary']!) as
     Record<string, number>;
-  assert.deepEqual(Object.keys(summary), ['readRows', 'readBytes', 'resultRows', 'elapsedMs']);
+  assert.deepEqual(Object.keys(summary), ['readRows', 'readBytes', 'resultRows', 'resultBytes',
+    'elapsedMs']);
   assert.equal(summary.resultRows, 5);
 });
 
