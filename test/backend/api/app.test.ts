@@ -156,6 +156,7 @@ test('docs: OpenAPI tells every route, with its answers, and nothing else', asyn
     Object.keys(methods).map((method) => `${method} ${path}`));
   assert.deepEqual(routes.sort(), [
     'delete /api/logs/{id}',
+    'delete /api/query/{id}',
     'get /',
     'get /api/analytics',
     'get /api/exceptions',
@@ -171,7 +172,9 @@ test('docs: OpenAPI tells every route, with its answers, and nothing else', asyn
     'get /api/metrics/labels',
     'get /api/metrics/latency',
     'get /api/metrics/query',
+    'get /api/queries',
     'get /api/query',
+    'get /api/query/{id}',
     'get /api/search',
     'get /api/service-map',
     'get /api/services',

@@ -689,6 +689,50 @@ ALTER TABLE otel_traces MATERIALIZE INDEX IF EXISTS idx_res_attr_value;
 
 ALTER TABLE otel_logs MATERIALIZE INDEX IF EXISTS idx_res_attr_value;
 
+-- 012_queries.sql
+
+CREATE TABLE IF NOT EXISTS binnacle_queries
+(
+    Started DateTime64(3) CODEC(Delta(8), ZSTD(1)),
+    QueryId String CODEC(ZSTD(1)),
+    Name LowCardinality(String) COMMENT 'of the token, or anonymous',
+    Role LowCardinality(String),
+    Address String CODEC(ZSTD(1)),
+    Origin LowCardinality(String) COMMENT 'sql: a statement of the caller, api: one of Binnacle',
+    Statement String COMMENT 'cut at 16 KiB' CODEC(ZSTD(3)),
+    Format LowCardinality(String),
+    DurationMs UInt64 CODEC(ZSTD(1)),
+    ReadRows UInt64 COMMENT 'as far as it was seen' CODEC(ZSTD(1)),
+    ReadBytes UInt64 COMMENT 'as far as it was seen' CODEC(ZSTD(1)),
+    ResultRows UInt64 CODEC(ZSTD(1)),
+    ResultBytes UInt64 CODEC(ZSTD(1)),
+    Ending LowCardinality(String) COMMENT 'ok, or as in binnacle_queries_total',
+    Error LowCardinality(String) COMMENT 'code of the error'
+)
+ENGINE = ReplacingMergeTree
+PARTITION BY toMonday(Started)
+ORDER BY (Started, QueryId)
+TTL toDate(Started) + toIntervalDay(90)
+SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+
+CREATE TABLE IF NOT EXISTS binnacle_saved_queries
+(
+    Id String,
+    Version UInt64,
+    Deleted UInt8,
+    Name String,
+    Description String,
+    Statement String CODEC(ZSTD(3)),
+    Params String COMMENT 'values for the parameters, JSON' CODEC(ZSTD(1)),
+    Format LowCardinality(String),
+    Owner LowCardinality(String) COMMENT 'name of the token',
+    Created DateTime64(3),
+    Updated DateTime64(3)
+)
+ENGINE = ReplacingMergeTree(Version)
+ORDER BY Id
+SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+
 -- 013_deleted_logs.sql
 
 CREATE TABLE IF NOT EXISTS binnacle_deleted_logs

@@ -24,7 +24,8 @@ const TABLES = [
   'binnacle_batches_metrics_exponential_histogram_mv',
   'binnacle_batches_metrics_gauge_mv', 'binnacle_batches_metrics_histogram_mv',
   'binnacle_batches_metrics_sum_mv', 'binnacle_batches_metrics_summary_mv',
-  'binnacle_batches_traces_mv', 'binnacle_deleted_logs', 'binnacle_evictions',
+  'binnacle_batches_traces_mv', 'binnacle_deleted_logs', 'binnacle_evictions', 'binnacle_queries',
+  'binnacle_saved_queries',
   'binnacle_schema_versions', 'otel_logs',
   'otel_metrics_exponential_histogram',
   'otel_metrics_gauge', 'otel_metrics_histogram', 'otel_metrics_sum', 'otel_metrics_summary',
@@ -55,7 +56,8 @@ test('migrate: a database is made once, by two at the same time and again later'
   const tables = await again.rows<{ name: string }>(
     'SELECT name FROM system.tables WHERE database = currentDatabase() ORDER BY name');
   assert.deepEqual(tables.map(({ name }) => name), TABLES);
-  const versions = await again.rows('SELECT version, name FROM binnacle_schema_versions FINAL');
+  const versions = await again.rows(
+    'SELECT version, name FROM binnacle_schema_versions FINAL ORDER BY version');
   assert.deepEqual(versions, [
     { version: 1, name: '001_versions.sql' },
     { version: 2, name: '002_logs.sql' },
@@ -67,6 +69,7 @@ test('migrate: a database is made once, by two at the same time and again later'
     { version: 8, name: '008_less_a_row.sql' },
     { version: 9, name: '009_cheaper_inserts.sql' },
     { version: 10, name: '010_resources_and_finished_days.sql' },
+    { version: 12, name: '012_queries.sql' },
     { version: 13, name: '013_deleted_logs.sql' },
   ]);
   await Promise.all([...both, again].map((fixture) => fixture.stop()));
