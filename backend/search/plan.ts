@@ -282,7 +282,7 @@ function numberOf(text: string, { at, field }: SearchTerm): number {
     : `an attribute has no unit; write ${field}:>${digits} in the unit that it is stored in`);
 }
 
-const DURATION = /^(\d{1,15}(?:\.\d{1,9})?)(ns|us|µs|μs|ms|s|m|h|d)$/;
+const DURATION = /^(\d{1,15}(?:\.\d{1,9})?)(ns|us|\u00b5s|\u03bcs|ms|s|m|h|d)$/;
 const UNITS_NS: Readonly<Record<string, number>> = {
   ns: 1, us: 1e3, µs: 1e3, μs: 1e3, ms: 1e6, s: 1e9, m: 60e9, h: 3600e9, d: 86_400e9,
 };
