@@ -166,8 +166,10 @@ function validationText({ validation, validationContext }: FastifyError): string
   if (first === undefined) return null;
   const where = validationContext === 'body' ? 'the body' : 'the URL';
   const path = first.instancePath.slice(1).replaceAll('/', '.');
-  const extra = (first.params as { additionalProperty?: string }).additionalProperty;
+  const { additionalProperty: extra, allowedValues: values } =
+    first.params as { additionalProperty?: string; allowedValues?: readonly unknown[] };
   if (extra !== undefined) return `${where} may not have '${extra.slice(0, 100)}'`;
+  if (values !== undefined) return `${where}: ${path} must be one of ${values.join(', ')}`;
   return `${where}${path === '' ? '' : `: ${path}`} ${first.message}`;
 }
 

@@ -130,7 +130,8 @@ function candidatesQuestion(
   const value = sort === 'recent' ? 'fromUnixTimestamp64Nano({key:Int64})' : '{key:UInt64}';
   const behind = after === null ? '' : `AND ${key} <= ${value}
     AND (${key} < ${value} OR TraceId < {behind:String})`;
-  const sets = others.map(({ sql }) => `AND TraceId IN (SELECT TraceId FROM otel_traces
+  const choosing = others.filter(({ sql }) => sql !== ANY);
+  const sets = choosing.map(({ sql }) => `AND TraceId IN (SELECT TraceId FROM otel_traces
     WHERE Timestamp >= fromUnixTimestamp64Nano({from_ns:Int64} - ${limits.traceMsMax}000000)
       AND Timestamp < fromUnixTimestamp64Nano({to_ns:Int64} + ${limits.traceMsMax}000000)
       AND (${sql}))`);
@@ -145,6 +146,9 @@ function candidatesQuestion(
     settings: { max_rows_in_set: limits.setRowsMax, set_overflow_mode: 'throw' },
   };
 }
+
+/** What `compileSearch` makes of an empty search. */
+const ANY = '1';
 
 const paramsOf = (selectors: readonly Selector[]): Record<string, unknown> =>
   Object.assign({}, ...selectors.map(({ params }) => params)) as Record<string, unknown>;
