@@ -1,8 +1,8 @@
 // Settings that a statement may carry, in `SETTINGS name = value` or in a client's request. They
 // change how a result is computed or written, never what may be read. Limits of time, rows and
 // memory are among them: whoever runs the statement takes the lower of what is asked and what is
-// allowed. A session is locked with LOCKED_SETTINGS and `readonly=1` besides, so that a setting
-// that got by would still change nothing.
+// allowed, and for 0, which is no limit in ClickHouse, what is allowed. A session is locked with
+// LOCKED_SETTINGS and `readonly=1` besides, so a setting that got by would change nothing.
 
 import { GateError } from './errors.ts';
 import { nearest } from './nearest.ts';
@@ -11,19 +11,16 @@ import { nearest } from './nearest.ts';
 const VALUE_CHARACTERS_MAX = 100;
 
 const NUMBER = /^\d{1,15}$/;
-/** Zero is no limit at all in ClickHouse, so nobody may ask for that. */
-const LIMIT = /^[1-9]\d{0,14}$/;
-const SMALL = /^[1-9]\d{0,5}$/;
+const SMALL = /^\d{1,6}$/;
 const SWITCH = /^(?:0|1|true|false)$/;
 const WORDS = /^[A-Za-z0-9_,/+ -]*$/;
 const ONE_CHARACTER = /^[ -~\t]$/;
 
 const SETTINGS: ReadonlyMap<string, RegExp> = new Map([
   ...rows(SMALL, 'max_threads max_block_size'),
-  ...rows(LIMIT, `max_execution_time max_result_rows max_result_bytes max_rows_to_read
-    max_bytes_to_read max_memory_usage max_rows_to_group_by`),
-  ...rows(NUMBER, `max_bytes_before_external_group_by max_bytes_before_external_sort
-    group_by_two_level_threshold limit offset`),
+  ...rows(NUMBER, `max_execution_time max_result_rows max_result_bytes max_rows_to_read
+    max_bytes_to_read max_memory_usage max_rows_to_group_by max_bytes_before_external_group_by
+    max_bytes_before_external_sort group_by_two_level_threshold limit offset`),
   ...rows(SWITCH, `final extremes join_use_nulls group_by_use_nulls transform_null_in
     aggregate_functions_null_for_empty optimize_read_in_order optimize_aggregation_in_order
     prefer_column_name_to_alias use_skip_indexes optimize_use_projections
@@ -38,11 +35,6 @@ const SETTINGS: ReadonlyMap<string, RegExp> = new Map([
   ...rows(NUMBER, 'http_zlib_compression_level http_headers_progress_interval_ms'),
   ...rows(ONE_CHARACTER, 'format_csv_delimiter'),
 ]);
-
-/** Those that the one who runs a statement has a limit for: the lower counts. None is ever 0. */
-export const LIMIT_SETTINGS: readonly string[] = ['max_threads', 'max_execution_time',
-  'max_result_rows', 'max_result_bytes', 'max_rows_to_read', 'max_bytes_to_read',
-  'max_memory_usage', 'max_rows_to_group_by'];
 
 /** How results are written; none of these names a file. */
 const OUTPUT = /^output_format_[a-z0-9_]+$/;

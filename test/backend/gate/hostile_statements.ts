@@ -372,8 +372,6 @@ export const HOSTILE: Readonly<Partial<Record<GateCode, readonly string[]>>> = {
   ],
   EMPTY: ['', ' ', ';', '\n\t;;'],
   SETTING_DENIED: [
-    'SELECT 1 SETTINGS max_execution_time = 0',
-    'SELECT 1 SETTINGS max_threads = 0',
     'SELECT 1 SETTINGS max_memory_usage = -1',
     'SELECT 1 SETTINGS max_threads = 1 UNION ALL SELECT 2',
     'SELECT 1 SETTINGS readonly = 0',
