@@ -2,7 +2,9 @@
 // an agent never carries the backend.
 
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { ExportFlags } from './backend/client/export.ts';
 import type { QueryFlags } from './backend/client/query.ts';
+import type { SchemaFlags } from './backend/client/schema.ts';
 import type { StatusFlags } from './backend/client/status.ts';
 import type { EngineProcessOptions } from './backend/storage/engine/main.ts';
 import packageFile from './package.json' with { type: 'json' };
@@ -100,6 +102,39 @@ docs/cli.md says more.`)
   .action(async (sql: string | undefined, flags: QueryFlags) => {
     const { query } = await import('./backend/client/query.ts');
     await query(sql, flags);
+  });
+
+ask('schema')
+  .description('list the tables, or the columns and attributes of one')
+  .argument('[table]', 'such as otel_logs')
+  .option('--json', 'print it as JSON', false)
+  .addHelpText('after', '\nExamples:\n  binnacle schema\n  binnacle schema otel_logs')
+  .action(async (table: string | undefined, flags: SchemaFlags) => {
+    const { schema } = await import('./backend/client/schema.ts');
+    await schema(table, flags);
+  });
+
+ask('export')
+  .description('write the rows of a table, or of a statement, into files; goes on after a break')
+  .argument('[table]', 'such as otel_logs')
+  .option('--sql <select>', 'a statement with {from:DateTime64(9)} and {to:DateTime64(9)} in it')
+  .option('--time-column <name>', 'the column that says when, where that is not plain')
+  .requiredOption('--from <time>', 'begin: 2026-01-02, 2026-01-02T03:04:05Z, now-1d')
+  .option('--to <time>', 'end, which is not inside', 'now')
+  .option('--every <duration>', 'a file for each 30s, 5m, 1h, 1d, 1w', '1h')
+  .option('--format <name>', 'parquet, csv or ndjson', 'parquet')
+  .requiredOption('--out <folder>', 'where the files go, with a manifest.json')
+  .addHelpText('after', `
+Run the same command again after a break: files that are complete are not asked for again.
+
+Examples:
+  binnacle export otel_logs --from now-1d --out logs
+  binnacle export otel_traces --from 2026-01-02 --to 2026-01-03 --format csv --out traces
+  binnacle export --from now-7d --every 1d --out errors --time-column Timestamp \\
+    --sql "SELECT Timestamp, Body FROM otel_logs WHERE SeverityNumber >= 17"`)
+  .action(async (table: string | undefined, flags: ExportFlags) => {
+    const { exportRows } = await import('./backend/client/export.ts');
+    await exportRows(table, flags);
   });
 
 ask('status')
