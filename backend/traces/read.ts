@@ -1,7 +1,7 @@
 // Reads one trace. The table of trace ids says in which seconds its spans began, so that only these
 // are read; log records are looked for a little around them.
 
-import { encodeLogId, HASH_SQL } from '../logs/row.ts';
+import { encodeLogId, hashOf, type LogRow } from '../logs/row.ts';
 import { boundedSql, isoOfNs, nsOfIso, type Period, type Rows } from './rows.ts';
 import type { Selector } from './search.ts';
 import { assembleTrace, type Attributes, type SpanRow, type Trace } from './trace.ts';
@@ -114,28 +114,31 @@ const spansSql = (rowsMax: number): string => boundedSql(`
   FROM otel_traces WHERE ${IN_TRACE} ORDER BY Timestamp, SpanId LIMIT ${rowsMax}`,
 'toInt64(start), spanId', limits.spanBytesMax);
 
-interface LogRow extends Omit<TraceLog, 'id' | 'time' | 'offsetNs'> {
+/** What a record's id is made of (backend/logs/row.ts); keys and values side by side. */
+interface StoredLog extends Omit<LogRow, 'timeNs' | 'TraceId' | 'resource' | 'attributes'> {
   /** Nanoseconds since 1970, as text. */
   readonly at: string;
-  readonly hash: string;
+  readonly resource: readonly [keys: readonly string[], values: readonly string[]];
+  readonly attributes: readonly [keys: readonly string[], values: readonly string[]];
 }
 
 const logsSql = (hidden: string): string => boundedSql(`
-  SELECT toString(toUnixTimestamp64Nano(Timestamp)) AS at, ServiceName AS service,
-    SeverityText AS severityText, SeverityNumber AS severityNumber, Body AS body,
-    EventName AS eventName, SpanId AS spanId, LogAttributes AS attributes, ${HASH_SQL} AS hash,
-    byteSize(body, attributes) AS size
+  SELECT toString(toUnixTimestamp64Nano(Timestamp)) AS at, ServiceName, SeverityText,
+    SeverityNumber, Body, EventName, SpanId, TraceFlags, ScopeName, ScopeVersion,
+    tuple(mapKeys(ResourceAttributes), mapValues(ResourceAttributes)) AS resource,
+    tuple(mapKeys(LogAttributes), mapValues(LogAttributes)) AS attributes,
+    byteSize(Body, resource, attributes) AS size
   FROM otel_logs WHERE TraceId = {trace:String}
     AND Timestamp >= toDateTime64({first:Int64} - ${limits.logSlackSeconds}, 9)
     AND Timestamp < toDateTime64({last:Int64} + ${limits.logSlackSeconds}, 9) AND ${hidden}
   ORDER BY Timestamp, SpanId LIMIT ${limits.logsMax + 1}`,
-'toInt64(at), spanId', limits.logBytesMax);
+'toInt64(at), SpanId', limits.logBytesMax);
 
 async function readLogs(
   rows: Rows,
   params: { readonly trace: string } & Omit<Range, 'parts'>,
   hiddenLogs: HiddenLogs,
-): Promise<Array<Fetched<LogRow>>> {
+): Promise<Array<Fetched<StoredLog>>> {
   const hidden = await hiddenLogs({
     fromMs: Math.max(0, params.first - limits.logSlackSeconds) * 1000,
     toMs: (params.last + limits.logSlackSeconds) * 1000,
@@ -143,17 +146,31 @@ async function readLogs(
   return rows({ sql: logsSql(hidden.sql), params: { ...params, ...hidden.params } });
 }
 
-function logsOf(found: ReadonlyArray<Fetched<LogRow>>, trace: Trace): WholeTrace['logs'] {
+function logsOf(found: ReadonlyArray<Fetched<StoredLog>>, trace: Trace): WholeTrace['logs'] {
   const kept = found.slice(0, limits.logsMax);
   const baseNs = nsOfIso(trace.start);
   return {
     truncated: kept.length < (found[0]?.fetched ?? 0),
-    items: kept.map(({ at, hash, fetched: _, ...row }) => {
-      const timeNs = BigInt(at);
-      return {
-        id: encodeLogId({ timeNs, hash, service: row.service }),
-        time: isoOfNs(timeNs), offsetNs: Number(timeNs - baseNs), ...row,
-      };
-    }),
+    items: kept.map((row) => logOf(row, trace.traceId, baseNs)),
+  };
+}
+
+function logOf(row: StoredLog, TraceId: string, baseNs: bigint): TraceLog {
+  const timeNs = BigInt(row.at);
+  const entries = ([keys, values]: StoredLog['resource']) =>
+    keys.map((key, index) => [key, values[index]!] as const);
+  const attributes = entries(row.attributes);
+  const hash = hashOf({ ...row, timeNs, TraceId, resource: entries(row.resource), attributes });
+  return {
+    id: encodeLogId({ timeNs, hash, service: row.ServiceName }),
+    time: isoOfNs(timeNs),
+    offsetNs: Number(timeNs - baseNs),
+    service: row.ServiceName,
+    severityText: row.SeverityText,
+    severityNumber: row.SeverityNumber,
+    body: row.Body,
+    eventName: row.EventName,
+    spanId: row.SpanId,
+    attributes: Object.fromEntries(attributes),
   };
 }

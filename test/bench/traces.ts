@@ -100,4 +100,6 @@ async function ask(path: string): Promise<Answered> {
   return { ms, cpuMs: (cpuUs() - startUs) / 1000 };
 }
 
-const cpuUs = (): number => ownCpuUs() + cpuUsOf(store.engine.pid!);
+function cpuUs(): number {
+  return ownCpuUs() + cpuUsOf(store.engine.pid!);
+}

@@ -126,7 +126,8 @@ test('services: a list in pages, one by its name, and the map', async () => {
 
 test('trace, exceptions: log records that were deleted are not shown', async () => {
   const row = (text: string) => JSON.stringify({ Timestamp: '2026-01-02 10:00:09.5',
-    TraceId: traceId, ServiceName: 'edge', SeverityNumber: 17, Body: text,
+    TraceId: traceId, ServiceName: 'edge', SeverityNumber: 17, Body: text, TraceFlags: 1,
+    ResourceAttributes: { 'service.name': 'edge', 'host.name': 'ü' }, ScopeName: 'lib',
     LogAttributes: { 'exception.type': 'Logged', 'exception.message': text } });
   await store.rows(`INSERT INTO otel_logs FORMAT JSONEachRow ${row('keep')}\n${row('delete')}`);
   interface Shown { readonly logs: { items: Array<{ id: string; body: string }> } }
