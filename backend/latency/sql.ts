@@ -59,6 +59,9 @@ export function latencySql(question: LatencyQuestion): string {
     return `SELECT ${by}, ${SUMS}, ${exactQuantiles(question)} AS quantiles\nFROM (${union})
       GROUP BY ${by}\n${order}`;
   }
+  if (question.segments.length === 1 && !weighted) {
+    return `SELECT ${by}, ${ALONE} FROM (${union})\n${order}`;
+  }
   const merged = `quantilesDDMerge(${levels(question)})(sketch)`;
   const plain = `SELECT ${by}, ${SUMS}, ${merged} AS quantiles\nFROM (${union})\nGROUP BY ${by}`;
   if (!weighted) return `${plain}\n${order}`;
@@ -71,6 +74,11 @@ export function latencySql(question: LatencyQuestion): string {
 const SUMS = `sum(c) AS spans, sum(c * w) AS weight, sum(e) AS errorSpans,
   sum(e * w) AS errorWeight, sum(s * w) AS total, min(least) AS minimum, max(most) AS maximum,
   argMax(trace, most) AS exemplar, min(w) AS weightMin, max(w) AS weightMax`;
+
+/** Of one segment: a row for each weight, which is one row where there are no weights. */
+const ALONE = `c AS spans, c * w AS weight, e AS errorSpans, e * w AS errorWeight, s * w AS total,
+  least AS minimum, most AS maximum, trace AS exemplar, w AS weightMin, w AS weightMax,
+  finalizeAggregation(sketch) AS quantiles`;
 
 /** 0.01 is the relative accuracy of the sketch, as the projections have it. */
 const levels = ({ quantiles }: LatencyQuestion): string => ['0.01', ...quantiles].join(', ');
