@@ -140,7 +140,7 @@ async function buildParts(
     ...ingestAuthorization(config, access, config.otlp.grpc),
   });
   const api = createApiServer({
-    ...{ log, version, desk, audit, access, counters, world },
+    ...{ log, version, desk, audit, store: storage, access, counters, world },
     consume: (batch, abort) => intake.consume(batch, abort),
     deleted: createDeletedLogs(world.clock, storage),
     endpoint: config.http.endpoint,

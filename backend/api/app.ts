@@ -27,6 +27,8 @@ import { registerMetrics } from './metrics.ts';
 import { openApiOptions } from './openapi.ts';
 import { registerQueries, type QueriesRouteOptions } from './queries.ts';
 import { registerQuery, type QueryRouteOptions } from './query.ts';
+import { registerSavedQueries, type SavedQueriesRouteOptions } from './saved_queries.ts';
+import { registerSchema } from './schema.ts';
 import { registerSearch } from './search.ts';
 import { registerTraces } from './traces.ts';
 
@@ -44,7 +46,7 @@ export const limits = {
 } as const;
 
 export interface ApiOptions extends HealthRouteOptions, QueryRouteOptions, QueriesRouteOptions,
-  LedgerRouteOptions, LatencyRouteOptions, LogsRouteOptions {
+  LedgerRouteOptions, LatencyRouteOptions, LogsRouteOptions, SavedQueriesRouteOptions {
   readonly version: string;
   readonly log: Log;
   readonly access: Access;
@@ -117,6 +119,8 @@ async function createApp(options: ApiOptions): Promise<FastifyInstance> {
   });
   await app.register(async (scope) => registerQuery(scope, options));
   await app.register(async (scope) => registerQueries(scope, options));
+  await app.register(async (scope) => registerSavedQueries(scope, options));
+  await app.register(async (scope) => registerSchema(scope, options));
   await app.register(async (scope) => registerLedger(scope, options));
   await app.register(async (scope) => registerLatency(scope, options));
   await app.register(async (scope) => registerMetrics(scope, options));

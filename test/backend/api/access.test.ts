@@ -61,8 +61,11 @@ test('access: each role reaches what it may', async () => {
     const ask = (headers: Record<string, string>) =>
       api.get(path, { method: method as 'GET', headers });
     for (const role of ROLES) {
-      const { status } = await ask(bearer(`bnc_${role}`));
-      assert.equal(status !== 403, mayDo(role, permission), `${role} ${method} ${url}: ${status}`);
+      const answer = await ask(bearer(`bnc_${role}`));
+      const { status } = answer;
+      // A thing of somebody else's is refused with another sentence.
+      const isDenied = status === 403 && (method === 'HEAD' || /the role /.test(answer.text));
+      assert.equal(!isDenied, mayDo(role, permission), `${role} ${method} ${url}: ${status}`);
       assert.notEqual(status, 401);
     }
     const { status } = await ask({});

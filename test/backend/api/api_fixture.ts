@@ -71,7 +71,7 @@ export async function startApi(
   const server = createApiServer({
     ...{ world, counters, log, version: '1.2.3' },
     desk: createDesk({ storage, gate, limits, world, counters, log, audit }),
-    audit,
+    ...{ audit, store: storage },
     access: createAccess({ tokens, clock: world.clock, counters, log }),
     consume: (batch, abort) => storage.writer.consume(batch, abort),
     deleted: createDeletedLogs(world.clock, storage),

@@ -157,6 +157,7 @@ test('docs: OpenAPI tells every route, with its answers, and nothing else', asyn
   assert.deepEqual(routes.sort(), [
     'delete /api/logs/{id}',
     'delete /api/query/{id}',
+    'delete /api/saved-queries/{id}',
     'get /',
     'get /api/analytics',
     'get /api/exceptions',
@@ -175,6 +176,9 @@ test('docs: OpenAPI tells every route, with its answers, and nothing else', asyn
     'get /api/queries',
     'get /api/query',
     'get /api/query/{id}',
+    'get /api/saved-queries',
+    'get /api/saved-queries/{id}',
+    'get /api/schema',
     'get /api/search',
     'get /api/service-map',
     'get /api/services',
@@ -188,9 +192,11 @@ test('docs: OpenAPI tells every route, with its answers, and nothing else', asyn
     'get /metrics',
     'post /api/logs',
     'post /api/query',
+    'post /api/saved-queries',
     'post /v1/logs',
     'post /v1/metrics',
     'post /v1/traces',
+    'put /api/saved-queries/{id}',
   ]);
   const operations = Object.values(paths).flatMap((methods) => Object.values(methods));
   assert.equal(new Set(operations.map(({ operationId }) => operationId)).size, operations.length);
