@@ -6,6 +6,7 @@ import type { ExportFlags } from './backend/client/export.ts';
 import type { QueryFlags } from './backend/client/query.ts';
 import type { SchemaFlags } from './backend/client/schema.ts';
 import type { StatusFlags } from './backend/client/status.ts';
+import type { TailFlags } from './backend/client/tail.ts';
 import type { EngineProcessOptions } from './backend/storage/engine/main.ts';
 import packageFile from './package.json' with { type: 'json' };
 import { createChild, LAUNCHER, type Child } from './runtime/child.ts';
@@ -135,6 +136,22 @@ Examples:
   .action(async (table: string | undefined, flags: ExportFlags) => {
     const { exportRows } = await import('./backend/client/export.ts');
     await exportRows(table, flags);
+  });
+
+ask('tail')
+  .description('print log records, or spans, as the backend accepts them')
+  .argument('[search]', 'which ones, such as: service:shop level>=error "card refused"')
+  .option('-s, --signal <name>', 'logs or traces', 'logs')
+  .option('--json', 'print each as JSON, a line each', false)
+  .addHelpText('after', `
+Examples:
+  binnacle tail
+  binnacle tail 'service:checkout level>=error -"health check"'
+  binnacle tail --signal traces 'duration:>250ms' --json
+docs/search.md has the language.`)
+  .action(async (search: string | undefined, flags: TailFlags) => {
+    const { tail } = await import('./backend/client/tail.ts');
+    await tail(search ?? '', flags);
   });
 
 ask('status')

@@ -34,6 +34,7 @@ import { shortestMs, type Retention } from './storage/clickhouse/retention.ts';
 import { createClickHouseStorage, type ClickHouseStorage }
   from './storage/clickhouse/storage.ts';
 import type { Storage } from './storage/contract.ts';
+import { createTailHub } from './tail/hub.ts';
 import { createEngine, type Engine } from './storage/engine/supervisor.ts';
 
 const SETTING_GRPC = 'otlp.grpc';
@@ -118,7 +119,8 @@ async function buildParts(
   const retention = retentionOf(config);
   const engine = config.clickhouse.url === '' ? engineOf(config, log) : null;
   const storage = storageOf(config, engine, { world, log, counters });
-  const intake = createIntake({ counters, writer: storage.writer });
+  const tail = createTailHub(world.clock, counters);
+  const intake = createIntake({ counters, writer: storage.writer, stored: tail.offer });
   const admission = createAdmission({
     bytesMax: config.otlp.max_in_flight_bytes,
     requestsMax: REQUESTS_MAX,
@@ -140,7 +142,7 @@ async function buildParts(
     ...ingestAuthorization(config, access, config.otlp.grpc),
   });
   const api = createApiServer({
-    ...{ log, version, desk, audit, store: storage, access, counters, world },
+    ...{ log, version, desk, audit, store: storage, access, counters, world, tail },
     consume: (batch, abort) => intake.consume(batch, abort),
     deleted: createDeletedLogs(world.clock, storage),
     endpoint: config.http.endpoint,

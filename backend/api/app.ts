@@ -30,6 +30,7 @@ import { registerQuery, type QueryRouteOptions } from './query.ts';
 import { registerSavedQueries, type SavedQueriesRouteOptions } from './saved_queries.ts';
 import { registerSchema } from './schema.ts';
 import { registerSearch } from './search.ts';
+import { registerTail, type TailRouteOptions } from './tail.ts';
 import { registerTraces } from './traces.ts';
 
 export const limits = {
@@ -46,7 +47,8 @@ export const limits = {
 } as const;
 
 export interface ApiOptions extends HealthRouteOptions, QueryRouteOptions, QueriesRouteOptions,
-  LedgerRouteOptions, LatencyRouteOptions, LogsRouteOptions, SavedQueriesRouteOptions {
+  LedgerRouteOptions, LatencyRouteOptions, LogsRouteOptions, TailRouteOptions,
+  SavedQueriesRouteOptions {
   readonly version: string;
   readonly log: Log;
   readonly access: Access;
@@ -130,6 +132,7 @@ async function createApp(options: ApiOptions): Promise<FastifyInstance> {
   await app.register(async (scope) => registerLogs(scope, options));
   await app.register(async (scope) => registerLogCounts(scope, options));
   await app.register(async (scope) => registerSearch(scope, options));
+  await app.register(async (scope) => registerTail(scope, options));
   return app;
 }
 

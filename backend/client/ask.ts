@@ -96,6 +96,18 @@ export async function askRows<Row>(
   return (JSON.parse(Buffer.concat(chunks).toString()) as { data: Row[] }).data;
 }
 
+/** Server-sent events of what is accepted from now on. Errors when the backend goes away. */
+export async function askTail(
+  target: Target,
+  { search, signal }: { readonly search: string; readonly signal: string },
+  abort: AbortSignal,
+): Promise<Readable> {
+  const asked = new URLSearchParams({ ...(search === '' ? {} : { q: search }), signal });
+  const { statusCode, body } = await send(target, `/api/tail?${asked}`, { method: 'GET' }, abort);
+  if (statusCode !== 200) throw problemIn(await body.text(), statusCode);
+  return body;
+}
+
 /** The backend's state and its ledger; times as `/api/ledger` takes them. */
 export async function askStatus(
   target: Target,

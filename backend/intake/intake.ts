@@ -13,6 +13,8 @@ export interface IntakeOptions {
   readonly counters: Counters;
   /** The writer of the storage: answers after the commit. */
   readonly writer: StorageWriter;
+  /** Told of each batch that was committed. Must not throw. */
+  readonly stored?: (batch: Batch) => void;
 }
 
 /** Open from `start` to `stop`; outside of that senders are asked to come again. */
@@ -27,7 +29,7 @@ const CLOSED_RETRY_MS = 1000;
 const RECORDS = 'binnacle_ingest_records_total';
 const BYTES = 'binnacle_ingest_bytes_total';
 
-export function createIntake({ counters, writer }: IntakeOptions): Intake {
+export function createIntake({ counters, writer, stored: told }: IntakeOptions): Intake {
   const attempts = createAttempts();
   let open = false;
   const count = (batch: Batch, verdict: string, records: number) => {
@@ -45,6 +47,7 @@ export function createIntake({ counters, writer }: IntakeOptions): Intake {
         batch.itemCount - stored);
       counters.counter(BYTES, 'Bytes of OTLP received, uncompressed.', { signal: batch.signal })
         .add(batch.bytes.length);
+      if (stored > 0) told?.(batch);
       return outcome;
     },
     open: () => open,

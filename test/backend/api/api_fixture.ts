@@ -9,6 +9,7 @@ import type { Gate } from '../../../backend/gate/gate.ts';
 import { createHealthBoard } from '../../../backend/health/health.ts';
 import { createDeletedLogs } from '../../../backend/logs/deleted.ts';
 import { createAudit } from '../../../backend/query/audit.ts';
+import { createTailHub } from '../../../backend/tail/hub.ts';
 import { createDesk } from '../../../backend/query/desk.ts';
 import type { QueryLimits } from '../../../backend/query/limits.ts';
 import type { QueryAnswer, Storage } from '../../../backend/storage/contract.ts';
@@ -73,6 +74,7 @@ export async function startApi(
     desk: createDesk({ storage, gate, limits, world, counters, log, audit }),
     ...{ audit, store: storage },
     access: createAccess({ tokens, clock: world.clock, counters, log }),
+    tail: createTailHub(world.clock, counters),
     consume: (batch, abort) => storage.writer.consume(batch, abort),
     deleted: createDeletedLogs(world.clock, storage),
     endpoint: { host: '127.0.0.1', port: 0 },

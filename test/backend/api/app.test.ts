@@ -183,6 +183,7 @@ test('docs: OpenAPI tells every route, with its answers, and nothing else', asyn
     'get /api/service-map',
     'get /api/services',
     'get /api/services/{name}',
+    'get /api/tail',
     'get /api/traces',
     'get /api/traces/compare',
     'get /api/traces/{id}',
