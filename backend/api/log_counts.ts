@@ -7,9 +7,9 @@ import { limits as countLimits, MINUTE_NS, readCounts, readFacets, readHistogram
   widened } from '../logs/counts.ts';
 import { isoOf } from '../logs/entry.ts';
 import { searchOf, type Period } from '../logs/where.ts';
-import { FILTER_SCHEMAS, lengthSchema, periodOf, readerOf, type AskedLogs, type ReadingOptions }
-  from './logs_asked.ts';
-import { answers, DAY_MS, fittingStepMs, invalid, problems, readDuration, readLimit, STEP_SCHEMA }
+import { countedPeriodOf, FILTER_SCHEMAS, lengthSchema, readerOf, type AskedLogs,
+  type ReadingOptions } from './logs_asked.ts';
+import { answers, fittingStepMs, invalid, problems, readDuration, readLimit, STEP_SCHEMA }
   from './period.ts';
 import { refuseForeignPages } from './query.ts';
 
@@ -28,8 +28,7 @@ export function registerLogCounts(app: FastifyInstance, options: ReadingOptions)
   const { clock } = options.world;
   app.addHook('onRequest', refuseForeignPages);
   app.addHook('onSend', async (_, reply) => void reply.header('cache-control', 'no-store'));
-  const dayOf = (asked: AskedLogs): Period =>
-    periodOf(asked, clock.nowMs(), DAY_MS);
+  const dayOf = (asked: AskedLogs): Period => countedPeriodOf(asked, clock.nowMs());
   app.get('/api/logs/stats', { schema: STATS_DOCS }, async (request, reply) => {
     const asked = request.query as AskedLogs;
     const search = searchOf(asked);

@@ -43,12 +43,20 @@ export function readerOf(
 export type AskedLogs = Filters & Readonly<Partial<Record<
   'from' | 'to' | 'start_time' | 'end_time' | 'limit' | 'cursor', string>>>;
 
-/** Clocks of hosts may be ahead by so much, for periods that end now. */
+/** Clocks of hosts may be ahead by so much, for lists that end now. */
 const AHEAD_MS = 5 * MINUTE_MS;
 const LIST_MS = 7 * DAY_MS;
 
 /** A period for lists; `start_time` and `end_time` are other names for `from` and `to`. */
-export function periodOf(asked: AskedLogs, nowMs: number, defaultMs = LIST_MS): Period {
+export function periodOf(asked: AskedLogs, nowMs: number): Period {
+  return readAsked(asked, nowMs, LIST_MS, AHEAD_MS);
+}
+
+/** A period for counts: the last day unless told otherwise. */
+export const countedPeriodOf = (asked: AskedLogs, nowMs: number): Period =>
+  readAsked(asked, nowMs, DAY_MS, 0);
+
+function readAsked(asked: AskedLogs, nowMs: number, lengthMs: number, aheadMs: number): Period {
   if (asked.from !== undefined && asked.start_time !== undefined) {
     throw invalid('start_time is another name for from; give one of them');
   }
@@ -56,8 +64,8 @@ export function periodOf(asked: AskedLogs, nowMs: number, defaultMs = LIST_MS): 
     throw invalid('end_time is another name for to; give one of them');
   }
   const period = { from: asked.from ?? asked.start_time, to: asked.to ?? asked.end_time };
-  const defaultToMs = nowMs + AHEAD_MS;
-  return readPeriodNs(period, { nowMs, defaultMs: defaultMs + AHEAD_MS, defaultToMs });
+  const defaultToMs = nowMs + aheadMs;
+  return readPeriodNs(period, { nowMs, defaultMs: lengthMs + aheadMs, defaultToMs });
 }
 
 interface CursorPlace {

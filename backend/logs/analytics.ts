@@ -94,17 +94,29 @@ async function readTimes({ ask }: LogsReader, { fromNs, toNs }: Period): Promise
   return { p50, p95, p99 };
 }
 
+/** Used of all, as of the last report of each host and file system in the period. */
 async function readUse({ ask }: LogsReader, { fromNs, toNs }: Period) {
-  const rows = await ask<{ name: string; most: number }>(
-    `SELECT MetricName AS name, max(Value) AS most FROM otel_metrics_gauge
-    WHERE MetricName IN ('system.memory.utilization', 'system.filesystem.utilization')
-    AND Attributes['system.memory.state'] IN ('', 'used') AND Attributes['state'] IN ('', 'used')
-    AND TimeUnix >= fromUnixTimestamp64Nano({fromNs:Int64})
-    AND TimeUnix < fromUnixTimestamp64Nano({toNs:Int64}) GROUP BY name`, { fromNs, toNs });
+  const rows = await ask<{ name: string; most: number }>(`SELECT name, max(used / whole) AS most
+    FROM (SELECT name, sumIf(bytes, state = 'used') AS used, sum(bytes) AS whole
+      FROM (SELECT MetricName AS name, ResourceAttributes['host.name'] AS host,
+          ${stateSql("'system.memory.state', 'system.filesystem.state', 'state'")} AS state,
+          ${stateSql("'system.filesystem.mountpoint', 'mountpoint'")} AS place,
+          argMax(Value, TimeUnix) AS bytes
+        FROM otel_metrics_sum
+        WHERE MetricName IN ('system.memory.usage', 'system.filesystem.usage')
+        AND TimeUnix >= fromUnixTimestamp64Nano({fromNs:Int64})
+        AND TimeUnix < fromUnixTimestamp64Nano({toNs:Int64})
+        GROUP BY name, host, state, place)
+      GROUP BY name, host, place HAVING whole > 0)
+    GROUP BY name`, { fromNs, toNs });
   const most = (name: string) =>
-    rows.find((row) => row.name === `system.${name}.utilization`)?.most ?? null;
+    rows.find((row) => row.name === `system.${name}.usage`)?.most ?? null;
   return { memory: most('memory'), disk: most('filesystem') };
 }
+
+/** The first of these attributes, whose names have changed over time. */
+const stateSql = (keys: string): string =>
+  `arrayFirst(one -> one != '', arrayMap(key -> Attributes[key], [${keys}]))`;
 
 async function readTopErrors(reader: LogsReader, period: Period, search: SearchNode) {
   const errors: SearchNode = { type: 'term', field: 'level', at: 0,

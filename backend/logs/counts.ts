@@ -182,7 +182,7 @@ export interface StoredSize {
 
 export async function readSize({ ask }: LogsReader): Promise<StoredSize> {
   const [row] = await ask<{ records: number; bytes: number; oldest: string }>(
-    `SELECT sum(rows) AS records, sum(bytes_on_disk) AS bytes, toString(min(min_date)) AS oldest
+    `SELECT sum(rows) AS records, sum(bytes_on_disk) AS bytes, min(partition) AS oldest
     FROM system.parts WHERE database = currentDatabase() AND table = 'otel_logs' AND active`, {});
   const { records = 0, bytes = 0, oldest = '' } = row ?? {};
   return { records, bytes_on_disk: bytes, oldest_day: records === 0 ? null : oldest };

@@ -76,7 +76,7 @@ export function createDeletedLogs(
 /** What is deleted of days that are gone needs no deletion any more. */
 const READ_SQL = `SELECT DISTINCT toString(toUnixTimestamp64Nano(Timestamp)) AS ns, Hash AS hash
   FROM binnacle_deleted_logs
-  WHERE toDate(Timestamp) >= (SELECT min(min_date) FROM system.parts
+  WHERE toDate(Timestamp) >= (SELECT toDateOrZero(min(partition)) FROM system.parts
     WHERE database = currentDatabase() AND table = 'otel_logs' AND active)
   LIMIT ${limits.deletedMax}`;
 

@@ -87,7 +87,8 @@ function readOne(value: unknown, name: string, options: PostedOptions): One {
       + 'service and message, or event_type and details');
   }
   const reader = new Reader(posted, name);
-  const level = reader.string('level');
+  const said = reader.string('level');
+  const level = isEvent && said === '' ? EVENT_LEVEL : said;
   const attributes = isEvent ? reader.attributes(posted['details'], 'details')
     : reader.attributes(posted['context'], 'context');
   attributes.push(...reader.others(), { key: UID_KEY, value: text(options.uid()) });
@@ -110,6 +111,9 @@ function readOne(value: unknown, name: string, options: PostedOptions): One {
   };
   return { service: reader.string('service'), record };
 }
+
+/** Of events that do not say it. */
+const EVENT_LEVEL = 'INFO';
 
 function timeOf(value: unknown, name: string, { nowNs, instantOf }: PostedOptions): bigint {
   if (value === undefined || value === null) return nowNs();

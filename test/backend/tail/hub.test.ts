@@ -1,5 +1,5 @@
 // The hub of live tails: nothing is decoded while nobody listens, listeners get what fits, whoever
-// is slow is told how much he missed, and there are never more records or listeners than the limits.
+// is slow is told how much he missed, and records and listeners stay within the limits.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
