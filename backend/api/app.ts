@@ -100,6 +100,7 @@ async function createApp(options: ApiOptions): Promise<FastifyInstance> {
   app.setSerializerCompiler(() => (value) => JSON.stringify(value));
   handleErrors(app, options.log);
   watchAnswers(app, options.counters);
+  refuseUnknownParameters(app);
   guardRoutes(app, options.access);
   await app.register(swagger, openApiOptions(options.version));
   await app.register(swaggerUi, {
@@ -147,6 +148,15 @@ async function serverOptions({ tls, world, setting }: ApiOptions): Promise<objec
   const { cert, key, clientCa } = await readServerPem(world.files, tls, `${setting}.tls`);
   const mutual = clientCa === null ? {} : { ca: clientCa, requestCert: true };
   return { https: { ...http, cert, key, ...mutual, rejectUnauthorized: clientCa !== null } };
+}
+
+/** A route that says nothing about parameters has none: one that is given is a mistake. */
+function refuseUnknownParameters(app: FastifyInstance): void {
+  app.addHook('onRoute', (route) => {
+    if (!route.url.startsWith('/api/') || route.schema?.querystring !== undefined) return;
+    const querystring = { type: 'object', additionalProperties: false, properties: {} };
+    route.schema = { ...route.schema, querystring };
+  });
 }
 
 /** Counts answers, and keeps browsers from guessing what is inside of them. */

@@ -32,7 +32,9 @@ const OTHER = '1bf7651916cd43dd8448eb211c80319c';
 const NOW_MS = Date.now();
 const ns = (ms: number): string => `${Math.round(ms)}000000`;
 const attribute = (key: string, stringValue: string) => ({ key, value: { stringValue } });
-const RESOURCE = { attributes: [attribute('service.name', 'shop'), attribute('host.name', 'web-1')] };
+const RESOURCE = {
+  attributes: [attribute('service.name', 'shop'), attribute('host.name', 'web-1')],
+};
 
 let stack: Stack;
 let paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
@@ -59,9 +61,11 @@ const span = (traceId: string, spanId: string, more: object) => ({
 });
 
 const TRACES = { resourceSpans: [{ resource: RESOURCE, scopeSpans: [{ spans: [
-  span(TRACE, '00f067aa0ba902b7', { status: { code: 2 }, events: [{ name: 'exception',
-    timeUnixNano: ns(NOW_MS - 1500), attributes: [attribute('exception.type', 'Oops'),
-      attribute('exception.message', 'no'), attribute('exception.stacktrace', 'at a (b.js:1)')] }] }),
+  span(TRACE, '00f067aa0ba902b7', { status: { code: 2 }, events: [{
+    name: 'exception', timeUnixNano: ns(NOW_MS - 1500),
+    attributes: [attribute('exception.type', 'Oops'), attribute('exception.message', 'no'),
+      attribute('exception.stacktrace', 'at a (b.js:1)')],
+  }] }),
   span(OTHER, '10f067aa0ba902b7', {}),
 ] }] }] };
 
@@ -163,8 +167,8 @@ test('every route: answers as its description says', { timeout: 120_000 }, async
   const described = Object.entries(paths).flatMap(([path, operations]) =>
     Object.entries(operations).map(([method, operation]) =>
       ({ name: `${method} ${path}`, method, operation })));
-  assert.deepEqual(described.map(({ name }) => name).filter((name) => known[name] === undefined), [],
-    'each route is called');
+  const missed = described.map(({ name }) => name).filter((name) => known[name] === undefined);
+  assert.deepEqual(missed, [], 'each route is called');
   // What deletes comes last, in the order of the table.
   const order = Object.keys(known);
   described.sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
