@@ -83,8 +83,8 @@ program.command('engine')
   });
 
 ask('query')
-  .description('run SQL: one statement or a file of them, and print or save the results')
-  .argument('[sql]', 'statements, parted by ;  (- or nothing: standard input)')
+  .description('run SQL: one statement, a file of them, or what is typed at a prompt')
+  .argument('[sql]', 'statements, parted by ; (- is standard input; none: that, or a prompt)')
   .option('-f, --format <name>', 'table, vertical, json, ndjson, csv, tsv, parquet, or any format '
     + 'of ClickHouse (table at a terminal, else TabSeparated, or what FILE ends with)')
   .option('--file <file>', 'read the statements from a file')
@@ -94,6 +94,7 @@ ask('query')
   .option('--time', 'say how many rows it were and how long it took')
   .addHelpText('after', `
 Examples:
+  binnacle query                                       (a prompt; \\? says what it knows)
   binnacle query "SELECT ServiceName, count() FROM otel_traces GROUP BY 1"
   binnacle query -p s=shop "SELECT Body FROM otel_logs WHERE ServiceName = {s:String}"
   binnacle query --watch 2s "SELECT count() FROM otel_logs"

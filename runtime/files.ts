@@ -47,8 +47,11 @@ export interface Files {
   /** The whole file, or null. For small files and for /proc, where sizes are not known. */
   read(path: string): Promise<Buffer | null>;
   readText(path: string): Promise<string | null>;
-  /** Replaces the file as a whole, durably: after a crash it holds the old or the new content. */
-  replace(path: string, content: string | Uint8Array): Promise<void>;
+  /**
+   * Replaces the file as a whole, durably: after a crash it holds the old or the new content.
+   * `permissions` are those of the new one, at no moment more.
+   */
+  replace(path: string, content: string | Uint8Array, permissions?: number): Promise<void>;
   /** Follows links. Null when it is not there. */
   stat(path: string): Promise<FileStat | null>;
   /** Null when it is not there. */
@@ -192,11 +195,17 @@ async function writeParts(
   }
 }
 
-async function replaceFile(path: string, content: string | Uint8Array): Promise<void> {
+async function replaceFile(
+  path: string,
+  content: string | Uint8Array,
+  permissions?: number,
+): Promise<void> {
   const folder = dirname(path);
   const temporary = join(folder, `.${basename(path)}.new`);
-  const handle = await fs.open(temporary, 'w', 0o640);
+  const handle = await fs.open(temporary, 'w', permissions ?? 0o640);
   try {
+    // One that a crash has left has the permissions that it had.
+    if (permissions !== undefined) await handle.chmod(permissions);
     await handle.writeFile(content);
     await handle.datasync();
   } finally {

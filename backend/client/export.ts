@@ -191,7 +191,7 @@ async function exportPieces(job: Job, wrote: (bytes: number) => void): Promise<v
     const made = await exportPiece(span, rowsMax, { ...job, wrote });
     if ('tooMuch' in made) {
       const isByRows = made.tooMuch.code === 'TOO_MANY_ROWS_OR_BYTES';
-      if (isByRows) rowsMax = Math.min(rowsMax, made.rows - 1);
+      if (isByRows) rowsMax = Math.max(1, Math.min(rowsMax, made.rows - 1));
       todo.unshift(...halved(span, made.tooMuch));
       continue;
     }

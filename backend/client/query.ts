@@ -1,5 +1,5 @@
 // `binnacle query`: statements from the command line, a file or standard input, one after the
-// other; the first that fails ends it.
+// other; the first that fails ends it. Without any, at a terminal, a prompt.
 
 import { text } from 'node:stream/consumers';
 import { EXIT, OperatorError } from '../../runtime/errors.ts';
@@ -25,6 +25,12 @@ export interface QueryFlags extends Target {
 
 export async function query(statement: string | undefined, flags: QueryFlags): Promise<void> {
   const world = createWorld();
+  const isTalk = [statement, flags.file, flags.output, flags.watch].every((one) =>
+    one === undefined);
+  if (isTalk && process.stdin.isTTY && process.stdout.isTTY) {
+    const { startPrompt } = await import('./prompt.ts');
+    return startPrompt(world, flags);
+  }
   const { origin, source } = await sourceOf(world, statement, flags.file);
   const pieces = splitStatements(source);
   if (pieces.length === 0) {

@@ -46,7 +46,7 @@ export const columnsPage = ({ columns }: Table): Promise<string> => page(
   ['column', 'type', 'computed', 'comment'], ['', '', '', ''],
   columns.map(({ name, type, kind, comment }) => [name, type, kind, comment]));
 
-async function attributesPage(attributes: readonly Attribute[]): Promise<string> {
+export async function attributesPage(attributes: readonly Attribute[]): Promise<string> {
   if (attributes.length === 0) return '';
   const rows = attributes.map(({ column, key, rows: count, values }) =>
     [`${column}['${key}']`, numberText(count), values.join(', ')]);
