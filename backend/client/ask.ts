@@ -108,6 +108,14 @@ export async function askTail(
   return body;
 }
 
+/** What a route answers in JSON, whatever that is. */
+export async function askJson<T>(target: Target, path: string, abort?: AbortSignal): Promise<T> {
+  const { statusCode, body } = await send(target, path, { method: 'GET' }, abort);
+  const text = await body.text();
+  if (statusCode !== 200) throw problemIn(text, statusCode);
+  return JSON.parse(text) as T;
+}
+
 /** The backend's state and its ledger; times as `/api/ledger` takes them. */
 export async function askStatus(
   target: Target,
@@ -167,7 +175,7 @@ function problemIn(text: string, status: number): AskError {
       { error: { code: string; message: string; hint?: string; position?: number } };
     const hint = error.code === 'UNAUTHENTICATED'
       ? 'give a token with --token or BINNACLE_TOKEN; `binnacle token create` makes one'
-      : error.hint ?? '';
+      : (error.hint ?? '').replace('GET /api/schema lists', '`binnacle schema` lists');
     return new AskError(error.code, error.message, hint, status, error.position);
   } catch {
     return new AskError('HTTP', `the backend answered with status ${status}`,

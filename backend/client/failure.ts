@@ -76,9 +76,16 @@ function excerpt(sql: string, { start, length }: Place, options: FailureOptions)
   ];
 }
 
+/** Where it is, and what follows there, is shown with a caret. */
+const SEEN_BELOW = new RegExp([
+  /: failed at position \d+ \([^)]*\)+(?: \(line \d+, col \d+\))?:/,
+  /[\s\S]*?(?=\. (?:Expected|Unmatched|Multi)|$)/,
+].map(({ source }) => source).join(''));
+
 /** Without what ClickHouse says about itself, its grammar and the statement that one sees. */
 function shortMessage(message: string): string {
   return message
+    .replace(SEEN_BELOW, '')
     .replace(/\. Expected one of: ([\s\S]*)$/, (_, list: string) => {
       const names = list.split(', ');
       const EXPECTED_SHOWN = 8;

@@ -102,7 +102,8 @@ class Prompt {
 
   private ask(): void {
     if (this.closed) return;
-    this.terminal.setPrompt(this.written === '' ? 'binnacle> ' : '       -> ');
+    const inside = isOpen(`${this.written}\n`) ? '       \'> ' : '       -> ';
+    this.terminal.setPrompt(this.written === '' ? 'binnacle> ' : inside);
     this.terminal.prompt();
   }
 

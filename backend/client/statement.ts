@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import type { Clock } from '../../runtime/clock.ts';
 import { errorCode, OperatorError } from '../../runtime/errors.ts';
 import { AskError, askBackend, type Answer, type Summary, type Target } from './ask.ts';
+import { followQuery } from './follow.ts';
 import { ROWS_FORMAT, type Form } from './format.ts';
 import { linesOf, shown, type Sink } from './output.ts';
 import { startProgress, type Progress } from './progress.ts';
@@ -39,6 +40,10 @@ export async function runStatement(
   const startMs = clock.monotonicMs();
   const progress = startProgress(clock, process.stderr, (said, elapsedMs) =>
     `${durationText(elapsedMs)}${said === '' ? '' : `, ${said}`} (Ctrl-C cancels)`);
+  const done = new AbortController();
+  if (process.stderr.isTTY) {
+    void followQuery(target, sql, clock, AbortSignal.any([abort, done.signal]), progress.say);
+  }
   try {
     const own = ownFormat(sql) !== null;
     const format = form.kind === 'raw' ? form.format : own ? 'PrettyCompact' : ROWS_FORMAT;
@@ -55,6 +60,7 @@ export async function runStatement(
     abort.throwIfAborted();
     throw brokenOff(error);
   } finally {
+    done.abort();
     progress.stop();
   }
 }

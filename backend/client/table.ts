@@ -14,7 +14,7 @@ export const limits = {
   blockRowsMax: 5000,
   /** Characters of a block; more begin a new one. */
   blockCharactersMax: 8 * 1024 * 1024,
-  /** Lines of a cell in a table on a terminal; of more the first are shown. */
+  /** Lines of a cell on a terminal; of more the first are shown, unless there is one row. */
   cellLinesMax: 10,
   /** A column may become so narrow on a terminal; when that is not enough, it goes vertically. */
   columnWidthMin: 12,
@@ -126,7 +126,7 @@ function table(
     return right[column] ? line + colours.bold(shown) : colours.bold(shown) + line;
   });
   const lines = rows.flatMap((row) => {
-    const cells = row.map((cell) => shownLines(cell, columns !== null));
+    const cells = row.map((cell) => shownLines(cell, columns !== null && rows.length > 1));
     const height = Math.max(1, ...cells.map((cell) => cell.length));
     return Array.from({ length: height }, (_, line) =>
       `│ ${cells.map((cell, column) => pad(cell[line] ?? '', column, ' ')).join(' │ ')} │`);
@@ -139,9 +139,9 @@ function table(
   ].join('\n');
 }
 
-function shownLines(cell: string, isTerminal: boolean): string[] {
+function shownLines(cell: string, isBounded: boolean): string[] {
   const lines = cell.split('\n');
-  if (!isTerminal || lines.length <= limits.cellLinesMax) return lines;
+  if (!isBounded || lines.length <= limits.cellLinesMax) return lines;
   const shown = lines.slice(0, limits.cellLinesMax - 1);
   return [...shown, `… ${lines.length - shown.length} more lines`];
 }

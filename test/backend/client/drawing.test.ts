@@ -110,6 +110,8 @@ test('failure: a caret stands below the place', () => {
   assert.match(show('m', 'SELECT 1,\n  nope', 12), /\n {2}2: {3}nope\n {7}\^{4}\n/);
   assert.match(show("Unknown expression identifier 'nope'", 'SELECT nope', undefined,
     'UNKNOWN_IDENTIFIER'), /\n {9}\^{4}\n/);
+  assert.match(show('no SQL: failed at position 8 (() (line 1, col 8): (1, FROM x. Unmatched: (',
+    'SELECT (1, FROM x'), /SYNTAX: no SQL\. Unmatched: \(\n {2}SELECT/);
   const far = show('m', `SELECT ${'a, '.repeat(100)}nope`, 307);
   const [, line, marks] = far.split('\n');
   assert.equal(line!.slice(marks!.indexOf('^'), marks!.lastIndexOf('^') + 1), 'nope');

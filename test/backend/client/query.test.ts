@@ -112,8 +112,8 @@ test('query: at a terminal a table that fits, and nothing binary', needsTerminal
 
 test('query: at a terminal waiting is shown, and Ctrl-C cancels', needsTerminal, async () => {
   const { out, errors } = await backend.type(['query', SLOW],
-    [{ seen: /Ctrl-C cancels/, keys: '\u0003' }]);
-  assert.equal(errors, '');
+    [{ seen: /░ \d+ %, [\d,]+ rows, [^]*Ctrl-C cancels/, keys: '\u0003' }]);
+  assert.equal(errors, '', out);
   assert.match(out, /binnacle: cancelled/);
 });
 
