@@ -83,6 +83,8 @@ export async function readPiece(
     restart(parts, tail, parts.clock.monotonicMs());
     return 'stop';
   }
+  // When they were looked at there may have been fewer of them, or none.
+  position.learnRead(bytes, offset - mark.length, options.fingerprintBytes);
   const start = skipBeginning(options.encoding, position, bytes, mark.length);
   const piece = { ...place, position, bytes, fileOffset: offset - mark.length };
   const end = await handOn(options, parts, piece, { start, flush: false });

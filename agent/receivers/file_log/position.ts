@@ -11,7 +11,8 @@
 // - A position belongs to content, not to a name: a file that is truncated gets a new one, and the
 //   old one may be taken over by the copy that was made before (copy-truncate).
 // - Content is recognised by its first bytes (a CRC of up to `fingerprint_size`, which grows with
-//   the file) and by the bytes right before the position (`mark`).
+//   the file) and by the bytes right before the position (`mark`). What was read is part of what
+//   is known of them: else other content could not be told from it.
 // - A beginning of it, shorter than what was read, is recognised by its `trail`: bytes at some
 //   places of what was read, close to each other at its end. It is not in checkpoints.
 
@@ -102,6 +103,14 @@ export class Position {
     if (this.head !== null && head.length === this.fingerprint.bytes) return;
     this.head = Buffer.from(head);
     this.fingerprint = { bytes: head.length, crc: crc32(head) };
+  }
+
+  /** Learns up to `bytesMax` of the first bytes from what was read: `bytes` at `fileOffset`. */
+  learnRead(bytes: Buffer, fileOffset: number, bytesMax: number): void {
+    const known = this.head?.length ?? bytesMax;
+    if (known >= bytesMax || fileOffset > known || fileOffset + bytes.length <= known) return;
+    const more = bytes.subarray(0, bytesMax - fileOffset);
+    this.learn(Buffer.concat([this.head!.subarray(0, fileOffset), more]));
   }
 
   /** Forgets first bytes that were looked at and not read: a copy may end before them. */

@@ -1,12 +1,12 @@
 // Proves that files which change while they are looked at bring each line once: a file is truncated
-// and written to between the two reads of a turn, and within one; logs are rotated by copying and
-// truncating, with and without gzip, at any moment of any look, as seeds say. Real files, whose
-// answers come as late as the seed says; time is moved by hand.
+// and written to between the two reads of a turn, and within one, and again before the next; logs
+// are rotated by copying and truncating, with and without gzip, at any moment of any look, as seeds
+// say. Real files, whose answers come as late as the seed says; time is moved by hand.
 
 import assert from 'node:assert/strict';
 import {
-  appendFileSync, closeSync, existsSync, openSync, readFileSync, readSync, readdirSync, renameSync,
-  rmSync, truncateSync, writeFileSync, writeSync,
+  appendFileSync, closeSync, copyFileSync, existsSync, openSync, readFileSync, readSync,
+  readdirSync, renameSync, rmSync, truncateSync, writeFileSync, writeSync,
 } from 'node:fs';
 import { test } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
@@ -96,6 +96,59 @@ test('file_log: truncated and written to within one read: once', async () => {
   assert.deepEqual(following.bodies(), NEW);
   await following.stop();
 });
+
+/**
+ * The file is seen empty after a truncation, gets lines before it is read, and is rotated and
+ * written to again before it is looked at once more: its first bytes were never looked at.
+ */
+async function readUnseen(rotate: (path: string) => void) {
+  let step: (size: number) => void = () => {};
+  const following = await start((read) => async (target, position) => {
+    const size = await read(target, position);
+    step(size);
+    return size;
+  });
+  const path = `${following.folder}/app.log`;
+  writeFileSync(path, asLines(OLD));
+  await following.poll();
+  truncateSync(path);
+  const reads: number[] = [];
+  step = (size) => {
+    reads.push(size);
+    if (reads.length === 1) appendFileSync(path, asLines(UNSEEN));
+    if (reads.length < 3) return;
+    step = () => {};
+    rotate(path);
+    writeFileSync(path, asLines(NEW));
+  };
+  await following.poll();
+  const length = asLines(UNSEEN).length;
+  // Its first bytes, what is in it, and the beginning of that again.
+  assert.deepEqual(reads, [0, length, Math.min(length, 64)]);
+  for (let second = 0; second < 25; second++) {
+    await following.poll();
+    await following.clock.advance(1000);
+  }
+  await following.stop();
+  return following.bodies().sort();
+}
+
+const UNSEEN = numbered(10, 0, 'unseen');
+const ALL = [...OLD, ...UNSEEN, ...NEW].sort();
+const UNSEEN_WAYS = {
+  'copied': (path: string) => copyFileSync(path, `${path}.1`),
+  'its beginning copied': (path: string) =>
+    writeFileSync(`${path}.1`, asLines(UNSEEN.slice(0, 5))),
+  'packed': (path: string) => writeFileSync(`${path}.1.gz`, gzipSync(readFileSync(path))),
+  'its beginning packed': (path: string) =>
+    writeFileSync(`${path}.1.gz`, gzipSync(asLines(UNSEEN.slice(0, 5)))),
+};
+
+for (const [way, rotate] of Object.entries(UNSEEN_WAYS)) {
+  test(`file_log: read after it was seen empty, ${way}, written to: once`, async () => {
+    assert.deepEqual(await readUnseen(rotate), ALL);
+  });
+}
 
 for (const way of ['copytruncate', 'compress', 'delaycompress'] as const) {
   test(`file_log: rotated at any moment, ${way}: each line once`, async () => {
