@@ -55,9 +55,10 @@ export async function findOrigin(
   return null;
 }
 
-/** It may take over the position of a file that was truncated. */
-const isUndecided = ({ archive, position, held, ignored }: Tail): boolean =>
-  !archive && !ignored && position === null && held !== null;
+/** It may take over the position of a file that was truncated, which an empty one cannot. */
+const isUndecided = ({ archive, position, held, file, ignored, seen }: Tail): boolean =>
+  !archive && !ignored && position === null && seen.sizeBytes > 0
+    && (held !== null || file !== null);
 
 /**
  * What is left of the followed file that the archive was equal to as far as it goes: that may have

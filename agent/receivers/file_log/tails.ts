@@ -149,9 +149,8 @@ export class Tails {
     const found = await this.adopt(tail, probe) ?? await this.adoptBeginning(probe) ?? wait;
     if (found === 'later') this.hold(tail, probe);
     else if (found !== null) tail.position = found;
-    else if (probe.head.length > 0 && !await this.isHeld(tail, probe)) {
-      tail.position = new Position();
-    }
+    else if (probe.head.length === 0) tail.held = null;
+    else if (!await this.isHeld(tail, probe)) tail.position = new Position();
     return tail.position !== null;
   }
 

@@ -150,6 +150,23 @@ for (const [way, rotate] of Object.entries(UNSEEN_WAYS)) {
   });
 }
 
+test('file_log: beside an empty copy an archive is read on: once', async () => {
+  const following = await start((read) => read);
+  const path = `${following.folder}/app.log`;
+  writeFileSync(path, asLines(OLD));
+  await following.poll();
+  writeFileSync(`${path}.2.gz`, gzipSync(asLines([...OLD, ...NEW])));
+  truncateSync(path);
+  await following.poll();
+  writeFileSync(`${path}.1`, '');
+  for (let second = 0; second < 70; second++) {
+    await following.poll();
+    await following.clock.advance(1000);
+  }
+  assert.deepEqual(following.bodies(), [...OLD, ...NEW]);
+  await following.stop();
+});
+
 for (const way of ['copytruncate', 'compress', 'delaycompress'] as const) {
   test(`file_log: rotated at any moment, ${way}: each line once`, async () => {
     for (let seed = 1; seed <= SEEDS / 3; seed++) {
