@@ -44,6 +44,7 @@ export async function findOrigin(
   if (others.some((other) => isTruncated(other) && fits(other.position!.fingerprint, probe.head))) {
     return { kind: 'later' };
   }
+  if (others.some((other) => isUnread(other, tail, probe))) return { kind: 'later' };
   const left = await takeLeft(known, tail, probe);
   if (left !== null) return left;
   const all = candidates(known, tail, probe);
@@ -59,6 +60,15 @@ export async function findOrigin(
 const isUndecided = ({ archive, position, held, file, ignored, seen }: Tail): boolean =>
   !archive && !ignored && position === null && seen.sizeBytes > 0
     && (held !== null || file !== null);
+
+/** It begins like the archive and nothing of it was read yet: nobody knows what will be. */
+function isUnread(other: Tail, tail: Tail, { head, nowMs }: ArchiveProbe): boolean {
+  const { position, archive, ignored, peek, lostSinceMs } = other;
+  if (other === tail || archive || ignored || (position?.read.offset ?? 0) > 0) return false;
+  // What is read to its end before it has a name no more is known at last.
+  const waits = lostSinceMs !== null || nowMs < waitUntil(tail, nowMs);
+  return waits && beginsAlike(position === null ? peek : position.head, head);
+}
 
 /**
  * What is left of the followed file that the archive was equal to as far as it goes: that may have

@@ -167,6 +167,33 @@ test('file_log: beside an empty copy an archive is read on: once', async () => {
   await following.stop();
 });
 
+test('file_log: packed before a byte of it is read: once', async () => {
+  let readOn = () => {};
+  const waits = new Promise<void>((resolve) => {
+    readOn = resolve;
+  });
+  const following = await start((read) => async (target, position) => {
+    // Its lines, not its first bytes, nor what is read of an archive.
+    if (target.length > 100_000) await waits;
+    return read(target, position);
+  });
+  const path = `${following.folder}/app.log.1`;
+  writeFileSync(path, asLines(OLD));
+  writeFileSync(`${path}.gz`, gzipSync(asLines(OLD)));
+  for (let look = 0; look < 20; look++) {
+    await following.clock.advance(300);
+    for (let turn = 0; turn < 1000; turn++) await new Promise((resolve) => setImmediate(resolve));
+  }
+  rmSync(path);
+  readOn();
+  for (let second = 0; second < 25; second++) {
+    await following.poll();
+    await following.clock.advance(1000);
+  }
+  assert.deepEqual(following.bodies(), OLD);
+  await following.stop();
+});
+
 for (const way of ['copytruncate', 'compress', 'delaycompress'] as const) {
   test(`file_log: rotated at any moment, ${way}: each line once`, async () => {
     for (let seed = 1; seed <= SEEDS / 3; seed++) {
