@@ -19,31 +19,32 @@ CREATE TABLE IF NOT EXISTS otel_logs
     TimestampTime DateTime ALIAS toDateTime(Timestamp),
     TraceId String CODEC(ZSTD(1)),
     SpanId String CODEC(ZSTD(1)),
-    TraceFlags UInt8,
+    TraceFlags UInt8 CODEC(ZSTD(1)),
     SeverityText LowCardinality(String) CODEC(ZSTD(1)),
-    SeverityNumber UInt8,
+    SeverityNumber UInt8 CODEC(ZSTD(1)),
     ServiceName LowCardinality(String) CODEC(ZSTD(1)),
     Body String CODEC(ZSTD(1)),
     ResourceSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
-    ResourceAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    ResourceAttributes Map(LowCardinality(String), LowCardinality(String)) CODEC(ZSTD(1)),
     ScopeSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
-    ScopeName String CODEC(ZSTD(1)),
+    ScopeName LowCardinality(String) CODEC(ZSTD(1)),
     ScopeVersion LowCardinality(String) CODEC(ZSTD(1)),
-    ScopeAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
-    LogAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    ScopeAttributes Map(LowCardinality(String), LowCardinality(String)) CODEC(ZSTD(1)),
+    LogAttributes Map(LowCardinality(String), String) CODEC(ZSTD(3)),
     EventName String CODEC(ZSTD(1)),
     BatchId LowCardinality(String) CODEC(ZSTD(1)),
     INDEX idx_trace_id TraceId TYPE bloom_filter(0.001) GRANULARITY 1,
     INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX idx_log_attr_key mapKeys(LogAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_log_attr_value mapValues(LogAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX idx_lower_body lower(Body) TYPE tokenbf_v1(32768, 3, 0) GRANULARITY 8,
+    INDEX idx_body_words lower(Body) TYPE tokenbf_v1(40960, 6, 0) GRANULARITY 1,
+    INDEX idx_time Timestamp TYPE minmax GRANULARITY 1,
     INDEX idx_batch_id BatchId TYPE bloom_filter(0.001) GRANULARITY 1
 )
 ENGINE = MergeTree
 PARTITION BY toDate(Timestamp)
 ORDER BY (toStartOfFiveMinutes(Timestamp), ServiceName, Timestamp)
-SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 10485760, min_level_for_wide_part = 1,
+    materialize_projections_on_insert = 0, materialize_projections_on_merge = 1;
 
 -- 003_traces.sql
 
@@ -57,10 +58,10 @@ CREATE TABLE IF NOT EXISTS otel_traces
     SpanName LowCardinality(String) CODEC(ZSTD(1)),
     SpanKind LowCardinality(String) CODEC(ZSTD(1)),
     ServiceName LowCardinality(String) CODEC(ZSTD(1)),
-    ResourceAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
-    ScopeName String CODEC(ZSTD(1)),
-    ScopeVersion String CODEC(ZSTD(1)),
-    SpanAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    ResourceAttributes Map(LowCardinality(String), LowCardinality(String)) CODEC(ZSTD(1)),
+    ScopeName LowCardinality(String) CODEC(ZSTD(1)),
+    ScopeVersion LowCardinality(String) CODEC(ZSTD(1)),
+    SpanAttributes Map(LowCardinality(String), String) CODEC(ZSTD(3)),
     Duration UInt64 COMMENT 'nanoseconds' CODEC(T64, ZSTD(1)),
     StatusCode LowCardinality(String) CODEC(ZSTD(1)),
     StatusMessage String CODEC(ZSTD(1)),
@@ -80,27 +81,28 @@ CREATE TABLE IF NOT EXISTS otel_traces
     BatchId LowCardinality(String) CODEC(ZSTD(1)),
     INDEX idx_trace_id TraceId TYPE bloom_filter(0.001) GRANULARITY 1,
     INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX idx_span_attr_key mapKeys(SpanAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_span_attr_value mapValues(SpanAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
+    INDEX idx_time Timestamp TYPE minmax GRANULARITY 1,
     INDEX idx_duration Duration TYPE minmax GRANULARITY 1,
     INDEX idx_batch_id BatchId TYPE bloom_filter(0.001) GRANULARITY 1
 )
 ENGINE = MergeTree
 PARTITION BY toDate(Timestamp)
 ORDER BY (toStartOfFiveMinutes(Timestamp), ServiceName, SpanName, Timestamp)
-SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 10485760, min_level_for_wide_part = 1,
+    materialize_projections_on_insert = 0, materialize_projections_on_merge = 1,
+    min_age_to_force_merge_seconds = 21600, min_age_to_force_merge_on_partition_only = 1;
 
 CREATE TABLE IF NOT EXISTS otel_traces_trace_id_ts
 (
     TraceId String CODEC(ZSTD(1)),
     Start SimpleAggregateFunction(min, DateTime) CODEC(Delta(4), ZSTD(1)),
-    End SimpleAggregateFunction(max, DateTime) CODEC(Delta(4), ZSTD(1)),
-    INDEX idx_trace_id TraceId TYPE bloom_filter(0.01) GRANULARITY 1
+    End SimpleAggregateFunction(max, DateTime) CODEC(Delta(4), ZSTD(1))
 )
 ENGINE = AggregatingMergeTree
 PARTITION BY toStartOfWeek(Start)
 ORDER BY TraceId
-SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 10485760, min_level_for_wide_part = 1;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS otel_traces_trace_id_ts_mv
 TO otel_traces_trace_id_ts
@@ -116,13 +118,13 @@ GROUP BY TraceId;
 
 CREATE TABLE IF NOT EXISTS otel_metrics_gauge
 (
-    ResourceAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
-    ResourceSchemaUrl String CODEC(ZSTD(1)),
-    ScopeName String CODEC(ZSTD(1)),
-    ScopeVersion String CODEC(ZSTD(1)),
-    ScopeAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    ResourceAttributes Map(LowCardinality(String), LowCardinality(String)) CODEC(ZSTD(1)),
+    ResourceSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
+    ScopeName LowCardinality(String) CODEC(ZSTD(1)),
+    ScopeVersion LowCardinality(String) CODEC(ZSTD(1)),
+    ScopeAttributes Map(LowCardinality(String), LowCardinality(String)) CODEC(ZSTD(1)),
     ScopeDroppedAttrCount UInt32 CODEC(ZSTD(1)),
-    ScopeSchemaUrl String CODEC(ZSTD(1)),
+    ScopeSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
     ServiceName LowCardinality(String) CODEC(ZSTD(1)),
     MetricName LowCardinality(String) CODEC(ZSTD(1)),
     MetricDescription LowCardinality(String) CODEC(ZSTD(1)),
@@ -141,7 +143,6 @@ CREATE TABLE IF NOT EXISTS otel_metrics_gauge
         TraceId String
     ) CODEC(ZSTD(1)),
     BatchId LowCardinality(String) CODEC(ZSTD(1)),
-    INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_attr_value mapValues(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_time_minmax TimeUnix TYPE minmax GRANULARITY 1,
     INDEX idx_batch_id BatchId TYPE bloom_filter(0.001) GRANULARITY 1
@@ -149,17 +150,17 @@ CREATE TABLE IF NOT EXISTS otel_metrics_gauge
 ENGINE = MergeTree
 PARTITION BY toDate(TimeUnix)
 ORDER BY (ServiceName, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
-SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 10485760, min_level_for_wide_part = 1;
 
 CREATE TABLE IF NOT EXISTS otel_metrics_sum
 (
-    ResourceAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
-    ResourceSchemaUrl String CODEC(ZSTD(1)),
-    ScopeName String CODEC(ZSTD(1)),
-    ScopeVersion String CODEC(ZSTD(1)),
-    ScopeAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    ResourceAttributes Map(LowCardinality(String), LowCardinality(String)) CODEC(ZSTD(1)),
+    ResourceSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
+    ScopeName LowCardinality(String) CODEC(ZSTD(1)),
+    ScopeVersion LowCardinality(String) CODEC(ZSTD(1)),
+    ScopeAttributes Map(LowCardinality(String), LowCardinality(String)) CODEC(ZSTD(1)),
     ScopeDroppedAttrCount UInt32 CODEC(ZSTD(1)),
-    ScopeSchemaUrl String CODEC(ZSTD(1)),
+    ScopeSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
     ServiceName LowCardinality(String) CODEC(ZSTD(1)),
     MetricName LowCardinality(String) CODEC(ZSTD(1)),
     MetricDescription LowCardinality(String) CODEC(ZSTD(1)),
@@ -180,7 +181,6 @@ CREATE TABLE IF NOT EXISTS otel_metrics_sum
     AggregationTemporality Int32 CODEC(ZSTD(1)),
     IsMonotonic Bool CODEC(Delta(1), ZSTD(1)),
     BatchId LowCardinality(String) CODEC(ZSTD(1)),
-    INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_attr_value mapValues(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_time_minmax TimeUnix TYPE minmax GRANULARITY 1,
     INDEX idx_batch_id BatchId TYPE bloom_filter(0.001) GRANULARITY 1
@@ -188,17 +188,17 @@ CREATE TABLE IF NOT EXISTS otel_metrics_sum
 ENGINE = MergeTree
 PARTITION BY toDate(TimeUnix)
 ORDER BY (ServiceName, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
-SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 10485760, min_level_for_wide_part = 1;
 
 CREATE TABLE IF NOT EXISTS otel_metrics_histogram
 (
-    ResourceAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
-    ResourceSchemaUrl String CODEC(ZSTD(1)),
-    ScopeName String CODEC(ZSTD(1)),
-    ScopeVersion String CODEC(ZSTD(1)),
-    ScopeAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    ResourceAttributes Map(LowCardinality(String), LowCardinality(String)) CODEC(ZSTD(1)),
+    ResourceSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
+    ScopeName LowCardinality(String) CODEC(ZSTD(1)),
+    ScopeVersion LowCardinality(String) CODEC(ZSTD(1)),
+    ScopeAttributes Map(LowCardinality(String), LowCardinality(String)) CODEC(ZSTD(1)),
     ScopeDroppedAttrCount UInt32 CODEC(ZSTD(1)),
-    ScopeSchemaUrl String CODEC(ZSTD(1)),
+    ScopeSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
     ServiceName LowCardinality(String) CODEC(ZSTD(1)),
     MetricName LowCardinality(String) CODEC(ZSTD(1)),
     MetricDescription LowCardinality(String) CODEC(ZSTD(1)),
@@ -223,7 +223,6 @@ CREATE TABLE IF NOT EXISTS otel_metrics_histogram
     Max Float64 CODEC(ZSTD(1)),
     AggregationTemporality Int32 CODEC(ZSTD(1)),
     BatchId LowCardinality(String) CODEC(ZSTD(1)),
-    INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_attr_value mapValues(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_time_minmax TimeUnix TYPE minmax GRANULARITY 1,
     INDEX idx_batch_id BatchId TYPE bloom_filter(0.001) GRANULARITY 1
@@ -231,17 +230,17 @@ CREATE TABLE IF NOT EXISTS otel_metrics_histogram
 ENGINE = MergeTree
 PARTITION BY toDate(TimeUnix)
 ORDER BY (ServiceName, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
-SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 10485760, min_level_for_wide_part = 1;
 
 CREATE TABLE IF NOT EXISTS otel_metrics_exponential_histogram
 (
-    ResourceAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
-    ResourceSchemaUrl String CODEC(ZSTD(1)),
-    ScopeName String CODEC(ZSTD(1)),
-    ScopeVersion String CODEC(ZSTD(1)),
-    ScopeAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    ResourceAttributes Map(LowCardinality(String), LowCardinality(String)) CODEC(ZSTD(1)),
+    ResourceSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
+    ScopeName LowCardinality(String) CODEC(ZSTD(1)),
+    ScopeVersion LowCardinality(String) CODEC(ZSTD(1)),
+    ScopeAttributes Map(LowCardinality(String), LowCardinality(String)) CODEC(ZSTD(1)),
     ScopeDroppedAttrCount UInt32 CODEC(ZSTD(1)),
-    ScopeSchemaUrl String CODEC(ZSTD(1)),
+    ScopeSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
     ServiceName LowCardinality(String) CODEC(ZSTD(1)),
     MetricName LowCardinality(String) CODEC(ZSTD(1)),
     MetricDescription LowCardinality(String) CODEC(ZSTD(1)),
@@ -270,7 +269,6 @@ CREATE TABLE IF NOT EXISTS otel_metrics_exponential_histogram
     Max Float64 CODEC(ZSTD(1)),
     AggregationTemporality Int32 CODEC(ZSTD(1)),
     BatchId LowCardinality(String) CODEC(ZSTD(1)),
-    INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_attr_value mapValues(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_time_minmax TimeUnix TYPE minmax GRANULARITY 1,
     INDEX idx_batch_id BatchId TYPE bloom_filter(0.001) GRANULARITY 1
@@ -278,17 +276,17 @@ CREATE TABLE IF NOT EXISTS otel_metrics_exponential_histogram
 ENGINE = MergeTree
 PARTITION BY toDate(TimeUnix)
 ORDER BY (ServiceName, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
-SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 10485760, min_level_for_wide_part = 1;
 
 CREATE TABLE IF NOT EXISTS otel_metrics_summary
 (
-    ResourceAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
-    ResourceSchemaUrl String CODEC(ZSTD(1)),
-    ScopeName String CODEC(ZSTD(1)),
-    ScopeVersion String CODEC(ZSTD(1)),
-    ScopeAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    ResourceAttributes Map(LowCardinality(String), LowCardinality(String)) CODEC(ZSTD(1)),
+    ResourceSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
+    ScopeName LowCardinality(String) CODEC(ZSTD(1)),
+    ScopeVersion LowCardinality(String) CODEC(ZSTD(1)),
+    ScopeAttributes Map(LowCardinality(String), LowCardinality(String)) CODEC(ZSTD(1)),
     ScopeDroppedAttrCount UInt32 CODEC(ZSTD(1)),
-    ScopeSchemaUrl String CODEC(ZSTD(1)),
+    ScopeSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
     ServiceName LowCardinality(String) CODEC(ZSTD(1)),
     MetricName LowCardinality(String) CODEC(ZSTD(1)),
     MetricDescription LowCardinality(String) CODEC(ZSTD(1)),
@@ -305,7 +303,6 @@ CREATE TABLE IF NOT EXISTS otel_metrics_summary
     ) CODEC(ZSTD(1)),
     Flags UInt32 CODEC(ZSTD(1)),
     BatchId LowCardinality(String) CODEC(ZSTD(1)),
-    INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_attr_value mapValues(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_time_minmax TimeUnix TYPE minmax GRANULARITY 1,
     INDEX idx_batch_id BatchId TYPE bloom_filter(0.001) GRANULARITY 1
@@ -313,7 +310,7 @@ CREATE TABLE IF NOT EXISTS otel_metrics_summary
 ENGINE = MergeTree
 PARTITION BY toDate(TimeUnix)
 ORDER BY (ServiceName, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
-SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
+SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 10485760, min_level_for_wide_part = 1;
 
 -- 005_batches.sql
 
@@ -490,206 +487,7 @@ ALTER TABLE otel_traces MATERIALIZE PROJECTION latency_by_day;
 
 ALTER TABLE otel_logs MATERIALIZE PROJECTION records_by_minute;
 
--- 008_less_a_row.sql
-
-ALTER TABLE otel_traces
-DROP INDEX IF EXISTS idx_res_attr_value,
-DROP INDEX IF EXISTS idx_span_attr_key
-SETTINGS alter_sync = 0;
-
-ALTER TABLE otel_traces
-MODIFY COLUMN IF EXISTS ResourceAttributes Map(LowCardinality(String), LowCardinality(String))
-    CODEC(ZSTD(1)),
-MODIFY COLUMN IF EXISTS ScopeName LowCardinality(String) CODEC(ZSTD(1)),
-MODIFY COLUMN IF EXISTS ScopeVersion LowCardinality(String) CODEC(ZSTD(1))
-SETTINGS alter_sync = 0;
-
-ALTER TABLE otel_traces
-MODIFY SETTING min_bytes_for_wide_part = 67108864;
-
-ALTER TABLE otel_logs
-DROP INDEX IF EXISTS idx_res_attr_value,
-DROP INDEX IF EXISTS idx_log_attr_key
-SETTINGS alter_sync = 0;
-
-ALTER TABLE otel_logs
-MODIFY COLUMN IF EXISTS ResourceAttributes Map(LowCardinality(String), LowCardinality(String))
-    CODEC(ZSTD(1)),
-MODIFY COLUMN IF EXISTS ScopeName LowCardinality(String) CODEC(ZSTD(1)),
-MODIFY COLUMN IF EXISTS ScopeAttributes Map(LowCardinality(String), LowCardinality(String))
-    CODEC(ZSTD(1))
-SETTINGS alter_sync = 0;
-
-ALTER TABLE otel_logs
-MODIFY SETTING min_bytes_for_wide_part = 67108864;
-
-ALTER TABLE otel_metrics_gauge
-DROP INDEX IF EXISTS idx_res_attr_value
-SETTINGS alter_sync = 0;
-
-ALTER TABLE otel_metrics_gauge
-MODIFY COLUMN IF EXISTS ResourceAttributes Map(LowCardinality(String), LowCardinality(String))
-    CODEC(ZSTD(1)),
-MODIFY COLUMN IF EXISTS ResourceSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
-MODIFY COLUMN IF EXISTS ScopeName LowCardinality(String) CODEC(ZSTD(1)),
-MODIFY COLUMN IF EXISTS ScopeVersion LowCardinality(String) CODEC(ZSTD(1)),
-MODIFY COLUMN IF EXISTS ScopeAttributes Map(LowCardinality(String), LowCardinality(String))
-    CODEC(ZSTD(1)),
-MODIFY COLUMN IF EXISTS ScopeSchemaUrl LowCardinality(String) CODEC(ZSTD(1))
-SETTINGS alter_sync = 0;
-
-ALTER TABLE otel_metrics_gauge
-MODIFY SETTING min_bytes_for_wide_part = 67108864;
-
-ALTER TABLE otel_metrics_sum
-DROP INDEX IF EXISTS idx_res_attr_value
-SETTINGS alter_sync = 0;
-
-ALTER TABLE otel_metrics_sum
-MODIFY COLUMN IF EXISTS ResourceAttributes Map(LowCardinality(String), LowCardinality(String))
-    CODEC(ZSTD(1)),
-MODIFY COLUMN IF EXISTS ResourceSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
-MODIFY COLUMN IF EXISTS ScopeName LowCardinality(String) CODEC(ZSTD(1)),
-MODIFY COLUMN IF EXISTS ScopeVersion LowCardinality(String) CODEC(ZSTD(1)),
-MODIFY COLUMN IF EXISTS ScopeAttributes Map(LowCardinality(String), LowCardinality(String))
-    CODEC(ZSTD(1)),
-MODIFY COLUMN IF EXISTS ScopeSchemaUrl LowCardinality(String) CODEC(ZSTD(1))
-SETTINGS alter_sync = 0;
-
-ALTER TABLE otel_metrics_sum
-MODIFY SETTING min_bytes_for_wide_part = 67108864;
-
-ALTER TABLE otel_metrics_histogram
-DROP INDEX IF EXISTS idx_res_attr_value
-SETTINGS alter_sync = 0;
-
-ALTER TABLE otel_metrics_histogram
-MODIFY COLUMN IF EXISTS ResourceAttributes Map(LowCardinality(String), LowCardinality(String))
-    CODEC(ZSTD(1)),
-MODIFY COLUMN IF EXISTS ResourceSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
-MODIFY COLUMN IF EXISTS ScopeName LowCardinality(String) CODEC(ZSTD(1)),
-MODIFY COLUMN IF EXISTS ScopeVersion LowCardinality(String) CODEC(ZSTD(1)),
-MODIFY COLUMN IF EXISTS ScopeAttributes Map(LowCardinality(String), LowCardinality(String))
-    CODEC(ZSTD(1)),
-MODIFY COLUMN IF EXISTS ScopeSchemaUrl LowCardinality(String) CODEC(ZSTD(1))
-SETTINGS alter_sync = 0;
-
-ALTER TABLE otel_metrics_histogram
-MODIFY SETTING min_bytes_for_wide_part = 67108864;
-
-ALTER TABLE otel_metrics_exponential_histogram
-DROP INDEX IF EXISTS idx_res_attr_value
-SETTINGS alter_sync = 0;
-
-ALTER TABLE otel_metrics_exponential_histogram
-MODIFY COLUMN IF EXISTS ResourceAttributes Map(LowCardinality(String), LowCardinality(String))
-    CODEC(ZSTD(1)),
-MODIFY COLUMN IF EXISTS ResourceSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
-MODIFY COLUMN IF EXISTS ScopeName LowCardinality(String) CODEC(ZSTD(1)),
-MODIFY COLUMN IF EXISTS ScopeVersion LowCardinality(String) CODEC(ZSTD(1)),
-MODIFY COLUMN IF EXISTS ScopeAttributes Map(LowCardinality(String), LowCardinality(String))
-    CODEC(ZSTD(1)),
-MODIFY COLUMN IF EXISTS ScopeSchemaUrl LowCardinality(String) CODEC(ZSTD(1))
-SETTINGS alter_sync = 0;
-
-ALTER TABLE otel_metrics_exponential_histogram
-MODIFY SETTING min_bytes_for_wide_part = 67108864;
-
-ALTER TABLE otel_metrics_summary
-DROP INDEX IF EXISTS idx_res_attr_value
-SETTINGS alter_sync = 0;
-
-ALTER TABLE otel_metrics_summary
-MODIFY COLUMN IF EXISTS ResourceAttributes Map(LowCardinality(String), LowCardinality(String))
-    CODEC(ZSTD(1)),
-MODIFY COLUMN IF EXISTS ResourceSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
-MODIFY COLUMN IF EXISTS ScopeName LowCardinality(String) CODEC(ZSTD(1)),
-MODIFY COLUMN IF EXISTS ScopeVersion LowCardinality(String) CODEC(ZSTD(1)),
-MODIFY COLUMN IF EXISTS ScopeAttributes Map(LowCardinality(String), LowCardinality(String))
-    CODEC(ZSTD(1)),
-MODIFY COLUMN IF EXISTS ScopeSchemaUrl LowCardinality(String) CODEC(ZSTD(1))
-SETTINGS alter_sync = 0;
-
-ALTER TABLE otel_metrics_summary
-MODIFY SETTING min_bytes_for_wide_part = 67108864;
-
--- 009_cheaper_inserts.sql
-
-ALTER TABLE otel_traces
-MODIFY SETTING materialize_projections_on_insert = 0, materialize_projections_on_merge = 1,
-    min_bytes_for_wide_part = 10485760, min_level_for_wide_part = 1;
-
-ALTER TABLE otel_traces
-MODIFY COLUMN IF EXISTS SpanAttributes Map(LowCardinality(String), String) CODEC(ZSTD(3))
-SETTINGS alter_sync = 0;
-
-ALTER TABLE otel_traces
-ADD INDEX IF NOT EXISTS idx_time Timestamp TYPE minmax GRANULARITY 1;
-
-ALTER TABLE otel_traces_trace_id_ts
-DROP INDEX IF EXISTS idx_trace_id
-SETTINGS alter_sync = 0;
-
-ALTER TABLE otel_traces_trace_id_ts
-MODIFY SETTING min_bytes_for_wide_part = 10485760, min_level_for_wide_part = 1;
-
-ALTER TABLE otel_logs
-MODIFY SETTING materialize_projections_on_insert = 0, materialize_projections_on_merge = 1,
-    min_bytes_for_wide_part = 10485760, min_level_for_wide_part = 1;
-
-ALTER TABLE otel_logs
-MODIFY COLUMN IF EXISTS TraceFlags UInt8 CODEC(ZSTD(1)),
-MODIFY COLUMN IF EXISTS SeverityNumber UInt8 CODEC(ZSTD(1)),
-MODIFY COLUMN IF EXISTS LogAttributes Map(LowCardinality(String), String) CODEC(ZSTD(3))
-SETTINGS alter_sync = 0;
-
-ALTER TABLE otel_logs
-ADD INDEX IF NOT EXISTS idx_time Timestamp TYPE minmax GRANULARITY 1,
-ADD INDEX IF NOT EXISTS idx_body_words lower(Body) TYPE tokenbf_v1(40960, 6, 0) GRANULARITY 1;
-
-ALTER TABLE otel_logs
-DROP INDEX IF EXISTS idx_lower_body
-SETTINGS alter_sync = 0;
-
-ALTER TABLE otel_metrics_gauge
-MODIFY SETTING min_bytes_for_wide_part = 10485760, min_level_for_wide_part = 1;
-
-ALTER TABLE otel_metrics_sum
-MODIFY SETTING min_bytes_for_wide_part = 10485760, min_level_for_wide_part = 1;
-
-ALTER TABLE otel_metrics_histogram
-MODIFY SETTING min_bytes_for_wide_part = 10485760, min_level_for_wide_part = 1;
-
-ALTER TABLE otel_metrics_exponential_histogram
-MODIFY SETTING min_bytes_for_wide_part = 10485760, min_level_for_wide_part = 1;
-
-ALTER TABLE otel_metrics_summary
-MODIFY SETTING min_bytes_for_wide_part = 10485760, min_level_for_wide_part = 1;
-
-ALTER TABLE otel_traces MATERIALIZE INDEX IF EXISTS idx_time;
-
-ALTER TABLE otel_logs MATERIALIZE INDEX IF EXISTS idx_time;
-
-ALTER TABLE otel_logs MATERIALIZE INDEX IF EXISTS idx_body_words;
-
--- 010_resources_and_finished_days.sql
-
-ALTER TABLE otel_traces
-ADD INDEX IF NOT EXISTS idx_res_attr_value mapValues(ResourceAttributes)
-    TYPE bloom_filter(0.01) GRANULARITY 1;
-
-ALTER TABLE otel_logs
-ADD INDEX IF NOT EXISTS idx_res_attr_value mapValues(ResourceAttributes)
-    TYPE bloom_filter(0.01) GRANULARITY 1;
-
-ALTER TABLE otel_traces
-MODIFY SETTING min_age_to_force_merge_seconds = 21600, min_age_to_force_merge_on_partition_only = 1;
-
-ALTER TABLE otel_traces MATERIALIZE INDEX IF EXISTS idx_res_attr_value;
-
-ALTER TABLE otel_logs MATERIALIZE INDEX IF EXISTS idx_res_attr_value;
-
--- 012_queries.sql
+-- 008_queries.sql
 
 CREATE TABLE IF NOT EXISTS binnacle_queries
 (
@@ -733,7 +531,7 @@ ENGINE = ReplacingMergeTree(Version)
 ORDER BY Id
 SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, non_replicated_deduplication_window = 10000, fsync_after_insert = 1, fsync_part_directory = 1;
 
--- 013_deleted_logs.sql
+-- 009_deleted_logs.sql
 
 CREATE TABLE IF NOT EXISTS binnacle_deleted_logs
 (

@@ -1,17 +1,18 @@
 -- Data points, a table for each kind. Names and values as the OpenTelemetry ClickHouse exporter
 -- writes them. Its newest version keeps times in whole seconds; these tables keep nanoseconds, as it
 -- did before, so that a point is stored as it was sent.
--- BatchId is Binnacle's own: which batch brought a row, see names.ts beside the transcoder.
+-- BatchId is Binnacle's own: which batch brought a row, see names.ts beside the transcoder. Types
+-- and settings: see 002.
 
 CREATE TABLE IF NOT EXISTS otel_metrics_gauge {ON_CLUSTER}
 (
-    ResourceAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
-    ResourceSchemaUrl String CODEC(ZSTD(1)),
-    ScopeName String CODEC(ZSTD(1)),
-    ScopeVersion String CODEC(ZSTD(1)),
-    ScopeAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    ResourceAttributes Map(LowCardinality(String), LowCardinality(String)) CODEC(ZSTD(1)),
+    ResourceSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
+    ScopeName LowCardinality(String) CODEC(ZSTD(1)),
+    ScopeVersion LowCardinality(String) CODEC(ZSTD(1)),
+    ScopeAttributes Map(LowCardinality(String), LowCardinality(String)) CODEC(ZSTD(1)),
     ScopeDroppedAttrCount UInt32 CODEC(ZSTD(1)),
-    ScopeSchemaUrl String CODEC(ZSTD(1)),
+    ScopeSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
     ServiceName LowCardinality(String) CODEC(ZSTD(1)),
     MetricName LowCardinality(String) CODEC(ZSTD(1)),
     MetricDescription LowCardinality(String) CODEC(ZSTD(1)),
@@ -30,7 +31,6 @@ CREATE TABLE IF NOT EXISTS otel_metrics_gauge {ON_CLUSTER}
         TraceId String
     ) CODEC(ZSTD(1)),
     BatchId LowCardinality(String) CODEC(ZSTD(1)),
-    INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_attr_value mapValues(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_time_minmax TimeUnix TYPE minmax GRANULARITY 1,
     INDEX idx_batch_id BatchId TYPE bloom_filter(0.001) GRANULARITY 1
@@ -38,17 +38,17 @@ CREATE TABLE IF NOT EXISTS otel_metrics_gauge {ON_CLUSTER}
 ENGINE = {ENGINE MergeTree}
 PARTITION BY toDate(TimeUnix)
 ORDER BY (ServiceName, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
-SETTINGS {TABLE_SETTINGS};
+SETTINGS {TABLE_SETTINGS}, min_bytes_for_wide_part = 10485760, min_level_for_wide_part = 1;
 
 CREATE TABLE IF NOT EXISTS otel_metrics_sum {ON_CLUSTER}
 (
-    ResourceAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
-    ResourceSchemaUrl String CODEC(ZSTD(1)),
-    ScopeName String CODEC(ZSTD(1)),
-    ScopeVersion String CODEC(ZSTD(1)),
-    ScopeAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    ResourceAttributes Map(LowCardinality(String), LowCardinality(String)) CODEC(ZSTD(1)),
+    ResourceSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
+    ScopeName LowCardinality(String) CODEC(ZSTD(1)),
+    ScopeVersion LowCardinality(String) CODEC(ZSTD(1)),
+    ScopeAttributes Map(LowCardinality(String), LowCardinality(String)) CODEC(ZSTD(1)),
     ScopeDroppedAttrCount UInt32 CODEC(ZSTD(1)),
-    ScopeSchemaUrl String CODEC(ZSTD(1)),
+    ScopeSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
     ServiceName LowCardinality(String) CODEC(ZSTD(1)),
     MetricName LowCardinality(String) CODEC(ZSTD(1)),
     MetricDescription LowCardinality(String) CODEC(ZSTD(1)),
@@ -69,7 +69,6 @@ CREATE TABLE IF NOT EXISTS otel_metrics_sum {ON_CLUSTER}
     AggregationTemporality Int32 CODEC(ZSTD(1)),
     IsMonotonic Bool CODEC(Delta(1), ZSTD(1)),
     BatchId LowCardinality(String) CODEC(ZSTD(1)),
-    INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_attr_value mapValues(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_time_minmax TimeUnix TYPE minmax GRANULARITY 1,
     INDEX idx_batch_id BatchId TYPE bloom_filter(0.001) GRANULARITY 1
@@ -77,17 +76,17 @@ CREATE TABLE IF NOT EXISTS otel_metrics_sum {ON_CLUSTER}
 ENGINE = {ENGINE MergeTree}
 PARTITION BY toDate(TimeUnix)
 ORDER BY (ServiceName, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
-SETTINGS {TABLE_SETTINGS};
+SETTINGS {TABLE_SETTINGS}, min_bytes_for_wide_part = 10485760, min_level_for_wide_part = 1;
 
 CREATE TABLE IF NOT EXISTS otel_metrics_histogram {ON_CLUSTER}
 (
-    ResourceAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
-    ResourceSchemaUrl String CODEC(ZSTD(1)),
-    ScopeName String CODEC(ZSTD(1)),
-    ScopeVersion String CODEC(ZSTD(1)),
-    ScopeAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    ResourceAttributes Map(LowCardinality(String), LowCardinality(String)) CODEC(ZSTD(1)),
+    ResourceSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
+    ScopeName LowCardinality(String) CODEC(ZSTD(1)),
+    ScopeVersion LowCardinality(String) CODEC(ZSTD(1)),
+    ScopeAttributes Map(LowCardinality(String), LowCardinality(String)) CODEC(ZSTD(1)),
     ScopeDroppedAttrCount UInt32 CODEC(ZSTD(1)),
-    ScopeSchemaUrl String CODEC(ZSTD(1)),
+    ScopeSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
     ServiceName LowCardinality(String) CODEC(ZSTD(1)),
     MetricName LowCardinality(String) CODEC(ZSTD(1)),
     MetricDescription LowCardinality(String) CODEC(ZSTD(1)),
@@ -112,7 +111,6 @@ CREATE TABLE IF NOT EXISTS otel_metrics_histogram {ON_CLUSTER}
     Max Float64 CODEC(ZSTD(1)),
     AggregationTemporality Int32 CODEC(ZSTD(1)),
     BatchId LowCardinality(String) CODEC(ZSTD(1)),
-    INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_attr_value mapValues(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_time_minmax TimeUnix TYPE minmax GRANULARITY 1,
     INDEX idx_batch_id BatchId TYPE bloom_filter(0.001) GRANULARITY 1
@@ -120,17 +118,17 @@ CREATE TABLE IF NOT EXISTS otel_metrics_histogram {ON_CLUSTER}
 ENGINE = {ENGINE MergeTree}
 PARTITION BY toDate(TimeUnix)
 ORDER BY (ServiceName, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
-SETTINGS {TABLE_SETTINGS};
+SETTINGS {TABLE_SETTINGS}, min_bytes_for_wide_part = 10485760, min_level_for_wide_part = 1;
 
 CREATE TABLE IF NOT EXISTS otel_metrics_exponential_histogram {ON_CLUSTER}
 (
-    ResourceAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
-    ResourceSchemaUrl String CODEC(ZSTD(1)),
-    ScopeName String CODEC(ZSTD(1)),
-    ScopeVersion String CODEC(ZSTD(1)),
-    ScopeAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    ResourceAttributes Map(LowCardinality(String), LowCardinality(String)) CODEC(ZSTD(1)),
+    ResourceSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
+    ScopeName LowCardinality(String) CODEC(ZSTD(1)),
+    ScopeVersion LowCardinality(String) CODEC(ZSTD(1)),
+    ScopeAttributes Map(LowCardinality(String), LowCardinality(String)) CODEC(ZSTD(1)),
     ScopeDroppedAttrCount UInt32 CODEC(ZSTD(1)),
-    ScopeSchemaUrl String CODEC(ZSTD(1)),
+    ScopeSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
     ServiceName LowCardinality(String) CODEC(ZSTD(1)),
     MetricName LowCardinality(String) CODEC(ZSTD(1)),
     MetricDescription LowCardinality(String) CODEC(ZSTD(1)),
@@ -159,7 +157,6 @@ CREATE TABLE IF NOT EXISTS otel_metrics_exponential_histogram {ON_CLUSTER}
     Max Float64 CODEC(ZSTD(1)),
     AggregationTemporality Int32 CODEC(ZSTD(1)),
     BatchId LowCardinality(String) CODEC(ZSTD(1)),
-    INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_attr_value mapValues(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_time_minmax TimeUnix TYPE minmax GRANULARITY 1,
     INDEX idx_batch_id BatchId TYPE bloom_filter(0.001) GRANULARITY 1
@@ -167,17 +164,17 @@ CREATE TABLE IF NOT EXISTS otel_metrics_exponential_histogram {ON_CLUSTER}
 ENGINE = {ENGINE MergeTree}
 PARTITION BY toDate(TimeUnix)
 ORDER BY (ServiceName, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
-SETTINGS {TABLE_SETTINGS};
+SETTINGS {TABLE_SETTINGS}, min_bytes_for_wide_part = 10485760, min_level_for_wide_part = 1;
 
 CREATE TABLE IF NOT EXISTS otel_metrics_summary {ON_CLUSTER}
 (
-    ResourceAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
-    ResourceSchemaUrl String CODEC(ZSTD(1)),
-    ScopeName String CODEC(ZSTD(1)),
-    ScopeVersion String CODEC(ZSTD(1)),
-    ScopeAttributes Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    ResourceAttributes Map(LowCardinality(String), LowCardinality(String)) CODEC(ZSTD(1)),
+    ResourceSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
+    ScopeName LowCardinality(String) CODEC(ZSTD(1)),
+    ScopeVersion LowCardinality(String) CODEC(ZSTD(1)),
+    ScopeAttributes Map(LowCardinality(String), LowCardinality(String)) CODEC(ZSTD(1)),
     ScopeDroppedAttrCount UInt32 CODEC(ZSTD(1)),
-    ScopeSchemaUrl String CODEC(ZSTD(1)),
+    ScopeSchemaUrl LowCardinality(String) CODEC(ZSTD(1)),
     ServiceName LowCardinality(String) CODEC(ZSTD(1)),
     MetricName LowCardinality(String) CODEC(ZSTD(1)),
     MetricDescription LowCardinality(String) CODEC(ZSTD(1)),
@@ -194,7 +191,6 @@ CREATE TABLE IF NOT EXISTS otel_metrics_summary {ON_CLUSTER}
     ) CODEC(ZSTD(1)),
     Flags UInt32 CODEC(ZSTD(1)),
     BatchId LowCardinality(String) CODEC(ZSTD(1)),
-    INDEX idx_res_attr_value mapValues(ResourceAttributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_attr_value mapValues(Attributes) TYPE bloom_filter(0.01) GRANULARITY 1,
     INDEX idx_time_minmax TimeUnix TYPE minmax GRANULARITY 1,
     INDEX idx_batch_id BatchId TYPE bloom_filter(0.001) GRANULARITY 1
@@ -202,4 +198,4 @@ CREATE TABLE IF NOT EXISTS otel_metrics_summary {ON_CLUSTER}
 ENGINE = {ENGINE MergeTree}
 PARTITION BY toDate(TimeUnix)
 ORDER BY (ServiceName, MetricName, toStartOfHour(TimeUnix), cityHash64(Attributes), TimeUnix)
-SETTINGS {TABLE_SETTINGS};
+SETTINGS {TABLE_SETTINGS}, min_bytes_for_wide_part = 10485760, min_level_for_wide_part = 1;
