@@ -26,7 +26,7 @@
 
 import type { Checkpoints, SavedFile } from './checkpoints.ts';
 import {
-  goesOnAlike, isBeginning, isContent, toPosition, type ArchiveProbe, type Probe,
+  beginsAlike, goesOnAlike, isBeginning, isContent, toPosition, type ArchiveProbe, type Probe,
 } from './content.ts';
 import type { FoundFile } from './glob.ts';
 import { findOrigin } from './origins.ts';
@@ -328,22 +328,22 @@ export class Tails {
     return null;
   }
 
-  /**
-   * The same for a copy that ends before the position: what was written after it was made was read
-   * in the original, before that was truncated. All of the copy was read.
-   */
+  /** The same for a copy that ends before the position: all of it was read in the original. */
   private async adoptBeginning(probe: Probe): Promise<Position | 'later' | null> {
     const { sizeBytes, readAt } = probe;
     for (const orphan of this.orphans) {
       const { position, gone } = orphan;
-      if (gone || !await isBeginning(position, probe, sizeBytes)) continue;
-      // Else a checkpoint would pass what has no verdict. What it grew by was read, too.
-      if (position.open > 0 || (await readAt(sizeBytes, 1)).length > 0) return 'later';
+      if (gone || !beginsAlike(position.head, probe.head)) continue;
+      // What it grew by since its size was looked at may have been read, too.
+      if ((await readAt(sizeBytes, 1)).length > 0) return 'later';
+      if (!await isBeginning(position, probe, sizeBytes)) continue;
+      // Else a checkpoint would pass what has no verdict.
+      if (position.open > 0) return 'later';
       const bytes = Math.min(sizeBytes, MARK_BYTES);
       const mark = Buffer.from(await readAt(sizeBytes - bytes, bytes));
-      if (!this.takeOrphan(orphan)) continue;
       const { records } = position.read;
-      return new Position({ offset: sizeBytes, records, flushed: false, mark });
+      const point = { offset: sizeBytes, records, flushed: false, mark };
+      if (this.takeOrphan(orphan)) return new Position(point);
     }
     return null;
   }

@@ -22,6 +22,8 @@ import { asLines, numbered } from './following.ts';
 
 const SEEDS = 30;
 const STEPS = 60;
+/** `fingerprint_size`. */
+const HEAD_BYTES = 1000;
 
 type Read = OpenFile['read'];
 
@@ -191,6 +193,32 @@ test('file_log: packed before a byte of it is read: once', async () => {
     await following.clock.advance(1000);
   }
   assert.deepEqual(following.bodies(), OLD);
+  await following.stop();
+});
+
+test('file_log: a copy that was empty when its size was looked at: once', async () => {
+  let before = async () => {};
+  const following = await start((read) => async (target, position) => {
+    if (target.length === HEAD_BYTES) await before();
+    return read(target, position);
+  });
+  const path = `${following.folder}/app.log`;
+  writeFileSync(path, asLines(OLD));
+  await following.poll();
+  writeFileSync(`${path}.1`, '');
+  writeFileSync(path, asLines(NEW));
+  let heads = 0;
+  before = async () => {
+    if (++heads !== 2) return;
+    // The log itself has its turn first.
+    while (following.bodies().length < OLD.length + NEW.length) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    writeFileSync(`${path}.1`, asLines(OLD));
+  };
+  await following.poll();
+  await following.poll();
+  assert.deepEqual(following.bodies(), [...OLD, ...NEW]);
   await following.stop();
 });
 
