@@ -79,7 +79,7 @@ export async function fillSpans(
   }
 }
 
-/** As the day is six hours after its end (schema/010): one part. */
+/** As the day is six hours after its end (schema/003): one part. */
 async function mergesDone({ rows, options }: StorageFixture): Promise<void> {
   const connection = new Connection(options);
   await completeRollups(connection, AbortSignal.timeout(MERGES_MS_MAX), 0);

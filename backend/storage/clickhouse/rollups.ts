@@ -1,5 +1,5 @@
 // Sees to it that every part gets its rollups. Inserts leave them out and merges make them
-// (schema/009), but a merge combines parts that have rollups, or parts that have none: one without
+// (schema/002), but a merge combines parts that have rollups, or parts that have none: one without
 // that is left between two with them is never merged, and neither are its neighbours, as a merge
 // takes what lies side by side. Such parts are found here, and ClickHouse is told to make what they
 // lack, which frees them. Parts that have everything are only linked anew by it.

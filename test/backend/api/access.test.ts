@@ -57,7 +57,9 @@ test('access: each role reaches what it may', async () => {
   for (const { method, url } of routes.filter(({ url: one }) => !one.includes('*'))) {
     const permission = permissionOf(method, url);
     if (permission === null || permission === 'otlp') continue;
-    const path = url.replace(/:\w+/g, '00000000-0000-4000-8000-000000000000');
+    // A stream would not end; a mistake in its search ends it.
+    const path = url.replace(/:\w+/g, '00000000-0000-4000-8000-000000000000')
+      + (url === '/api/tail' ? '?q=(' : '');
     const ask = (headers: Record<string, string>) =>
       api.get(path, { method: method as 'GET', headers });
     for (const role of ROLES) {
