@@ -59,6 +59,8 @@ export async function runEngine(options: EngineProcessOptions): Promise<void> {
 
 async function start(options: EngineProcessOptions): Promise<void> {
   const folder = prepareFolder(options.path, options.memoryBytes);
+  // Some formats leave files there, and nobody else would take them away.
+  process.env['TMPDIR'] = folder.temporaryPath;
   const native = loadNative();
   const keeper = openFolder(native, folder);
   const spool = new Spool(folder.path);

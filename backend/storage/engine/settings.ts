@@ -18,6 +18,8 @@ export interface Folder {
   /** The engine's own files: tables, metadata, lock. */
   enginePath: string;
   configFile: string;
+  /** For files that are of no use after a restart; empty at the start. */
+  temporaryPath: string;
 }
 
 /** What the engine's one user may do. No SOURCES, no dictionaries, no functions, no backups. */
@@ -38,9 +40,12 @@ export function prepareFolder(path: string, memoryBytes: number): Folder {
   const configFile = join(path, 'engine.xml');
   const usersFile = join(path, 'users.xml');
   const emptyPath = join(path, 'empty');
+  const temporaryPath = join(path, 'temporary');
   try {
     makeFolder(enginePath);
     makeFolder(emptyPath);
+    fs.rmSync(temporaryPath, { recursive: true, force: true });
+    makeFolder(temporaryPath);
     fs.accessSync(path, fs.constants.W_OK);
     fs.accessSync(enginePath, fs.constants.W_OK);
     if (isLocked(join(enginePath, 'status'))) {
@@ -58,7 +63,7 @@ export function prepareFolder(path: string, memoryBytes: number): Folder {
       'make it writable or choose another folder with BINNACLE_DATA_DIR',
     );
   }
-  return { path, enginePath, configFile };
+  return { path, enginePath, configFile, temporaryPath };
 }
 
 /** What is said when the engine's lock is held. */
