@@ -1,6 +1,7 @@
 // Compares what is stored with what was acknowledged: every record, every line of the log file, and
-// what views have made of them. All questions go through the backend's API.
+// what views have made of them. The engine itself is asked: analysts may not see all of it.
 
+import { request } from 'undici';
 import type { createAsker } from '../e2e/stack.ts';
 import type { Comparison, Ledger } from './ledger.ts';
 import { LINE_NUMBER, LINE_WHOLE } from './lines.ts';
@@ -26,6 +27,17 @@ export interface LineFindings {
   readonly duplicates: number;
   /** Rows that are no whole line. */
   readonly broken: number;
+}
+
+/** Asks the engine itself. */
+export function rowsOfEngine(url: string): Rows {
+  return async <T>(sql: string): Promise<T[]> => {
+    const { statusCode, body } = await request(`${url}/?default_format=JSONEachRow`,
+      { method: 'POST', body: sql });
+    const text = await body.text();
+    if (statusCode !== 200) throw new Error(`${sql}: ${text}`);
+    return text.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as T);
+  };
 }
 
 /** So many are named of each kind. */

@@ -5,7 +5,7 @@ import { createClock } from '../../runtime/clock.ts';
 import { createAsker } from '../e2e/stack.ts';
 import { noEngineProcesses } from '../e2e/processes.ts';
 import { seededRandom } from '../proto/generate.ts';
-import { check, type Findings } from './check.ts';
+import { check, rowsOfEngine, type Findings } from './check.ts';
 import { startFaults, type Faults } from './faults.ts';
 import { startGenerator, type Generator } from './generator.ts';
 import { createLedger, type Ledger } from './ledger.ts';
@@ -59,7 +59,8 @@ export async function runCourse(machine: Machine, options: CourseOptions): Promi
     lines.stop();
     options.say('the faults are over; waiting for what is queued');
     troubles.push(...await drain(parts, abort));
-    findings = await check(createAsker(machine.api()).rows, { ledger, lines: lines.written });
+    const rows = rowsOfEngine(machine.engine());
+    findings = await check(rows, { ledger, lines: lines.written });
   } finally {
     progress.cancel();
   }

@@ -31,6 +31,8 @@ export interface Machine {
   readonly logFolder: string;
   /** URL of the backend's API, as of its last start. */
   api(): string;
+  /** URL of the store itself: analysts may not see all that is compared. */
+  engine(): string;
   /** A number of the agent's own metrics; null while it does not answer. */
   metric(name: string): Promise<number | null>;
   /** Takes all that is left of the disk that the agent's queue is on. Only for a small disk. */
@@ -59,9 +61,11 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
   const proxy = await startProxy(options.random);
   const ports = { grpc: await freePort(), http: await freePort(), metrics: await freePort() };
   let api = '';
+  let store = '';
   const backend = createKeeper('backend', outputs.get('backend')!, async () => {
     const started = await processes.run('backend', BACKEND);
     api = started.addresses['SQL and API']!;
+    store = started.addresses['ClickHouse']!.split(' ')[0]!;
     proxy.target = Number(started.addresses['OTLP from agents']!.split(':').at(-1));
     return started;
   });
@@ -86,6 +90,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     grpcPort: ports.grpc,
     httpPort: ports.http,
     api: () => api,
+    engine: () => store,
     metric: (name) => readMetric(ports.metrics, name),
     fillDisk: () => fill(filler),
     freeDisk: () => rmSync(filler, { force: true }),
