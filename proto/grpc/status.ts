@@ -79,12 +79,17 @@ export function outcomeOfStatus({ code, details, metadata }: GrpcStatus): SendOu
 }
 
 /**
- * The connection broke in a way that grpc-js has no status for (it has one for ECONNRESET, but not
- * for EPIPE). The peer did not say INTERNAL.
+ * The peer did not say INTERNAL: the connection broke in a way that grpc-js has no status for (it
+ * has one for ECONNRESET, but not for EPIPE), or the peer ended before it had a verdict.
  */
 function isLocal(code: number, details: string): boolean {
-  return code === codes.INTERNAL && details.includes('triggered by internal client error: ');
+  return code === codes.INTERNAL && LOCAL_DETAILS.some((text) => details.includes(text));
 }
+
+/** Of grpc-js (subchannel-call.js). */
+const LOCAL_DETAILS = [
+  'triggered by internal client error: ', '(Call ended without gRPC status)',
+];
 
 function detailsOf(metadata: Metadata): RpcStatus | null {
   const value = metadata.get(DETAILS)[0];

@@ -12,6 +12,9 @@ test('H9: a connection that breaks is no INTERNAL of the peer', () => {
   // The text of grpc-js for errors of a socket other than ECONNRESET and ETIMEDOUT.
   const broken = 'Received RST_STREAM with code 2 triggered by internal client error: write EPIPE';
   assert.equal(outcome(codes.INTERNAL, broken), 'retryable');
+  // A peer that stops may end calls without a word.
+  const ended = 'Received RST_STREAM with code 0 (Call ended without gRPC status)';
+  assert.equal(outcome(codes.INTERNAL, ended), 'retryable');
   assert.equal(outcome(codes.INTERNAL, 'Received RST_STREAM with code 2 (Internal server error)'),
     'rejected');
 });
