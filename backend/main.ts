@@ -165,7 +165,7 @@ async function buildParts(
       bodyBytesMax: config.http.max_request_body_size,
     })],
   });
-  const drivers = driversOf(config, access, { world, counters, log, desk });
+  const drivers = driversOf(config, access, { world, log, desk });
   return {
     components: [...(engine === null ? [] : [engine]), storage, audit, grpc, api,
       ...(drivers === null ? [] : [drivers]), intake],
@@ -202,7 +202,7 @@ function askingOf(
 function driversOf(
   config: BackendConfig,
   access: Access,
-  shared: { world: World; counters: Counters; log: Log; desk: Desk },
+  shared: { world: World; log: Log; desk: Desk },
 ): DriverServer | null {
   const { sql, clickhouse } = config;
   if (!sql.enabled) return null;

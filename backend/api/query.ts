@@ -13,10 +13,11 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { World } from '../../runtime/world.ts';
 import type { Desk, OpenQuery } from '../query/desk.ts';
 import { callerOf } from './caller.ts';
-import { ApiError, ERROR_SCHEMA } from './errors.ts';
+import { ApiError } from './errors.ts';
 import { sendEvents, wantsEvents } from './events.ts';
 import { fileNameOf, mediaTypeOf } from './formats.ts';
 import { leavingOf } from './leaving.ts';
+import { problems } from './period.ts';
 import { BODY_SCHEMA, GET_URL_SCHEMA, POST_URL_SCHEMA, TEXT_SCHEMA, limits as questionLimits,
   questionOf } from './question.ts';
 
@@ -54,11 +55,6 @@ export function registerQuery(app: FastifyInstance, options: QueryRouteOptions):
   app.get('/api/query', { exposeHeadRoute: false, schema }, answer);
   app.head('/api/query', { schema: { hide: true, querystring: GET_URL_SCHEMA } }, answer);
 }
-
-const problems = (description: string) => ({
-  description,
-  content: { 'application/json': { schema: ERROR_SCHEMA } },
-});
 
 const DOCS = {
   summary: 'Run one read-only SQL statement',

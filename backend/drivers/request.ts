@@ -19,7 +19,7 @@ export const limits = {
 
 export interface DriverRequest {
   readonly sql: string;
-  /** Unused databases are refused by the gate, which knows the one that there is. */
+  /** '' for that of the tables; the server refuses any other. */
   readonly database: string;
   /** Used when the statement has no FORMAT. */
   readonly format: string;

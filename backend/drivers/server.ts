@@ -15,7 +15,6 @@ import type { Component } from '../../proto/contract/component.ts';
 import { bodyEncoding, readBody } from '../../proto/http/compression.ts';
 import { serve, type Serving } from '../../proto/http/serve.ts';
 import { readServerPem, type ServerTlsOptions } from '../../proto/tls.ts';
-import type { Counters } from '../../runtime/counters.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Endpoint } from '../../runtime/net.ts';
 import type { World } from '../../runtime/world.ts';
@@ -50,7 +49,6 @@ export interface DriverServerOptions {
   readonly setting: string;
   readonly tls?: ServerTlsOptions | undefined;
   readonly world: World;
-  readonly counters: Counters;
   readonly log: Log;
   readonly desk: Desk;
   /** The database that holds the tables. */
@@ -94,10 +92,10 @@ async function createApp(options: DriverServerOptions): Promise<FastifyInstance>
   // Bodies are read here, whatever they are called.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_, payload, done) => done(null, payload));
-  const counter = new DriverDesk(options);
+  const desk = new DriverDesk(options);
   app.route({
     method: ['GET', 'POST', 'HEAD'], url: '/',
-    handler: (request, reply) => counter.answer(request, reply),
+    handler: (request, reply) => desk.answer(request, reply),
   });
   for (const url of ['/ping', '/replicas_status']) {
     app.route({ method: ['GET', 'HEAD'], url, handler: async (_, reply) => sayOk(reply) });

@@ -10,7 +10,7 @@ export const limits = {
   sessionsMax: 10_000,
   /** As in ClickHouse, unless the caller asks for another. */
   timeoutMs: 60_000,
-  /** A longer one is SESSION timeout refused, as ClickHouse's `max_session_timeout`. */
+  /** A longer one is refused, as by ClickHouse's `max_session_timeout`. */
   timeoutMsMax: 3_600_000,
   /** Settings of a session; more are refused. */
   settingsMax: 100,

@@ -24,7 +24,6 @@ import { checkParams, checkTokens, withMetadata, withoutParams } from './texts.t
 import { positionOf, tokenize, type Token } from './tokens.ts';
 import { parseTree } from './tree.ts';
 
-
 export interface GateOptions {
   /**
    * Runs a trusted reading statement in the database of the tables and resolves with the result as
