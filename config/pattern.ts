@@ -19,7 +19,7 @@ export function pattern(flags: string = ''): z.ZodType<RegExp, string> {
     fault(ctx, NO_PATTERN.why, NO_PATTERN.hint);
     return z.NEVER;
   });
-  return schema.meta({ type: 'string', format: 'regex' });
+  return schema.meta({ type: 'string', format: 'regex', title: 'regular expression' });
 }
 
 /** What is said of a text that `parsePattern` cannot read. */

@@ -198,5 +198,5 @@ function converted<O, I>(
     else fault(ctx, `is not ${noun}`, hint);
     return z.NEVER;
   });
-  return schema.meta(json) as unknown as z.ZodType<O, I>;
+  return schema.meta({ ...json, title: noun.replace(/^an? /, '') }) as unknown as z.ZodType<O, I>;
 }

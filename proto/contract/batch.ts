@@ -38,8 +38,9 @@ export class Batch<S extends Signal = Signal> {
   readonly itemCount: number;
   readonly id: BatchId | undefined;
   /**
-   * Whoever makes a batch of the same records carries them on; whoever leaves records out, or cuts
-   * a batch, does not: then they may be sent twice after a crash.
+   * Whoever makes a batch of the same records, or of those that are not dropped for good, carries
+   * them on; whoever keeps records for later, or cuts a batch, does not: then they may be sent
+   * twice after a crash.
    */
   readonly origins: readonly Origin[];
   #bytes: Uint8Array | undefined;

@@ -44,6 +44,7 @@ export type Exporter = Component & Consumer & {
   /** The stretches of a receiver that are durable in its queue; known once it has started. */
   origins?(receiver: string): readonly Origin[];
 };
+export type Connector = Component & Consumer;
 export type Extension = Component & {
   /** For components that name it as their storage. */
   readonly storage?: Storage;
@@ -60,7 +61,7 @@ export interface Storage {
   keys(): readonly Uint8Array[];
 }
 
-export type ComponentKind = 'receiver' | 'processor' | 'exporter' | 'extension';
+export type ComponentKind = 'receiver' | 'processor' | 'exporter' | 'connector' | 'extension';
 
 /** What the process tells a component about itself and the machine. */
 export interface ComponentContext {
@@ -84,6 +85,15 @@ export interface ComponentContext {
    * What is in all of them need not be read again. None where one of them does not know.
    */
   readonly durable?: () => readonly (readonly Origin[])[];
+  /**
+   * For a connector: the pipelines that it begins, by id, for one that chooses among them. `next`
+   * gives a batch to all of them that carry its signal, and accepts it where there is none.
+   */
+  readonly pipelines?: ReadonlyMap<string, PipelineEntry>;
+}
+
+export interface PipelineEntry extends Consumer {
+  readonly signal: Signal;
 }
 
 export interface Host {
@@ -101,8 +111,10 @@ export interface Factory<C, K extends ComponentKind, T extends Component> {
   readonly type: string;
   /** Other spellings that the OpenTelemetry Collector accepts, such as `filelog`. */
   readonly aliases?: readonly string[];
-  /** The signals it can take part in. Empty for extensions. */
+  /** The signals it can take part in; for a connector those that it takes. None: an extension. */
   readonly signals: readonly Signal[];
+  /** For a connector: the signals that it gives for one that it takes. */
+  readonly gives?: (signal: Signal) => readonly Signal[];
   /**
    * May be made anew whenever it is asked for: schemas are large, and of use only while a
    * configuration is read (D-028).
@@ -123,5 +135,6 @@ export interface UsedExtension {
 export type ReceiverFactory<C> = Factory<C, 'receiver', Receiver>;
 export type ProcessorFactory<C> = Factory<C, 'processor', Processor>;
 export type ExporterFactory<C> = Factory<C, 'exporter', Exporter>;
+export type ConnectorFactory<C> = Factory<C, 'connector', Connector>;
 export type ExtensionFactory<C> = Factory<C, 'extension', Extension>;
 export type AnyFactory = Factory<any, ComponentKind, Component>;

@@ -267,4 +267,11 @@ export interface Requests {
   readonly logs: LogsRequest;
 }
 export type RequestOf<S extends Signal> = Requests[S];
+/** What stands in the scope groups of each. */
+export interface Records {
+  readonly traces: Span;
+  readonly metrics: Metric;
+  readonly logs: LogRecord;
+}
+export type RecordOf<S extends Signal> = Records[S];
 export type ExportRequest = TracesRequest | MetricsRequest | LogsRequest;

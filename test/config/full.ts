@@ -2,11 +2,10 @@
 // description; a key without a default stands in a comment. UPDATE_GOLDEN=1 writes the file.
 
 import { stringify } from 'yaml';
-import { z } from 'zod';
 import { SECTIONS, SIGNAL_NAMES, type ComponentSchema } from '../../config/components.ts';
 import { agentSchema } from '../../config/pipelines.ts';
+import { defaultOf, describe, layersOf, shapeOf, typeOf, type Schema } from './schemas.ts';
 
-type Schema = z.core.$ZodType;
 type Written = Record<string, unknown> | null;
 
 /** What a component cannot do without, by kind and type; also what the full file shows of it. */
@@ -97,8 +96,7 @@ function key(
   const layers = layersOf(schema);
   const fallback = isWritten ? { value: written } : defaultOf(layers);
   const isSection = typeOf(layers.at(-1)!) === 'object';
-  const description = layers.map((one) => z.globalRegistry.get(one)?.description)
-    .find((one) => one !== undefined);
+  const description = describe(schema);
   if (fallback === null) {
     const inner = isSection ? keys(schema, null, '').map(uncommented) : [];
     return [explained(`${indent}# ${name}:`, description, indent),
@@ -123,25 +121,3 @@ function explained(line: string, description: string | undefined, indent: string
 }
 
 const uncommented = (line: string) => line.replace(/^# (?=\w+:)/, '').replaceAll('\n', '\n# ');
-
-function shapeOf(schema: Schema): Record<string, Schema> {
-  const { def } = (layersOf(schema).at(-1) as z.core.$ZodTypes)._zod;
-  return def.type === 'object' ? def.shape : {};
-}
-
-const typeOf = (schema: Schema) => (schema as z.core.$ZodTypes)._zod.def.type;
-
-function defaultOf(layers: readonly Schema[]): { value: unknown } | null {
-  for (const layer of layers) {
-    const { def } = (layer as z.core.$ZodTypes)._zod;
-    if (def.type === 'default' || def.type === 'prefault') return { value: def.defaultValue };
-  }
-  return null;
-}
-
-function layersOf(schema: Schema): Schema[] {
-  const { def } = (schema as z.core.$ZodTypes)._zod;
-  if ('innerType' in def) return [schema, ...layersOf(def.innerType as Schema)];
-  if (def.type !== 'pipe') return [schema];
-  return [schema, ...layersOf(typeOf(def.in) === 'transform' ? def.out : def.in)];
-}

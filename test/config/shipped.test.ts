@@ -17,6 +17,7 @@ import { knownKeys, withDefaults } from '../../config/shape.ts';
 import { createFiles } from '../../runtime/files.ts';
 import { COMPONENTS } from './components.ts';
 import { fullAgentFile, REQUIRED } from './full.ts';
+import { referencePage } from './reference.ts';
 
 const root = `${import.meta.dirname}/../..`;
 const shipped = (name: string) => `${root}/config/${name}`;
@@ -74,6 +75,13 @@ test('shipped: agent.full.yaml is what the schemas of the components say', { ski
   const text = fullAgentFile(components);
   if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(shipped('agent.full.yaml'), text);
   assert.equal(textOf('agent.full.yaml'), text, 'run this test with UPDATE_GOLDEN=1');
+});
+
+test('docs: docs/components.md is what the schemas of the components say', { skip }, () => {
+  const file = `${root}/docs/components.md`;
+  const text = referencePage(components);
+  if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(file, text);
+  assert.equal(readFileSync(file, 'utf8'), text, 'run this test with UPDATE_GOLDEN=1');
 });
 
 test('shipped: agent.full.yaml says exactly the defaults of every component', { skip },
