@@ -12,11 +12,11 @@ import type {
 } from '../../../proto/contract/component.ts';
 import type { Timer } from '../../../runtime/clock.ts';
 import { rateLimited } from '../../../runtime/log.ts';
+import { createOutbox, settledBy, type Outbox } from '../../outbox.ts';
 import { createCollection } from './collection.ts';
 import { hostMetricsSchema, type HostMetricsConfig } from './config.ts';
 import { createHost } from './host.ts';
 import { createOtherScrapers } from './other_platform.ts';
-import { createOutbox, settledBy, type Outbox } from './outbox.ts';
 import { createLinuxScrapers, enabledMetrics, type ScraperSet } from './scrapers.ts';
 
 export const hostMetricsReceiver: ReceiverFactory<HostMetricsConfig> = {

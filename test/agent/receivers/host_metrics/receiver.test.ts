@@ -10,7 +10,7 @@ import { test } from 'node:test';
 import {
   createCollection, limits as collectionLimits,
 } from '../../../../agent/receivers/host_metrics/collection.ts';
-import { createOutbox, limits } from '../../../../agent/receivers/host_metrics/outbox.ts';
+import { createOutbox, limits } from '../../../../agent/outbox.ts';
 import { hostMetricsReceiver } from '../../../../agent/receivers/host_metrics/receiver.ts';
 import {
   int, NO_ATTRIBUTES, toResourceMetrics, type MetricDefinition, type Reading, type Scrape,
@@ -238,6 +238,23 @@ test('host_metrics outbox: bytes have a limit too', async () => {
   for (let index = 0; index < 6; index++) outbox.add(big());
   assert.deepEqual(lost, ['too many', 'too many']);
   await outbox.stop(NOW);
+});
+
+test('host_metrics outbox: a room is shared, and given back', async () => {
+  const room = { bytesMax: 3000, bytes: 0 };
+  const lost: string[] = [];
+  const gate = createGate();
+  const [one, two] = ['one', 'two'].map((name) => createOutbox({
+    next: createSink(gate.answer), world: createWorld(), retryMsMax: 1000, room,
+    dropped: () => lost.push(name),
+  }));
+  const batch = () => makeBatch('metrics', 1, { resource: { text: 'x'.repeat(900) } });
+  for (let index = 0; index < 3; index++) one!.add(batch());
+  for (let index = 0; index < 4; index++) two!.add(batch());
+  assert.deepEqual(lost, ['two', 'two']);
+  gate.open(ACCEPTED);
+  await Promise.all([one!.stop(NEVER), two!.stop(NEVER)]);
+  assert.equal(room.bytes, 0);
 });
 
 const DEFINITION: MetricDefinition = {
