@@ -59,6 +59,9 @@ test('tidy rules: import direction', () => {
   check('config/loader.ts', '../proto/contract/batch.ts', 1);
   check('agent/graph.ts', '../proto/contract/batch.ts', 0);
   check('agent/receivers/otlp.ts', './file_log/receiver.ts', 1);
+  check('agent/receivers/file_log/config.ts', '../../operators/pipeline.ts', 0);
+  check('agent/operators/pipeline.ts', '../receivers/otlp.ts', 1);
+  check('agent/operators/pipeline.ts', './entry.ts', 0);
   check('agent/receivers/otlp.ts', '../exporters/otlp.ts', 1);
   check('agent/receivers/file_log/tail.ts', './lines.ts', 0);
   check('agent/exporters/otlp.ts', './sending/delivery.ts', 0);

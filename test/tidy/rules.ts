@@ -42,8 +42,17 @@ export function importDirection(files: readonly SourceFile[]): string[] {
       if (!MAY_IMPORT[from]!.includes(to)) {
         return [`${file.path}:${line}: ${from}/ may not import ${to}/ (${target})`];
       }
-      return sideways(file.path, target, line);
+      return [...upwards(file.path, target, line), ...sideways(file.path, target, line)];
     }));
+}
+
+/** Rooms of the agent that components stand on: they know neither components nor the graph. */
+export const SHARED_BY_ALL: readonly string[] = ['agent/operators/'];
+
+function upwards(path: string, target: string, line: number): string[] {
+  const own = SHARED_BY_ALL.find((one) => path.startsWith(one));
+  if (own === undefined || !target.startsWith('agent/') || target.startsWith(own)) return [];
+  return [`${path}:${line}: ${own} may not import other parts of the agent (${target})`];
 }
 
 function sideways(path: string, target: string, line: number): string[] {
@@ -57,7 +66,7 @@ function sideways(path: string, target: string, line: number): string[] {
 
 /** Folders that hold no component, but what several components of their kind stand on. */
 export const SHARED_BY_KIND: readonly string[] = [
-  'agent/exporters:sending', 'agent/processors:edit',
+  'agent/exporters:sending', 'agent/processors:edit', 'agent/receivers:sending',
 ];
 
 function partOf(path: string): string | null {

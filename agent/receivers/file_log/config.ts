@@ -15,9 +15,9 @@ import { pattern } from '../../../config/pattern.ts';
 import {
   byteSize, count, duration, fault, optionalSection, refusedKey, section, strictObject,
 } from '../../../config/schema.ts';
+import { operatorList } from '../../operators/pipeline.ts';
 import { forBytes } from './byte_pattern.ts';
 import { parseEncoding } from './encoding.ts';
-import { operatorList } from './operators/pipeline.ts';
 
 const flag = (describe: string, fallback: boolean) => z.boolean().describe(describe)
   .default(fallback);

@@ -4,7 +4,7 @@
 import type { Clock } from '../../../runtime/clock.ts';
 import type { OpenFile } from '../../../runtime/files.ts';
 import type { Log } from '../../../runtime/log.ts';
-import type { Delivery } from './delivery.ts';
+import type { Delivery } from '../sending/delivery.ts';
 import type { Encoding } from './encoding.ts';
 import type { Handles } from './handles.ts';
 import { MARK_BYTES, type Position } from './position.ts';
@@ -50,7 +50,6 @@ export interface ReaderCounters {
   readonly truncated: () => void;
   readonly broken: () => void;
   readonly mended: (records: number) => void;
-  readonly dropped: (records: number) => void;
 }
 
 export interface Place {
@@ -182,16 +181,16 @@ async function handOnBatch(
   const size = end - Math.min(end, spans.starts[0] ?? end);
   // Asked even when nothing will be sent: it is also where a stop is noticed.
   if (!await parts.delivery.admit(size)) return false;
-  const { batch, mended, dropped } = parts.build({
+  const { batch, mended } = parts.build({
     bytes, spans,
     facts: piece.facts,
     firstNumber: position.read.records + 1,
     offset: fileOffset,
     observedNs: parts.clock.nowNs(),
+    isDue: () => flush,
   });
   parts.count.bytes(size);
   parts.count.mended(mended);
-  parts.count.dropped(dropped);
   const point = {
     offset: fileOffset + end,
     records: position.read.records + spans.starts.length,

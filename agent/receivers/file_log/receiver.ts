@@ -25,15 +25,15 @@ import type {
 } from '../../../proto/contract/component.ts';
 import type { KeyValue } from '../../../proto/otlp/model.ts';
 import { rateLimited } from '../../../runtime/log.ts';
+import { createEntryBatches } from '../../operators/batches.ts';
 import { createArchives, type Archives } from './archives.ts';
 import { createCheckpointWriter, loadCheckpoints, type CheckpointWriter } from './checkpoints.ts';
 import { fileLogSchema, type FileLogConfig } from './config.ts';
-import { createDelivery, type Delivery } from './delivery.ts';
+import { createDelivery, type Delivery } from '../sending/delivery.ts';
 import { parseEncoding } from './encoding.ts';
 import { createOperatorBuild } from './entries.ts';
 import { createWalk, type FoundFile, type Walk } from './glob.ts';
 import { createHandles, type Handles } from './handles.ts';
-import { createPipeline } from './operators/pipeline.ts';
 import { MARK_BYTES } from './position.ts';
 import { isFlushDue, type ReaderCounters } from './pieces.ts';
 import { createTurn } from './reader.ts';
@@ -278,16 +278,7 @@ function createBuild(config: FileLogConfig, context: ComponentContext): Build {
     withOffset: config.include_file_record_offset,
   };
   if (config.operators.length === 0) return createPlainBuild(options);
-  const { counters, id, world: { clock } } = context;
-  const log = rateLimited(context.log, clock, LOG_INTERVAL_MS);
-  const pipeline = createPipeline(config.operators, clock, (operator, fault, quiet) => {
-    counters.counter('binnacle_file_log_operator_errors_total',
-      'Records that an operator failed on.', { receiver: id, operator }).add(1);
-    if (!quiet) log.warn(`cannot apply operator ${operator}: ${fault}`);
-  });
-  // Named by a field or a value of any key of an operator.
-  const changesResource = JSON.stringify(config.operators).includes('"root":"resource"');
-  return createOperatorBuild({ ...options, changesResource }, pipeline);
+  return createOperatorBuild(options, createEntryBatches(config.operators, context));
 }
 
 /** What every record of a file says; made anew when its path changes. */
@@ -330,14 +321,11 @@ function readerCounters({ counters, id }: ComponentContext): ReaderCounters {
     'Packed files that could not be unpacked to their end.', labels);
   const mended = counters.counter('binnacle_file_log_mended_records_total',
     'Records with bytes that are not of the encoding, replaced by U+FFFD.', labels);
-  const dropped = counters.counter('binnacle_file_log_dropped_records_total',
-    'Records dropped by on_error of an operator.', labels);
   return {
     bytes: bytes.add,
     truncated: () => truncated.add(1),
     broken: () => broken.add(1),
     mended: mended.add,
-    dropped: dropped.add,
   };
 }
 

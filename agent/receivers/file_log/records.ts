@@ -13,6 +13,7 @@ import { Batch } from '../../../proto/contract/batch.ts';
 import type { KeyValue } from '../../../proto/otlp/model.ts';
 import { encodeAttributes } from '../../../proto/otlp/value.ts';
 import { varintSize, Writer } from '../../../proto/protobuf/writer.ts';
+import { joinGroups } from '../../operators/groups.ts';
 import { createDecoder, type Decode, type Encoding } from './encoding.ts';
 import type { Spans } from './split.ts';
 
@@ -32,6 +33,8 @@ export interface Chunk {
   /** Where in the file `bytes` begins. */
   readonly offset: number;
   readonly observedNs: bigint;
+  /** Whether what is held back from this record on has waited long enough for others to come. */
+  readonly isDue: (index: number) => boolean;
 }
 
 export interface Built {
@@ -39,8 +42,10 @@ export interface Built {
   readonly batch: Batch<'logs'> | null;
   /** Records with bytes that are not of the encoding, and that therefore lost some. */
   readonly mended: number;
-  /** Records that an operator dropped. */
-  readonly dropped: number;
+  /** Records before it are dealt with; those from it on are held back, to be given again. */
+  readonly taken: number;
+  /** Where that begins which is held back, in order; the first is `taken`. */
+  readonly held: readonly number[];
 }
 
 export type Build = (chunk: Chunk) => Built;
@@ -74,7 +79,7 @@ export function createPlainBuild({ encoding, withNumber, withOffset }: BuildOpti
     writeSuffix(0);
     const bytes = writeRequest(chunk, texts, varies ? writeSuffix : () => suffix);
     const batch = bytes === null ? null : Batch.fromBytes('logs', bytes);
-    return { batch, mended: texts.mended, dropped: 0 };
+    return { batch, mended: texts.mended, taken: spans.starts.length, held: [] };
   };
 }
 
@@ -139,8 +144,7 @@ function mendInvalid(decode: Decode, bytes: Buffer, { starts, ends }: Spans): Te
   return { ...DIRECT, converted, mended };
 }
 
-const GROUP_TAG = (1 << 3) | 2;
-const SCOPE_TAG = (2 << 3) | 2;
+const NO_SCOPE = new Uint8Array(0);
 const RECORD_TAG = (2 << 3) | 2;
 const BODY_TAG = (5 << 3) | 2;
 const ATTRIBUTES_TAG = (6 << 3) | 2;
@@ -181,32 +185,7 @@ function writeRequest(
     else scope.raw(text, 0, length);
     scope.raw(suffix.bytes, 0, suffix.position);
   }
-  return scope.position === 0 ? null : joinGroups([{ resource, scope }]);
-}
-
-export interface EncodedGroup {
-  /** The field `resource` of ResourceLogs, encoded. */
-  readonly resource: Uint8Array;
-  /** The records, as they stand in ScopeLogs. */
-  readonly scope: Writer;
-}
-
-/** The request of these groups. Records are written first, so that all lengths are known. */
-export function joinGroups(groups: readonly EncodedGroup[]): Uint8Array {
-  const size = ({ resource, scope: { position } }: EncodedGroup): number =>
-    resource.length + 1 + varintSize(position) + position;
-  const bytes = groups.reduce((sum, group) => sum + 6 + size(group), 0);
-  const request = new Writer(bytes);
-  for (const group of groups) {
-    const { resource, scope } = group;
-    request.varint32(GROUP_TAG);
-    request.varint32(size(group));
-    request.raw(resource, 0, resource.length);
-    request.varint32(SCOPE_TAG);
-    request.varint32(scope.position);
-    request.raw(scope.bytes, 0, scope.position);
-  }
-  return request.finish();
+  return scope.position === 0 ? null : joinGroups([{ resource, scope: NO_SCOPE, records: scope }]);
 }
 
 /** Enough for all records but those that conversion makes longer. */

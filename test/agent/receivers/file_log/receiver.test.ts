@@ -158,7 +158,7 @@ test('file_log: retryable repeats the same batch, rejected is counted and passed
   following.append('a.log', asLines(numbered(1, 2)));
   await following.poll();
   assert.deepEqual(following.bodies(), ['line 2']);
-  assert.equal(following.counters.total('binnacle_file_log_refused_records_total'), 2);
+  assert.equal(following.counters.total('binnacle_receiver_refused_records_total'), 2);
   await following.stop();
 });
 
@@ -170,7 +170,7 @@ test('file_log: max_elapsed_time gives records up, counted', async () => {
   await until(() => following.sink.deliveries.length === 1, 'the first try');
   for (let second = 0; second < 12; second++) await following.clock.advance(1000);
   await polled;
-  assert.equal(following.counters.total('binnacle_file_log_refused_records_total'), 1);
+  assert.equal(following.counters.total('binnacle_receiver_refused_records_total'), 1);
   await following.stop();
 });
 

@@ -5,9 +5,9 @@
 // entry goes on to the next operator as it is (`send`) or is dropped, counted too.
 
 import * as z from 'zod';
-import { knownHint } from '../../../../config/errors.ts';
-import { fault, strictObject } from '../../../../config/schema.ts';
-import type { Clock } from '../../../../runtime/clock.ts';
+import { knownHint } from '../../config/errors.ts';
+import { fault, strictObject } from '../../config/schema.ts';
+import type { Clock } from '../../runtime/clock.ts';
 import type { Entry } from './entry.ts';
 import {
   add, copy, createAdd, createCopy, createMove, createRemove, move, remove,

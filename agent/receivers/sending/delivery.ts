@@ -1,9 +1,11 @@
-// Hands batches on and sees to it that each gets a final verdict: what is `retryable` is sent again
-// after a wait that grows, the same batch, until it is taken (or for `max_elapsed_time`). What is
-// refused for good is counted and passed over.
+// For receivers that cannot tell their source to come again: hands batches on and sees to it that
+// each gets a final verdict. What is `retryable` is sent again after a wait that grows, the same
+// batch, until it is taken (or for `maxElapsedMs`). What is refused for good is counted and passed
+// over.
 //
-// All files together hold at most `limits.bytesMax` of what has no verdict yet; who wants to hand
-// on more waits, first come first served, so that reading stops when the next part is slow.
+// All sources of a receiver together hold at most `limits.bytesMax` of what has no verdict yet; who
+// wants to hand on more waits, first come first served, so that reading stops when the next part is
+// slow.
 
 import type { Batch } from '../../../proto/contract/batch.ts';
 import type { ComponentContext, Consumer } from '../../../proto/contract/component.ts';
@@ -103,9 +105,9 @@ function createSend(
 function outcomeCounters({ counters, id }: ComponentContext) {
   const labels = { receiver: id };
   return {
-    refused: counters.counter('binnacle_file_log_refused_records_total',
+    refused: counters.counter('binnacle_receiver_refused_records_total',
       'Records passed over because they were refused for good, or given up.', labels),
-    retried: counters.counter('binnacle_file_log_retries_total',
+    retried: counters.counter('binnacle_receiver_retries_total',
       'Batches sent again because the next part could not take them.', labels),
   };
 }

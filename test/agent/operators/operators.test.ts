@@ -7,9 +7,9 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { fileLogSchema } from '../../../../agent/receivers/file_log/config.ts';
-import type { AnyValue, Attributes } from '../../../../proto/otlp/model.ts';
-import { follow } from './following.ts';
+import { fileLogSchema } from '../../../agent/receivers/file_log/config.ts';
+import type { AnyValue, Attributes } from '../../../proto/otlp/model.ts';
+import { follow } from '../receivers/file_log/following.ts';
 
 interface Plain {
   readonly body: unknown;
@@ -89,7 +89,7 @@ test('json_parser: keys and texts on both sides of a length of one byte', async 
   assert.deepEqual(records.map(seen), lines.map(expected));
 });
 
-const LOGHUB = join(import.meta.dirname, '../../../../../shared/data/loghub');
+const LOGHUB = join(import.meta.dirname, '../../../../shared/data/loghub');
 
 test('json_parser: real lines inside of JSON come out as they went in',
   { skip: existsSync(LOGHUB) ? false : 'needs ../shared/data/loghub' }, async () => {
@@ -147,8 +147,8 @@ test('operators: on_error sends or drops, counted; nothing of the text is logged
   following.write('a.log', 'secret\n{"a":1}\nsecret\n');
   await following.poll();
   assert.deepEqual(following.bodies(), ['{"a":1}']);
-  assert.equal(following.counters.total('binnacle_file_log_dropped_records_total'), 2);
-  const errors = 'binnacle_file_log_operator_errors_total';
+  assert.equal(following.counters.total('binnacle_operator_dropped_records_total'), 2);
+  const errors = 'binnacle_operator_errors_total';
   assert.equal(following.counters.total(errors, { operator: 'j' }), 2);
   const warnings = following.log.lines.filter(({ level }) => level === 'warn');
   assert.deepEqual(warnings.map(({ message }) => message),

@@ -1,8 +1,10 @@
 // Operators that carry values from field to field: add, copy, move, remove.
 
 import * as z from 'zod';
-import { fault, strictObject } from '../../../../config/schema.ts';
-import { field, getField, removeField, setField, type Value } from './entry.ts';
+import { fault, strictObject } from '../../config/schema.ts';
+import {
+  duplicate, field, getField, removeField, setField, type Value,
+} from './entry.ts';
 import { operatorKeys, type Step } from './step.ts';
 
 type Written = string | number | boolean | Written[] | { [key: string]: Written };
@@ -70,10 +72,4 @@ function toValue(value: Written): Value {
   if (typeof value !== 'object') return value;
   if (Array.isArray(value)) return value.map(toValue);
   return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, toValue(inner)]));
-}
-
-function duplicate(value: Value): Value {
-  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value;
-  if (Array.isArray(value)) return value.map(duplicate);
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, duplicate(inner)]));
 }

@@ -3,8 +3,8 @@
 // be more than 7 days ahead, as in the Collector; February 29th goes back to a leap year.
 
 import * as z from 'zod';
-import { fault, strictObject } from '../../../../config/schema.ts';
-import type { Clock } from '../../../../runtime/clock.ts';
+import { fault, strictObject } from '../../config/schema.ts';
+import type { Clock } from '../../runtime/clock.ts';
 import { field, getField, type Entry, type Value } from './entry.ts';
 import { MONTHS, parseGotime, parseStrptime, type Layout, type Part } from './layout.ts';
 import { abbreviationOffsetMs, parseZone, UTC, type Zone } from './zone.ts';

@@ -3,7 +3,7 @@
 // the aliases), `none`. `mapping` adds to them: a level, a list of levels, a range, or 2xx…5xx.
 
 import * as z from 'zod';
-import { fault, strictObject } from '../../../../config/schema.ts';
+import { fault, strictObject } from '../../config/schema.ts';
 import { field, getField, type Entry, type Field, type Value } from './entry.ts';
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'];

@@ -2,9 +2,9 @@
 // both may hold (`timestamp`, `severity`, `body`), done after the parsing as in the Collector.
 
 import * as z from 'zod';
-import { pattern } from '../../../../config/pattern.ts';
-import { count, strictObject } from '../../../../config/schema.ts';
-import type { Clock } from '../../../../runtime/clock.ts';
+import { pattern } from '../../config/pattern.ts';
+import { count, strictObject } from '../../config/schema.ts';
+import type { Clock } from '../../runtime/clock.ts';
 import {
   ATTRIBUTES, BODY, emptyMap, field, getField, setField, type Entry, type Value, type ValueMap,
 } from './entry.ts';

@@ -7,9 +7,7 @@
 // `resource` is empty, and values are only read by own keys).
 
 import * as z from 'zod';
-import { fault } from '../../../../config/schema.ts';
-import { limits } from '../../../../proto/protobuf/reader.ts';
-import type { Writer } from '../../../../proto/protobuf/writer.ts';
+import { fault } from '../../config/schema.ts';
 
 export type Value =
   | null
@@ -31,7 +29,25 @@ export interface Entry {
   severityText: string;
   body: Value;
   attributes: ValueMap;
+  /** May be shared with other entries until operators get it. */
   resource: ValueMap;
+  /** Empty for none. */
+  scopeName: string;
+  /** 16 and 8 bytes, or null. */
+  traceId: Uint8Array | null;
+  spanId: Uint8Array | null;
+  traceFlags: number;
+  /** Which of the entries that were given in it is made of: the first and the last of them. */
+  first: number;
+  last: number;
+}
+
+/** An entry without time, severity and trace. */
+export function createEntry(body: Value, attributes: ValueMap, resource: ValueMap): Entry {
+  return {
+    timeNs: 0n, severityNumber: 0, severityText: '', body, attributes, resource,
+    scopeName: '', traceId: null, spanId: null, traceFlags: 0, first: 0, last: 0,
+  };
 }
 
 export interface Field {
@@ -124,99 +140,15 @@ export function emptyMap(): ValueMap {
 const EmptyMap = function EmptyMap() {};
 EmptyMap.prototype = Object.create(null);
 
-/** Writes a repeated KeyValue field of OTLP, whose tag is `tag`. */
-export function encodeMap(writer: Writer, tag: number, map: ValueMap): void {
-  for (const key of Object.keys(map)) {
-    const value = map[key]!;
-    if (encodeShortPair(writer, tag, key, value)) continue;
-    const mark = writer.open(tag, 1);
-    writer.stringField((1 << 3) | 2, key);
-    encodeValue(writer, (2 << 3) | 2, value);
-    writer.close(mark);
-  }
+/** A copy that shares nothing that can be changed. */
+export function duplicate(value: Value): Value {
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return value;
+  if (Array.isArray(value)) return value.map(duplicate);
+  return duplicateMap(value as ValueMap);
 }
 
-/** What a KeyValue of a short key and value holds besides their bytes: two tags, two lengths. */
-const PAIR_BYTES = 4;
-
-/**
- * Writes a pair whose lengths are known before and take one byte each, which is most of them: a
- * key and a text of ASCII, or a number. Otherwise nothing, and answers false.
- */
-function encodeShortPair(writer: Writer, tag: number, key: string, value: Value): boolean {
-  const isText = typeof value === 'string';
-  if (!isText && typeof value !== 'number') return false;
-  const valueBytes = isText ? 2 + value.length : 9;
-  const pairBytes = PAIR_BYTES + key.length + valueBytes;
-  if (pairBytes > 127 || key === '' || writer.depth + 2 > limits.depthMax) return false;
-  writer.reserve(2 + pairBytes);
-  const { bytes, position } = writer;
-  bytes[position] = tag;
-  bytes[position + 1] = pairBytes;
-  bytes[position + 2] = (1 << 3) | 2;
-  bytes[position + 3] = key.length;
-  if (!putAscii(bytes, position + 4, key)) return false;
-  const at = position + 4 + key.length;
-  bytes[at] = (2 << 3) | 2;
-  bytes[at + 1] = valueBytes;
-  if (!isText) {
-    bytes[at + 2] = (4 << 3) | 1;
-    writer.position = at + 3;
-    writer.double(value);
-    return true;
-  }
-  bytes[at + 2] = (1 << 3) | 2;
-  bytes[at + 3] = value.length;
-  if (!putAscii(bytes, at + 4, value)) return false;
-  writer.position = at + 4 + value.length;
-  return true;
-}
-
-/** False when the text is not all ASCII. */
-function putAscii(bytes: Uint8Array, start: number, text: string): boolean {
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code > 0x7f) return false;
-    bytes[start + at] = code;
-  }
-  return true;
-}
-
-/** Writes an AnyValue field of OTLP. Nesting is bounded by whoever parsed the value. */
-export function encodeValue(writer: Writer, tag: number, value: Value): void {
-  const mark = writer.open(tag, typeof value === 'string' && value.length > 125 ? 2 : 1);
-  switch (typeof value) {
-    case 'string':
-      writer.varint32((1 << 3) | 2);
-      writer.string(value);
-      break;
-    case 'boolean':
-      writer.varint32((2 << 3) | 0);
-      writer.varint32(value ? 1 : 0);
-      break;
-    case 'bigint':
-      writer.varint32((3 << 3) | 0);
-      writer.varint64(value);
-      break;
-    case 'number':
-      writer.varint32((4 << 3) | 1);
-      writer.double(value);
-      break;
-    default:
-      if (value !== null) encodeCompound(writer, value);
-  }
-  writer.close(mark);
-}
-
-function encodeCompound(writer: Writer, value: Uint8Array | readonly Value[] | ValueMap): void {
-  if (value instanceof Uint8Array) {
-    writer.varint32((7 << 3) | 2);
-    writer.blob(value);
-    return;
-  }
-  const isList = Array.isArray(value);
-  const mark = writer.open(((isList ? 5 : 6) << 3) | 2, 1);
-  if (isList) for (const inner of value) encodeValue(writer, (1 << 3) | 2, inner as Value);
-  else encodeMap(writer, (1 << 3) | 2, value as ValueMap);
-  writer.close(mark);
+export function duplicateMap(map: ValueMap): ValueMap {
+  const copy = emptyMap();
+  for (const key of Object.keys(map)) copy[key] = duplicate(map[key]!);
+  return copy;
 }
