@@ -14,7 +14,7 @@ export const REQUIRED: Record<string, Record<string, Written | unknown>> = {
   'receiver.host_metrics': {
     scrapers: Object.fromEntries([
       'cpu', 'memory', 'load', 'disk', 'filesystem', 'network', 'paging', 'processes', 'process',
-      'system', 'pressure',
+      'system', 'pressure', 'cgroup', 'hardware',
     ].map((name) => [name, null])),
   },
   'receiver.otlp': { protocols: { grpc: null, http: null } },

@@ -14,14 +14,16 @@
 import * as z from 'zod';
 import { NO_PATTERN, parsePattern } from '../../../config/pattern.ts';
 import {
-  duration, fault, optionalSection, section, strictObject,
+  count, duration, fault, ignoredKey, optionalSection, section, strictObject,
 } from '../../../config/schema.ts';
 import type { NameFilter } from './filter.ts';
 import { processAttributes } from './process_identity.ts';
 import type { MetricDefinition } from './sample.ts';
+import { cgroupMetrics } from './scrapers/cgroup.ts';
 import { cpuMetrics } from './scrapers/cpu.ts';
 import { diskMetrics } from './scrapers/disk.ts';
 import { filesystemMetrics } from './scrapers/filesystem.ts';
+import { hardwareMetrics, KINDS, type SensorKind } from './scrapers/hardware.ts';
 import { loadMetrics } from './scrapers/load.ts';
 import { memoryMetrics } from './scrapers/memory.ts';
 import { networkMetrics } from './scrapers/network.ts';
@@ -44,12 +46,14 @@ export const METRICS = {
   process: processMetrics,
   system: systemMetrics,
   pressure: pressureMetrics,
+  cgroup: cgroupMetrics,
+  hardware: hardwareMetrics,
 } as const satisfies Record<string, readonly MetricDefinition[]>;
 
 export type ScraperName = keyof typeof METRICS;
 
 /** Scrapers of the Collector that are not here, and what to say to somebody who names one. */
-const NOT_HERE = ['nfs', 'hardware'];
+const NOT_HERE = ['nfs'];
 
 const switchOf = (enabled: boolean) =>
   section({ enabled: z.boolean().describe('Whether it is sent.').default(enabled) });
@@ -90,6 +94,14 @@ export function nameFilter<K extends string>(
 }
 
 const flag = (description: string) => z.boolean().describe(description).default(false);
+
+const groupGlobs = (description: string) => z.array(z.string().startsWith('/', 'must begin with /'))
+  .describe(description).default([]);
+
+const sensorsOf = (kind: string) => section({
+  include: filter('sensors', 'Only sensors with these labels.'),
+  exclude: filter('sensors', 'All but sensors with these labels.'),
+}).describe(`Sensors of ${kind}.`);
 
 const scrapers = (metrics: ReturnType<typeof metricsOf>) => ({
   cpu: optionalSection({ metrics: metrics('cpu') }).describe('CPU times.'),
@@ -138,6 +150,19 @@ const scrapers = (metrics: ReturnType<typeof metricsOf>) => ({
   }).describe('Each process.'),
   system: optionalSection({ metrics: metrics('system') }).describe('Uptime.'),
   pressure: optionalSection({ metrics: metrics('pressure') }).describe('Pressure stalls.'),
+  cgroup: optionalSection({
+    metrics: metrics('cgroup'),
+    own: z.boolean().describe('The group that the agent is in.').default(true),
+    include: groupGlobs('Globs of groups from the root of their tree: /system.slice/*.service.'),
+    exclude: groupGlobs('Globs of groups that are left out.'),
+    cgroups_max: count({ min: 1, max: 10_000 })
+      .describe('Groups that are looked at; more are left out, with a warning.').default(500),
+  }).describe('Control groups of version 2.'),
+  hardware: optionalSection({
+    metrics: metrics('hardware'),
+    ...Object.fromEntries((Object.keys(KINDS) as SensorKind[]).map((kind) =>
+      [kind, sensorsOf(kind)])) as Record<SensorKind, ReturnType<typeof sensorsOf>>,
+  }).describe('Sensors of the hardware.'),
 } satisfies Record<ScraperName, z.ZodType>);
 
 export const hostMetricsSchema = () =>
@@ -150,6 +175,8 @@ const schemaOf = (shape: ReturnType<typeof scrapers>) => strictObject({
   timeout: duration()
     .describe('Time that a scraper may take; 0: as long as the collection interval.')
     .prefault('0s'),
+  metadata_collection_interval:
+    ignoredKey('the host is told by resource_detection, not by events of its own'),
   root_path: z.string().refine((path) => path === '' || path.startsWith('/'), {
     message: 'must begin with /',
   }).describe('Where the root of the host is mounted, for an agent in a container.').default(''),

@@ -89,6 +89,12 @@ const READERS: Record<Exclude<ScraperName, 'process'>, Read> = {
   pressure: async () => {
     throw new Error('only Linux tells its pressure');
   },
+  cgroup: async () => {
+    throw new Error('only Linux has control groups');
+  },
+  hardware: async () => {
+    throw new Error('only the sensors of Linux can be read');
+  },
 };
 
 /** Node.js counts milliseconds. */

@@ -1,14 +1,16 @@
 // Which scrapers a configuration asks for, built for this kind of host.
 
 import { nameFilter, METRICS, type ScraperName, type ScrapersConfig } from './config.ts';
-import { createFilter } from './filter.ts';
+import { createFilter, type Accepts } from './filter.ts';
 import type { Host } from './host.ts';
 import { createProcessTable, type ProcessTable } from './process_table.ts';
 import type { MetricDefinition } from './sample.ts';
 import type { Scraper, Wanted } from './scraper.ts';
+import { createCgroupScraper } from './scrapers/cgroup.ts';
 import { createCpuScraper } from './scrapers/cpu.ts';
 import { createDiskScraper } from './scrapers/disk.ts';
 import { createFilesystemScraper } from './scrapers/filesystem.ts';
+import { createHardwareScraper, KINDS, type SensorKind } from './scrapers/hardware.ts';
 import { createLoadScraper } from './scrapers/load.ts';
 import { createMemoryScraper } from './scrapers/memory.ts';
 import { createNetworkScraper } from './scrapers/network.ts';
@@ -83,6 +85,17 @@ const BUILDERS: Record<ScraperName, Builder> = {
   }),
   system: (host) => createSystemScraper(host),
   pressure: (host) => createPressureScraper(host),
+  cgroup: (host, { cgroup }, { wanted }) => createCgroupScraper(host, wanted, {
+    own: cgroup!.own,
+    include: cgroup!.include,
+    exclude: cgroup!.exclude,
+    groupsMax: cgroup!.cgroups_max,
+  }),
+  hardware: (host, { hardware }, { wanted }) => createHardwareScraper(host, wanted,
+    Object.fromEntries((Object.keys(KINDS) as SensorKind[]).map((kind) => [kind, createFilter(
+      nameFilter('sensors', hardware![kind].include),
+      nameFilter('sensors', hardware![kind].exclude),
+    )])) as Record<SensorKind, Accepts>),
 };
 
 /** The attributes that process resources are to have. */

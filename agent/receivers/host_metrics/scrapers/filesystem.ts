@@ -79,7 +79,8 @@ export function createFilesystemScraper(host: Host, filters: FilesystemFilters):
   });
 }
 
-async function readMountInfo(host: Host): Promise<string> {
+/** What is mounted, as the host's first process sees it. */
+export async function readMountInfo(host: Host): Promise<string> {
   // Another user's process, or one in a container's own /proc, may be hidden.
   const first = await host.readIfThere('/proc/1/mountinfo').catch(() => null);
   return first === null || first === '' ? host.read('/proc/self/mountinfo') : first;

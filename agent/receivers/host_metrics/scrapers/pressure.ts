@@ -8,6 +8,7 @@
 // shape: `total` in seconds is on, the averages (as shares of 1) are off. Kernels without PSI have
 // no such folder, and kernels before 6.1 no `irq`.
 
+import type { Attributes } from '../../../../proto/otlp/model.ts';
 import { type Host } from '../host.ts';
 import { text, type MetricDefinition, type Sample } from '../sample.ts';
 import { hostScraper, type Scraper } from '../scraper.ts';
@@ -47,16 +48,28 @@ export function createPressureScraper(host: Host): Scraper {
 }
 
 export function pressureSamples(subject: string, content: string): Sample[] {
+  const prefix = `system.${subject}.linux.pressure`;
+  return parsePressure(content).flatMap(({ attributes, shares, totalSeconds }): Sample[] => [
+    { metric: `${prefix}.total`, value: totalSeconds, attributes },
+    ...Object.values(AVERAGES).map((span, index) =>
+      ({ metric: `${prefix}.${span}`, value: shares[index]!, attributes })),
+  ]);
+}
+
+export interface Pressure {
+  readonly attributes: Attributes;
+  /** Of the last 10, 60 and 300 seconds. */
+  readonly shares: readonly number[];
+  readonly totalSeconds: number;
+}
+
+/** The lines of one file, also of one that a control group has. */
+export function parsePressure(content: string): Pressure[] {
   const lines = content.matchAll(
     /^(some|full) avg10=([\d.]+) avg60=([\d.]+) avg300=([\d.]+) total=(\d+)$/gm);
-  return [...lines].flatMap((match): Sample[] => {
-    const attributes = ATTRIBUTES[match[1] as 'some' | 'full'];
-    const prefix = `system.${subject}.linux.pressure`;
-    return [
-      { metric: `${prefix}.total`, value: Number(match[5]) / 1e6, attributes },
-      ...Object.values(AVERAGES).map((span, index) => ({
-        metric: `${prefix}.${span}`, value: Number(match[2 + index]) / 100, attributes,
-      })),
-    ];
-  });
+  return [...lines].map(([, type, ten, sixty, threeHundred, total]) => ({
+    attributes: ATTRIBUTES[type as 'some' | 'full'],
+    shares: [ten, sixty, threeHundred].map((percent) => Number(percent) / 100),
+    totalSeconds: Number(total) / 1e6,
+  }));
 }

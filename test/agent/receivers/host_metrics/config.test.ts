@@ -83,6 +83,38 @@ const TABLE: Record<string, string> = {
     - system.${subject}.linux.pressure.10s 1 gauge double
     - system.${subject}.linux.pressure.1m 1 gauge double
     - system.${subject}.linux.pressure.5m 1 gauge double`).join(''),
+  // Ours: the Collector has no scraper for control groups.
+  cgroup: `
+    + cgroup.cpu.time s counter double
+    + cgroup.cpu.limit {cpu} gauge double
+    + cgroup.cpu.periods {period} counter int
+    + cgroup.cpu.throttled.periods {period} counter int
+    + cgroup.cpu.throttled.time s counter double
+    + cgroup.memory.usage By level int
+    + cgroup.memory.limit By level int
+    - cgroup.memory.peak By level int
+    + cgroup.memory.stat By level int
+    + cgroup.memory.swap.usage By level int
+    - cgroup.memory.swap.limit By level int
+    + cgroup.memory.faults {fault} counter int
+    + cgroup.memory.events {event} counter int
+    + cgroup.disk.io By counter int
+    + cgroup.disk.operations {operation} counter int
+    + cgroup.pids.count {process} level int
+    + cgroup.pids.limit {process} level int
+    - cgroup.cpu.pressure.total s counter double
+    - cgroup.memory.pressure.total s counter double
+    - cgroup.io.pressure.total s counter double`,
+  // Only the temperatures are the Collector's.
+  hardware: `
+    + hw.temperature Cel gauge double
+    - hw.temperature.limit Cel gauge double
+    + hw.fan.speed rpm gauge double
+    - hw.fan.speed.limit rpm gauge double
+    + hw.voltage V gauge double
+    - hw.voltage.limit V gauge double
+    + hw.power W gauge double
+    - hw.power.limit W gauge double`,
 };
 
 test('host_metrics config: metrics are those of the Collector', () => {
@@ -126,6 +158,7 @@ test('host_metrics config: everything the Collector has is understood', () => {
   const strict = { match_type: 'strict' };
   hostMetricsSchema().parse({
     collection_interval: '10s',
+    metadata_collection_interval: '5m',
     initial_delay: '0s',
     timeout: '5s',
     root_path: '/hostfs',
@@ -153,6 +186,12 @@ test('host_metrics config: everything the Collector has is understood', () => {
         scrape_process_delay: '5s',
         resource_attributes: { 'process.command_line': { enabled: false } },
       },
+      hardware: {
+        temperature: {
+          include: { sensors: ['Core.*'], match_type: 'regexp' },
+          exclude: { sensors: ['temp1'], ...strict },
+        },
+      },
     },
   });
 });
@@ -169,7 +208,11 @@ test('host_metrics config: mistakes are refused where they are', () => {
   check({ scrapers: {} }, 'scrapers', /names no scraper/);
   check({ scrapers: { cpu: null, cpus: null } }, 'scrapers', /unrecognized_keys/);
   check({ scrapers: { nfs: null, cpu: null } }, 'scrapers.nfs', /does not have yet.*here are cpu/);
-  check({ scrapers: { hardware: {} } }, 'scrapers.hardware', /does not have yet/);
+  check({ scrapers: { cgroup: { include: ['system.slice'] } } }, 'scrapers.cgroup.include.0',
+    /must begin with/);
+  check({ scrapers: { cgroup: { cgroups_max: 0 } } }, 'scrapers.cgroup.cgroups_max');
+  check({ scrapers: { hardware: { fan: { include: { sensors: ['a'] } } } } },
+    'scrapers.hardware.fan.include.match_type');
   check({ scrapers: { cpu: { metrics: { 'system.cpu.tim': {} } } } }, 'scrapers.cpu.metrics');
   check({ scrapers: { disk: { include: { devices: ['a'] } } } },
     'scrapers.disk.include.match_type');

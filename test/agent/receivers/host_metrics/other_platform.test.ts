@@ -150,5 +150,7 @@ test('other platforms: processes', async () => {
 
 test('other platforms: what a platform cannot tell is a sentence', async () => {
   await assert.rejects(scrape('pressure'), /only Linux/);
+  await assert.rejects(scrape('cgroup'), /only Linux/);
+  await assert.rejects(scrape('hardware'), /Linux/);
   await assert.rejects(scrape('load', everything, 'win32'), /no load average/);
 });
