@@ -1,10 +1,10 @@
-// Control groups of version 2 (Documentation/admin-guide/cgroup-v2.rst): a resource for each, with the
-// attribute `cgroup.path`, from the small files that the kernel keeps in its folder:
+// Control groups of version 2 (Documentation/admin-guide/cgroup-v2.rst): a resource for each, with
+// the attribute `cgroup.path`, from the small files that the kernel keeps in its folder:
 //
 //     cpu.stat        usage_usec 123  user_usec 100  system_usec 23  nr_periods … throttled_usec …
 //     memory.stat     anon 4096  file 8192 …                     (bytes, and numbers of events)
 //     memory.max      max, or bytes          pids.max, memory.swap.max: likewise
-//     cpu.max         max 100000, or 50000 100000                (µs of CPU time in each period, µs)
+//     cpu.max         max 100000, or 50000 100000      (µs of CPU time in each period, its µs)
 //     io.stat         8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=0 dios=0
 //
 // A file is absent where its controller is not on, and in the root group many are: its metrics are

@@ -8,8 +8,8 @@
 //     temp1_max       100000   temp1_crit, _min, _lcrit: likewise
 //
 // Names and attributes of temperatures are the Collector's; the others follow the semantic
-// conventions for hardware. Limits that cannot be meant (beyond -40 to 200 °C) are left out. Virtual
-// machines and containers usually have no sensors: that is said once.
+// conventions for hardware. Limits that cannot be meant (beyond -40 to 200 °C) are left out.
+// Virtual machines and containers usually have no sensors: that is said once.
 
 import type { Attributes } from '../../../../proto/otlp/model.ts';
 import { errorMessage } from '../../../../runtime/errors.ts';

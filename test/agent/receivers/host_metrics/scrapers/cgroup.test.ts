@@ -7,7 +7,9 @@ import { test } from 'node:test';
 import {
   cgroupMetrics, cpuSamples, createCgroupScraper, ioStatSamples, memorySamples,
 } from '../../../../../agent/receivers/host_metrics/scrapers/cgroup.ts';
-import type { GroupChoice } from '../../../../../agent/receivers/host_metrics/scrapers/cgroup_tree.ts';
+import type {
+  GroupChoice,
+} from '../../../../../agent/receivers/host_metrics/scrapers/cgroup_tree.ts';
 import type { Scrape } from '../../../../../agent/receivers/host_metrics/sample.ts';
 import { valuesOf } from '../readings.ts';
 import { hostTree } from './trees.ts';

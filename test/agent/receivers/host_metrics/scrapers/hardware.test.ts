@@ -82,7 +82,7 @@ test('hardware: a sensor that fails is told, the others are read', { skip }, asy
   assert.ok(readings[0]!.samples.some(({ metric }) => metric === 'hw.fan.speed'));
 });
 
-test('hardware: a machine without sensors says so once, as of what is hidden', { skip }, async () => {
+test('hardware: a machine without sensors says so, as of what is hidden', { skip }, async () => {
   const found = await createHardwareScraper(hostTree({}).host, () => true, ALL).scrape();
   assert.deepEqual(found.readings[0]!.samples, []);
   assert.match(found.hidden!, /no sensors/);
