@@ -34,7 +34,8 @@ import { shortestMs, type Retention } from './storage/clickhouse/retention.ts';
 import { createClickHouseStorage, type ClickHouseStorage }
   from './storage/clickhouse/storage.ts';
 import type { Storage } from './storage/contract.ts';
-import { createTailHub } from './tail/hub.ts';
+import { createTailHub, type TailHub } from './tail/hub.ts';
+import { createNatsPublisher, type NatsPublisher } from './tail/nats.ts';
 import { createEngine, type Engine } from './storage/engine/supervisor.ts';
 
 const SETTING_GRPC = 'otlp.grpc';
@@ -121,10 +122,8 @@ async function buildParts(
   const storage = storageOf(config, engine, { world, log, counters });
   const tail = createTailHub(world.clock, counters);
   const intake = createIntake({ counters, writer: storage.writer, stored: tail.offer });
-  const admission = createAdmission({
-    bytesMax: config.otlp.max_in_flight_bytes,
-    requestsMax: REQUESTS_MAX,
-  });
+  const { max_in_flight_bytes: bytesMax } = config.otlp;
+  const admission = createAdmission({ bytesMax, requestsMax: REQUESTS_MAX });
   countProcess(counters, world.clock, version);
   countWaiting(counters, admission);
   if (engine !== null) countEngine(counters, engine);
@@ -167,7 +166,8 @@ async function buildParts(
   });
   const drivers = driversOf(config, access, { world, log, desk });
   return {
-    components: [...(engine === null ? [] : [engine]), storage, audit, grpc, api,
+    components: [...(engine === null ? [] : [engine]), storage, audit,
+      ...publishersOf(config, tail, { world, log, counters }), grpc, api,
       ...(drivers === null ? [] : [drivers]), intake],
     failed: engine?.failed ?? new Promise<never>(() => {}),
     addresses: () => ({
@@ -178,6 +178,16 @@ async function buildParts(
       ClickHouse: engine === null ? config.clickhouse.url : `${engine.url} (embedded)`,
     }),
   };
+}
+
+function publishersOf(
+  config: BackendConfig,
+  hub: TailHub,
+  { world: { clock }, log, counters }: { world: World; counters: Counters; log: Log },
+): NatsPublisher[] {
+  const { nats } = config.publish;
+  if (nats.servers.length === 0) return [];
+  return [createNatsPublisher({ config: nats, hub, clock, log, counters })];
 }
 
 /** Who may ask, and where questions are handed in. */

@@ -7,6 +7,7 @@ import { access } from './access.ts';
 import { type ConfigProblem } from './errors.ts';
 import { loadTree, throwProblems, type LoadOptions } from './loader.ts';
 import { parseWith } from './parse.ts';
+import { publish } from './publish.ts';
 import { byteSize, count, duration, endpoint, fault, secret, section } from './schema.ts';
 import { retention } from './retention.ts';
 import { knownKeys } from './shape.ts';
@@ -120,6 +121,7 @@ export const backendSchema = () => section({
   ingest: ingest().describe('How requests are gathered into inserts.'),
   query: query().describe('Limits of queries.'),
   retention: retention().describe('How long data is kept, and how much of it.'),
+  publish: publish().describe('Where what is stored is handed on, while it comes.'),
   log: log().describe('The log of this process, on standard error.'),
 }).superRefine(checkReach);
 
