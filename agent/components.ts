@@ -9,6 +9,7 @@ import { healthCheckExtension } from './extensions/health_check.ts';
 import { attributesProcessor } from './processors/attributes.ts';
 import { batchProcessor } from './processors/batch/processor.ts';
 import { memoryLimiterProcessor } from './processors/memory_limiter.ts';
+import { probabilisticSamplerProcessor } from './processors/probabilistic_sampler.ts';
 import { resourceProcessor } from './processors/resource.ts';
 import { resourceDetectionProcessor } from './processors/resource_detection/processor.ts';
 import { fileLogReceiver } from './receivers/file_log/receiver.ts';
@@ -24,6 +25,7 @@ export const factories: readonly AnyFactory[] = [
   attributesProcessor,
   batchProcessor,
   memoryLimiterProcessor,
+  probabilisticSamplerProcessor,
   resourceProcessor,
   resourceDetectionProcessor,
   debugExporter,

@@ -20,6 +20,7 @@ export const REQUIRED: Record<string, Record<string, Written | unknown>> = {
   'receiver.otlp': { protocols: { grpc: null, http: null } },
   'processor.attributes': { actions: [{ key: 'team', value: 'checkout', action: 'insert' }] },
   'processor.memory_limiter': { check_interval: '1s', limit_mib: 512 },
+  'processor.probabilistic_sampler': { sampling_percentage: 10 },
   'processor.resource': { attributes: [{ key: 'env', value: 'production', action: 'upsert' }] },
   'exporter.otlp': { endpoint: 'localhost:14317' },
   'exporter.otlp_grpc': { endpoint: 'localhost:14317' },
