@@ -1,6 +1,7 @@
 // All component types of the agent: the one place that knows them.
 
 import type { AnyFactory } from '../proto/contract/component.ts';
+import { forwardConnector } from './connectors/forward.ts';
 import { debugExporter } from './exporters/debug.ts';
 import { otlpExporter } from './exporters/otlp.ts';
 import { otlpHttpExporter } from './exporters/otlp_http.ts';
@@ -31,6 +32,7 @@ export const factories: readonly AnyFactory[] = [
   debugExporter,
   otlpExporter,
   otlpHttpExporter,
+  forwardConnector,
   fileStorageExtension,
   healthCheckExtension,
 ];

@@ -1,42 +1,37 @@
-// Joins the components of a configuration to pipelines, and starts and stops them in an order in
-// which no data is lost.
+// Joins the components of a configuration to pipelines, starts and stops them in an order in which
+// no data is lost, and changes them while they run.
 //
 //     receiver ─> route by signal ─┬─> [processor ─> …] ─> fan-out ─┬─> exporter
+//                                  │                                └─> connector ─> route ─> …
 //                                  └─> [processor ─> …] ─> fan-out ─┴─> exporter
 //
-// - A receiver and an exporter exist once for each id, whichever pipelines name them. A processor
-//   exists once for each pipeline that names it.
+// - Receivers, connectors and exporters exist once for each id, whichever pipelines name them. A
+//   processor exists once for each pipeline that names it.
 // - A batch that goes to several pipelines or exporters is answered with the worst of their
 //   verdicts. What is retryable anywhere comes again; when it is the same Batch object, as from a
 //   receiver that reads files, those that had given their final verdict are passed over. A client
 //   that sends its request again, and a processor that makes new batches, bring another object:
 //   all get it, those that had accepted it twice. Batches are immutable and are not copied.
-// - Start: extensions, exporters, processors from last to first, receivers. Stop: receivers,
-//   processors from first to last, exporters, extensions. So each has its consumer while it works.
+// - Start: extensions, exporters, processors and connectors from last to first, receivers. Stop:
+//   the other way round. So each has its consumer while it works.
 // - When one cannot start, those that did are stopped.
+// - A reload restarts what differs and what uses a changed extension; all others keep running, with
+//   their sockets, files, queues and what they hold. Before a part is stopped, all that hand to it
+//   wait, then it hands on what it holds; they go on when the new parts have started. When one of
+//   these cannot start, the parts of before are built and started again.
 
-import assert from 'node:assert/strict';
-import { join } from 'node:path';
-import type { ComponentConfig } from '../config/components.ts';
-import type { AgentConfig, PipelineConfig } from '../config/pipelines.ts';
-import type { Batch, Origin } from '../proto/contract/batch.ts';
-import type {
-  AnyFactory, Component, ComponentContext, ComponentKind, Consumer, Exporter, Extension, Host,
-  Storage,
-} from '../proto/contract/component.ts';
-import { rejected, worstOutcome, type Outcome } from '../proto/contract/outcome.ts';
-import type { Signal } from '../proto/otlp/model.ts';
+import type { AnyFactory } from '../proto/contract/component.ts';
 import type { Counters } from '../runtime/counters.ts';
-import { errorMessage, OperatorError, systemCause } from '../runtime/errors.ts';
+import { errorMessage, OperatorError } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import type { World } from '../runtime/world.ts';
-import {
-  countExporter, countProcessor, countQueue, countReceiver, type CountedPlace,
-} from './throughput.ts';
+import { joinParts } from './joining.ts';
+import { createLayout, type GraphConfig, type Layout, type Spec } from './layout.ts';
+import { buildPart, startPart, stopPart, type Part } from './parts.ts';
+import { compareLayouts, type Change } from './reload.ts';
 
 export interface GraphOptions {
-  readonly config: Pick<AgentConfig, 'receivers' | 'processors' | 'exporters' | 'extensions'
-    | 'pipelines'>;
+  readonly config: GraphConfig;
   readonly factories: readonly AnyFactory[];
   readonly world: World;
   readonly log: Log;
@@ -51,261 +46,203 @@ export interface Graph {
   start(): Promise<void>;
   /** Drains from the receivers on, until `deadline` fires. Safe before start and more than once. */
   stop(deadline: AbortSignal): Promise<void>;
+  /**
+   * Changes to another configuration; resolves with what was changed. When that fails and the
+   * graph is as before it throws what the component that could not start threw; when it cannot be
+   * made as before, BrokenGraph. Not before start, and one at a time.
+   */
+  reload(config: GraphConfig, factories: readonly AnyFactory[]): Promise<Change>;
   /** True while all components run. */
   ready(): boolean;
   /** Where the components listen, by protocol. */
   addresses(): Readonly<Record<string, string>>;
 }
 
-/** A component that has not returned from `stop` so long after the deadline is left behind. */
-const STOP_GRACE_MS = 1000;
+/** A reload that failed, and whose undoing failed: the process should be started anew. */
+export class BrokenGraph extends OperatorError {}
 
-interface Part {
-  /** For messages: `receiver file_log/nginx`. */
-  readonly name: string;
-  readonly folder: string;
-  readonly component: Component;
-}
+export const limits = {
+  /** Time for the parts that a reload stops to hand on what they hold. */
+  reloadStopMs: 5000,
+  /** Time for calls that are inside a stopped part to come out of it. */
+  callsMs: 1000,
+  callsPollMs: 5,
+} as const;
 
-/** Parts that start and stop together; those of an inner list one after the other. */
-interface Stages {
-  readonly extensions: readonly Part[];
-  readonly exporters: readonly Part[];
-  /** One list for each pipeline, in the order in which data passes them. */
-  readonly processors: readonly (readonly Part[])[];
-  readonly receivers: readonly Part[];
+interface State {
+  readonly layout: Layout;
+  readonly parts: ReadonlyMap<string, Part>;
 }
 
 export function createGraph(options: GraphOptions): Graph {
-  let ready = false;
-  let stopping = false;
-  const stages = buildStages(options, { ready: () => ready });
-  const started = new Set<Part>();
-  const start = async (parts: readonly Part[]) => {
-    for (const part of parts) {
-      if (stopping) return;
-      // Also the one that fails may have something to stop.
-      started.add(part);
-      await makeFolder(part, options.world);
-      await part.component.start();
+  return new Running(options);
+}
+
+class Running implements Graph {
+  readonly #options: GraphOptions;
+  readonly #started = new Set<Part>();
+  readonly #stop = new AbortController();
+  #state: State;
+  #ready = false;
+  #changing: Promise<unknown> = Promise.resolve();
+
+  constructor(options: GraphOptions) {
+    this.#options = options;
+    this.#state = this.#build(createLayout(options.config, options.factories), new Map());
+    joinParts(this.#state.layout, this.#state.parts);
+  }
+
+  async start(): Promise<void> {
+    try {
+      await this.#startParts(this.#state, new Set(this.#state.parts.keys()));
+    } catch (error) {
+      await this.#stopAll(AbortSignal.abort());
+      throw error;
     }
-  };
-  const stopPart = async (part: Part, deadline: AbortSignal) => {
-    if (started.has(part)) await stopOne(part, deadline, options);
-  };
-  const stopAll = async (deadline: AbortSignal) => {
-    await Promise.all(stages.receivers.map((part) => stopPart(part, deadline)));
-    await Promise.all(stages.processors.map(async (parts) => {
-      for (const part of parts) await stopPart(part, deadline);
-    }));
-    await Promise.all(stages.exporters.map((part) => stopPart(part, deadline)));
-    await Promise.all(stages.extensions.map((part) => stopPart(part, deadline)));
-  };
-  const all = [...stages.extensions, ...stages.exporters, ...stages.processors.flat(),
-    ...stages.receivers];
-  return {
-    start: async () => {
-      try {
-        await start(stages.extensions);
-        await start(stages.exporters);
-        for (const parts of stages.processors) await start([...parts].reverse());
-        await start(stages.receivers);
-      } catch (error) {
-        await stopAll(AbortSignal.abort());
-        throw error;
-      }
-      ready = !stopping;
-    },
-    stop: async (deadline) => {
-      ready = false;
-      stopping = true;
-      await stopAll(deadline);
-    },
-    ready: () => ready,
-    addresses: () => Object.assign({}, ...all.map(({ component }) => component.addresses?.())),
-  };
-}
+    this.#ready = !this.#stop.signal.aborted;
+  }
 
-async function stopOne(part: Part, deadline: AbortSignal, { world, log }: GraphOptions) {
-  const over = new AbortController();
-  const late = async () => {
-    if (!deadline.aborted) {
-      await new Promise<void>((resolve) => {
-        deadline.addEventListener('abort', () => resolve(), { once: true, signal: over.signal });
-        over.signal.addEventListener('abort', () => resolve(), { once: true });
-      });
+  async stop(deadline: AbortSignal): Promise<void> {
+    this.#ready = false;
+    this.#stop.abort();
+    await this.#changing;
+    await this.#stopAll(deadline);
+  }
+
+  reload(config: GraphConfig, factories: readonly AnyFactory[]): Promise<Change> {
+    const change = this.#change(createLayout(config, factories));
+    this.#changing = change.catch(() => {});
+    return change;
+  }
+
+  ready(): boolean {
+    return this.#ready;
+  }
+
+  addresses(): Readonly<Record<string, string>> {
+    const parts = [...this.#state.parts.values()];
+    return Object.assign({}, ...parts.map(({ component }) => component.addresses?.()));
+  }
+
+  async #change(layout: Layout): Promise<Change> {
+    const before = this.#state;
+    const change = compareLayouts(before.layout, layout);
+    const kept = new Map([...before.parts].filter(([key]) => change.kept.has(key)));
+    // Built before anything is stopped: a component that cannot be built disturbs nobody.
+    const after = this.#build(layout, kept);
+    const fresh = keysWithout(after.parts, kept);
+    await this.#stopBefore(before, kept);
+    try {
+      await this.#startParts(after, fresh);
+      this.#state = after;
+    } catch (error) {
+      await this.#undo(before, after, kept, error);
+      throw error;
+    } finally {
+      for (const part of kept.values()) outletsOf(part).forEach((one) => one.open());
     }
-    await world.clock.sleep(STOP_GRACE_MS, over.signal);
-    if (!over.signal.aborted) log.error(`cannot stop ${part.name}: it did not end in time`);
-  };
-  try {
-    await Promise.race([part.component.stop(deadline), late()]);
-  } catch (error) {
-    // A broken component must not keep the others from stopping.
-    log.error(`cannot stop ${part.name}: ${errorMessage(error)}`);
-  } finally {
-    over.abort();
+    return change;
   }
-}
 
-async function makeFolder({ name, folder }: Part, { files }: World): Promise<void> {
-  try {
-    await files.makeFolder(folder);
-  } catch (error) {
-    throw new OperatorError(`cannot create the folder of the ${name}: ${systemCause(error)}`,
-      `make ${folder} a folder that this user may write, or set data_dir to another one`);
+  /** Front to back: whoever hands to a part is closed before it, and has nothing in it after. */
+  async #stopBefore({ layout, parts }: State, kept: ReadonlyMap<string, Part>): Promise<void> {
+    const stopped = keysWithout(parts, kept);
+    const deadline = new AbortController();
+    const timer = this.#options.world.clock.after(limits.reloadStopMs, () => deadline.abort());
+    const hurry = () => deadline.abort();
+    this.#stop.signal.addEventListener('abort', hurry, { once: true });
+    for (const stage of layout.stages) {
+      await Promise.all(stage.map(async (list) => {
+        for (const key of list.filter((one) => stopped.has(one))) {
+          for (const part of kept.values()) closeTowards(key, part);
+          await this.#stopOne(parts.get(key)!, deadline.signal);
+          await this.#callsDone(parts.get(key)!, deadline.signal);
+        }
+      }));
+    }
+    timer.cancel();
+    this.#stop.signal.removeEventListener('abort', hurry);
   }
-}
 
-function buildStages(options: GraphOptions, host: Host): Stages {
-  const { config } = options;
-  const storages = new Map<string, Storage>();
-  const build = createBuilder(options, host, storages);
-  const extensions = [...config.extensions.keys()].map((id) => {
-    const part = build('extension', config.extensions, id, NOTHING_BEHIND);
-    const { storage } = part.component as Extension;
-    if (storage !== undefined) storages.set(id, storage);
-    return part;
-  });
-  const exporters = usedIds(config.pipelines, 'exporters')
-    .map((id) => [id, build('exporter', config.exporters, id, NOTHING_BEHIND)] as const);
-  const place = (section: 'receivers' | 'exporters', id: string): CountedPlace => {
-    const named = config.pipelines.filter((pipeline) => pipeline[section].includes(id));
-    const signals = new Set(named.map(({ signal }) => signal));
-    return { id, signals, counters: options.counters };
-  };
-  const exits = new Map(exporters.map(([id, part]) =>
-    [id, countExit(part.component as Exporter, place('exporters', id))]));
-  const pipelines = config.pipelines.map((pipeline) =>
-    buildPipeline(pipeline, pipeline.exporters.map((id) => exits.get(id)!), options, build));
-  const receivers = usedIds(config.pipelines, 'receivers').map((id) => {
-    const fed = pipelines.filter(({ pipeline }) => pipeline.receivers.includes(id));
-    const next = countReceiver(createRouter(id, fed), place('receivers', id));
-    const behind = fed.flatMap(({ pipeline }) => pipeline.exporters.map((exporter) =>
-      exporters.find(([name]) => name === exporter)![1].component as Exporter));
-    return build('receiver', config.receivers, id, next, { durable: () => durableIn(behind, id) });
-  });
-  return {
-    extensions,
-    exporters: exporters.map(([, part]) => part),
-    processors: pipelines.map(({ parts }) => parts),
-    receivers,
-  };
-}
-
-/** By exporter. A queue that is reached in two ways cannot tell in which of them a batch came. */
-function durableIn(exporters: readonly Exporter[], receiver: string): (readonly Origin[])[] {
-  if (new Set(exporters).size < exporters.length) return [];
-  return exporters.map((exporter) => exporter.origins?.(receiver) ?? []);
-}
-
-const countExit = (exporter: Exporter, place: CountedPlace): Consumer =>
-  (exporter.queued === true ? countQueue(exporter, place) : countExporter(exporter, place));
-
-const usedIds = (pipelines: readonly PipelineConfig[], section: 'receivers' | 'exporters') =>
-  [...new Set(pipelines.flatMap((pipeline) => pipeline[section]))];
-
-interface Pipeline {
-  readonly pipeline: PipelineConfig;
-  readonly entry: Consumer;
-  /** Its processors, in the order in which data passes them. */
-  readonly parts: readonly Part[];
-}
-
-function buildPipeline(
-  pipeline: PipelineConfig,
-  exits: readonly Consumer[],
-  options: GraphOptions,
-  build: Build,
-): Pipeline {
-  const parts: Part[] = [];
-  let next = fanOut(exits);
-  for (const id of [...pipeline.processors].reverse()) {
-    const counted = countProcessor(id, pipeline.signal, options.counters);
-    const part = build('processor', options.config.processors, id, counted.outgoing(next),
-      { pipelineId: pipeline.id });
-    parts.unshift(part);
-    next = counted.incoming(part.component as Component & Consumer);
+  async #callsDone(part: Part, deadline: AbortSignal): Promise<void> {
+    const { clock } = this.#options.world;
+    const startMs = clock.monotonicMs();
+    while (part.calls() > 0 && !deadline.aborted
+      && clock.monotonicMs() - startMs < limits.callsMs) await clock.sleep(limits.callsPollMs);
   }
-  return { pipeline, entry: next, parts };
-}
 
-/** Hands each batch to all pipelines of its signal. */
-function createRouter(id: string, pipelines: readonly Pipeline[]): Consumer {
-  const routes = new Map<Signal, Consumer>();
-  for (const { pipeline: { signal } } of pipelines) {
-    if (routes.has(signal)) continue;
-    const same = pipelines.filter(({ pipeline }) => pipeline.signal === signal);
-    routes.set(signal, fanOut(same.map(({ entry }) => entry)));
+  async #undo(
+    before: State,
+    failed: State,
+    kept: ReadonlyMap<string, Part>,
+    cause: unknown,
+  ): Promise<void> {
+    const over = AbortSignal.abort();
+    const fresh = keysWithout(failed.parts, kept);
+    for (const stage of failed.layout.stages) {
+      await Promise.all(stage.flat().filter((key) => fresh.has(key))
+        .map((key) => this.#stopOne(failed.parts.get(key)!, over)));
+    }
+    const again = this.#build(before.layout, kept);
+    this.#state = again;
+    try {
+      await this.#startParts(again, keysWithout(again.parts, kept));
+    } catch (error) {
+      throw new BrokenGraph(`${errorMessage(cause)}; and what ran before cannot start again: `
+        + errorMessage(error), 'mend the configuration and start the agent');
+    }
   }
-  return {
-    consume: async (batch, abort) => {
-      const route = routes.get(batch.signal);
-      if (route !== undefined) return route.consume(batch, abort);
-      return rejected(`no pipeline of ${batch.signal} has the receiver ${id}`);
-    },
-  };
-}
 
-/** One consumer for several; each gets every batch until it has given its final verdict. */
-export function fanOut(consumers: readonly Consumer[]): Consumer {
-  assert(consumers.length > 0);
-  if (consumers.length === 1) return consumers[0]!;
-  // By consumer, of batches that another one has put off; held no longer than the batch itself.
-  const finalVerdicts = new WeakMap<Batch, readonly (Outcome | undefined)[]>();
-  return {
-    consume: async (batch, abort) => {
-      const earlier = finalVerdicts.get(batch) ?? [];
-      const outcomes = await Promise.all(consumers.map((one, index) =>
-        earlier[index] ?? one.consume(batch, abort)));
-      const verdicts = outcomes.map((outcome) =>
-        (outcome.status === 'retryable' ? undefined : outcome));
-      if (verdicts.includes(undefined)) finalVerdicts.set(batch, verdicts);
-      else finalVerdicts.delete(batch);
-      return worstOutcome(outcomes);
-    },
-  };
-}
-
-/** What exporters and extensions are given: nothing may be handed on. */
-const NOTHING_BEHIND: Consumer = {
-  consume: async () => assert.fail('there is no consumer behind this component'),
-};
-
-type Build = (
-  kind: ComponentKind,
-  section: ReadonlyMap<string, ComponentConfig>,
-  id: string,
-  next: Consumer,
-  more?: { readonly pipelineId?: string; readonly durable?: ComponentContext['durable'] },
-) => Part;
-
-function createBuilder(
-  options: GraphOptions,
-  host: Host,
-  storages: ReadonlyMap<string, Storage>,
-): Build {
-  const { factories, world, log, counters, folder, agentId } = options;
-  return (kind, section, id, next, { pipelineId, durable } = {}) => {
-    const defined = section.get(id);
-    assert(defined !== undefined, `${kind} ${id} is not defined`);
-    const factory = factories.find((one) => one.kind === kind && one.type === defined.type);
-    assert(factory !== undefined, `there is no ${kind} of type ${defined.type}`);
-    const labels = pipelineId === undefined ? { [kind]: id } : { [kind]: id, pipeline: pipelineId };
-    const context: ComponentContext = {
-      id, world, counters, host, agentId,
-      storage: (extensionId) => storages.get(extensionId) ?? null,
-      log: log.child(labels),
-      folder: join(folder, kind, folderName(defined), ...(pipelineId ?? '').split('/')),
-      ...(durable === undefined ? {} : { durable }),
+  /** Builds what `kept` does not have. */
+  #build(layout: Layout, kept: ReadonlyMap<string, Part>): State {
+    const parts = new Map(kept);
+    const host = { ready: () => this.#ready };
+    const build = (spec: Spec) => {
+      if (parts.has(spec.key)) return;
+      parts.set(spec.key, buildPart(spec, { ...this.#options, host, parts, layout }));
     };
-    const component = factory.create(defined.config, context, next);
-    return { name: `${kind} ${id}`, folder: context.folder, component };
-  };
+    const specs = [...layout.specs.values()];
+    for (const spec of specs.filter(({ kind }) => kind === 'extension')) build(spec);
+    for (const spec of specs) build(spec);
+    return { layout, parts };
+  }
+
+  /** Starts those of `keys`, back to front; the others hand to them when the receivers start. */
+  async #startParts({ layout, parts }: State, keys: ReadonlySet<string>): Promise<void> {
+    joinParts(layout, parts, keys);
+    for (const stage of [...layout.stages].reverse()) {
+      if (stage === layout.stages[0]) joinParts(layout, parts);
+      for (const key of stage.flatMap((list) => [...list].reverse())) {
+        if (!keys.has(key)) continue;
+        if (this.#stop.signal.aborted) return;
+        // Also the one that fails may have something to stop.
+        this.#started.add(parts.get(key)!);
+        await startPart(parts.get(key)!, this.#options.world);
+      }
+    }
+  }
+
+  async #stopAll(deadline: AbortSignal): Promise<void> {
+    const { layout, parts } = this.#state;
+    for (const stage of layout.stages) {
+      await Promise.all(stage.map(async (list) => {
+        for (const key of list) await this.#stopOne(parts.get(key)!, deadline);
+      }));
+    }
+  }
+
+  async #stopOne(part: Part, deadline: AbortSignal): Promise<void> {
+    if (!this.#started.has(part)) return part.release();
+    await stopPart(part, deadline, this.#options);
+  }
 }
 
-/** The same for both spellings of a type: `filelog/nginx` → `file_log-nginx`. */
-function folderName({ id, type }: ComponentConfig): string {
-  const slash = id.indexOf('/');
-  return slash === -1 ? type : `${type}-${id.slice(slash + 1)}`;
+const keysWithout = (parts: ReadonlyMap<string, Part>, kept: ReadonlyMap<string, Part>) =>
+  new Set([...parts.keys()].filter((key) => !kept.has(key)));
+
+const outletsOf = ({ outlet, entries }: Part) =>
+  [...(outlet === null ? [] : [outlet]), ...entries.values()];
+
+function closeTowards(key: string, part: Part): void {
+  for (const outlet of outletsOf(part)) if (outlet.leads.has(key)) outlet.close();
 }

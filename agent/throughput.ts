@@ -5,6 +5,7 @@
 //   otelcol_exporter_sent_<items>_total, …_send_failed_…    what an exporter said
 //   otelcol_exporter_enqueue_failed_<items>_total           what its queue did not take
 //   otelcol_processor_incoming_items_total, …_outgoing_…    what went in and came out
+//   otelcol_connector_consumed_items_total, …_produced_…    the same of connectors
 //
 // Items are spans, metric_points or log_records. Items refused inside an accepted batch count as
 // refused. What is retryable counts as refused each time it is tried.
@@ -115,4 +116,29 @@ export function countProcessor(id: string, signal: Signal, counters: Counters) {
     },
   });
   return { incoming: count(incoming), outgoing: count(outgoing) };
+}
+
+/** Wraps a connector on both sides; it may take and give several signals. */
+export function countConnector(id: string, counters: Counters) {
+  const countAs = (name: string, help: string) => {
+    const known = new Map<Signal, Counter>();
+    const of = (signal: Signal): Counter => {
+      const counter = known.get(signal)
+        ?? counters.counter(name, help, { connector: id, otel_signal: signal });
+      known.set(signal, counter);
+      return counter;
+    };
+    return (consumer: Consumer): Consumer => ({
+      consume: (batch, abort) => {
+        of(batch.signal).add(batch.itemCount);
+        return consumer.consume(batch, abort);
+      },
+    });
+  };
+  return {
+    incoming: countAs('otelcol_connector_consumed_items_total',
+      'Items that were handed to the connector.'),
+    outgoing: countAs('otelcol_connector_produced_items_total',
+      'Items that the connector handed on.'),
+  };
 }

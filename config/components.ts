@@ -5,7 +5,7 @@
 
 import * as z from 'zod';
 import { closestWord, knownHint, type ConfigPath, type ConfigProblem } from './errors.ts';
-import { parseWith, problemAt } from './parse.ts';
+import { parseWith, problemAt, valueAt } from './parse.ts';
 import type { ConfigTree } from './tree.ts';
 
 export const SIGNAL_NAMES = ['traces', 'metrics', 'logs'] as const;
@@ -17,7 +17,10 @@ export interface ComponentSchema {
   /** The canonical spelling. */
   readonly type: string;
   readonly aliases?: readonly string[] | undefined;
+  /** For a connector those that it takes. */
   readonly signals: readonly SignalName[];
+  /** For a connector: the signals that it gives for one that it takes; absent: the same. */
+  readonly gives?: ((signal: SignalName) => readonly SignalName[]) | undefined;
   /** May be made anew whenever it is asked for, and is of use only while a file is read. */
   readonly schema: z.ZodType;
   /** The extensions that a parsed configuration names, and where in it; they must run. */
@@ -26,15 +29,20 @@ export interface ComponentSchema {
     readonly id: string;
     readonly type: string;
   }[]) | undefined;
+  /** For a connector: the pipelines that a parsed configuration names; it must begin them. */
+  readonly chooses?: ((config: any) => readonly {
+    readonly path: ConfigPath;
+    readonly id: string;
+  }[]) | undefined;
 }
 
 /** The same, each with a schema that is made at most once: for whoever asks again and again. */
 export function keepSchemas(known: readonly ComponentSchema[]): ComponentSchema[] {
   return known.map((one) => {
-    const { kind, type, aliases, signals, uses } = one;
+    const { kind, type, aliases, signals, gives, uses, chooses } = one;
     let made: z.ZodType | undefined;
     return {
-      kind, type, aliases, signals, uses,
+      kind, type, aliases, signals, gives, uses, chooses,
       get schema() {
         return (made ??= one.schema);
       },
@@ -59,6 +67,8 @@ export interface ComponentConfig {
   readonly type: string;
   /** What the schema of the type made of the settings. */
   readonly config: unknown;
+  /** The settings as they were written, variables filled in, without defaults. */
+  readonly written?: unknown;
 }
 
 export interface Section {
@@ -95,7 +105,8 @@ export function readSection(
     else if (component === null) report(...unknownType(name, id, known));
     if (component === null) continue;
     const parsed = parseWith(orEmpty(component.schema), tree, [name, id]);
-    if (parsed.ok) components.set(id, { id, type: component.type, config: parsed.value });
+    const written = valueAt(tree.value, [name, id]);
+    if (parsed.ok) components.set(id, { id, type: component.type, config: parsed.value, written });
     else problems.push(...parsed.problems);
   }
   return {

@@ -11,6 +11,7 @@ import {
   findSchema, keepSchemas, NAME, readSection, SECTIONS, SIGNAL_NAMES,
   type ComponentConfig, type ComponentSchema, type Section, type SectionName, type SignalName,
 } from './components.ts';
+import { checkConnectors, connectorFits } from './connectors.ts';
 import { pathOf, type KeysAt } from './environment.ts';
 import { knownHint, type ConfigPath, type ConfigProblem } from './errors.ts';
 import { loadTree, throwProblems, type Loaded, type LoadOptions } from './loader.ts';
@@ -25,13 +26,18 @@ export interface AgentConfig {
   readonly receivers: ReadonlyMap<string, ComponentConfig>;
   readonly processors: ReadonlyMap<string, ComponentConfig>;
   readonly exporters: ReadonlyMap<string, ComponentConfig>;
+  readonly connectors: ReadonlyMap<string, ComponentConfig>;
   /** Those that `service.extensions` names, in its order. */
   readonly extensions: ReadonlyMap<string, ComponentConfig>;
   readonly pipelines: readonly PipelineConfig[];
   readonly telemetry: TelemetryConfig;
 }
 
-/** Each list holds ids of defined components that can take part in `signal`. */
+/**
+ * Each list holds ids of defined components that can take part in `signal`. Connectors stand among
+ * the exporters of pipelines that they end, and among the receivers of those that they begin; no
+ * receiver or exporter has the id of a connector.
+ */
 export interface PipelineConfig {
   /** `traces` or `traces/name`. */
   readonly id: string;
@@ -130,13 +136,14 @@ function readAgent(loaded: Loaded, known: readonly ComponentSchema[]): LoadedAge
     ...pipelines.problems,
     ...extensions.problems,
     ...usedExtensions(extensions.value, context),
+    ...checkConnectors(pipelines.value, context),
   ]);
   if (!top.ok) throw new TypeError('a failed parse without a problem');
   const config = assemble(top.value, sections, pipelines.value, extensions.value);
   return { config, tree, warnings: [...loaded.warnings, ...unusedComponents(config, context)] };
 }
 
-interface Context {
+export interface Context {
   readonly tree: ConfigTree;
   readonly sections: readonly Section[];
 }
@@ -231,24 +238,29 @@ function readIds(
   signal: SignalName | null,
   { tree, sections }: Context,
 ): Checked<string[]> {
-  const section = sections.find((one) => one.name === name)!;
+  const joins = name === 'receivers' || name === 'exporters';
+  const places = sections.filter((one) => one.name === name || (joins && one.name === 'connectors'))
+    .sort((a) => (a.name === name ? -1 : 1));
   const value: string[] = [];
   const problems: ConfigProblem[] = [];
   written.forEach((text, index) => {
     const report = (why: string, hint: string) =>
       void problems.push(problemAt(tree, [...path, index], { why, hint }));
-    const kind = SECTIONS[name];
-    const id = section.find(text);
-    if (id === null) {
-      const defined = tree.keysAt([name]);
-      return report(`the ${kind} "${text}" is not defined`, defined.length === 0
+    const section = places.find((one) => one.find(text) !== null);
+    if (section === undefined) {
+      const defined = places.flatMap((one) => tree.keysAt([one.name]));
+      return report(`the ${SECTIONS[name]} "${text}" is not defined`, defined.length === 0
         ? `define it below ${name}:` : knownHint(text, defined, 'defined'));
     }
+    const id = section.find(text)!;
     if (value.includes(id)) return report(`"${text}" is listed twice`, 'list it once');
-    const signals = section.schemaOf(id)?.signals;
-    if (signal !== null && signals !== undefined && !signals.includes(signal)) {
-      return report(`the ${kind} "${text}" cannot take part in a pipeline of ${signal}`,
-        `it knows ${signals.join(', ') || 'no signal'}`);
+    const schema = section.schemaOf(id);
+    if (signal !== null && schema !== null && section.name === 'connectors') {
+      const mistake = connectorFits(schema, text, name as 'receivers' | 'exporters', signal);
+      if (mistake !== null) return report(mistake.why, mistake.hint);
+    } else if (signal !== null && schema?.signals.includes(signal) === false) {
+      return report(`the ${SECTIONS[name]} "${text}" cannot take part in a pipeline of ${signal}`,
+        `it knows ${schema.signals.join(', ') || 'no signal'}`);
     }
     value.push(id);
   });
@@ -269,6 +281,7 @@ function assemble(
     receivers: components('receivers'),
     processors: components('processors'),
     exporters: components('exporters'),
+    connectors: components('connectors'),
     extensions: new Map(extensions),
     pipelines,
     telemetry: top.service.telemetry,
@@ -278,16 +291,22 @@ function assemble(
 function unusedComponents(config: AgentConfig, { tree, sections }: Context): ConfigProblem[] {
   const used = (name: SectionName, id: string): boolean => {
     if (name === 'extensions') return config.extensions.has(id);
-    return name === 'connectors' || config.pipelines.some((one) => one[name].includes(id));
+    const lists = name === 'connectors' ? ['receivers', 'exporters'] as const : [name];
+    return config.pipelines.some((one) => lists.some((list) => one[list].includes(id)));
   };
   return sections.flatMap(({ name, components }) => [...components.keys()]
     .filter((id) => !used(name, id))
     .map((id) => problemAt(tree, [name, id], {
       why: 'is defined but not used',
-      hint: name === 'extensions' ? 'list it in service.extensions' : 'list it in a pipeline',
+      hint: UNUSED_HINTS[name] ?? 'list it in a pipeline',
       part: 'key',
     })));
 }
+
+const UNUSED_HINTS: Partial<Record<SectionName, string>> = {
+  extensions: 'list it in service.extensions',
+  connectors: 'list it as an exporter of one pipeline and a receiver of another',
+};
 
 /** The keys that may stand at a path: those of the file itself, or of a component's settings. */
 function agentKeys(tree: ConfigTree, known: readonly ComponentSchema[]): KeysAt {

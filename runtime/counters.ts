@@ -26,12 +26,19 @@ export interface Counters {
   counterFrom(name: string, help: string, read: () => number, labels?: Labels): void;
   /** Gauges of one name whose labels come and go: `read` gives those that there are. */
   gauges(name: string, help: string, read: () => Iterable<readonly [Labels, number]>): void;
+  /** The same counters, for one who may go before the process does. */
+  scope(): ScopedCounters;
   /** Everything, sorted by name. */
   series(): Series[];
   /** Everything, sorted by name, as Prometheus text. */
   exposition(): string;
   /** The sum of all series of that name, 0 if there is none; for tests and status pages. */
   total(name: string, labels?: Labels): number;
+}
+
+export interface ScopedCounters extends Counters {
+  /** Takes back the numbers that are read from whoever registered them here; counters stay. */
+  release(): void;
 }
 
 /** More series than this of one name are summed in the series without labels. */
@@ -42,7 +49,7 @@ interface Family {
   readonly help: string;
   readonly series: Map<string, { labels: Labels; read: () => number; counter?: Counter }>;
   /** Series that are not registered one by one. */
-  readonly others: (() => Iterable<readonly [Labels, number]>)[];
+  readonly others: Set<() => Iterable<readonly [Labels, number]>>;
 }
 
 export function createCounters(): Counters {
@@ -50,11 +57,11 @@ export function createCounters(): Counters {
   const family = (name: string, type: Family['type'], help: string): Family => {
     const known = families.get(name);
     if (known !== undefined) return known;
-    const created: Family = { type, help, series: new Map(), others: [] };
+    const created: Family = { type, help, series: new Map(), others: new Set() };
     families.set(name, created);
     return created;
   };
-  return {
+  const counters: Counters = {
     counter: (name, help, labels = {}) => {
       const { series } = family(name, 'counter', help);
       const kept = series.size >= SERIES_MAX && !series.has(labelText(labels)) ? {} : labels;
@@ -71,7 +78,8 @@ export function createCounters(): Counters {
     counterFrom: (name, help, read, labels = {}) => {
       family(name, 'counter', help).series.set(labelText(labels), { labels, read });
     },
-    gauges: (name, help, read) => void family(name, 'gauge', help).others.push(read),
+    gauges: (name, help, read) => void family(name, 'gauge', help).others.add(read),
+    scope: () => createScope(counters, families),
     series: () => [...families.keys()].sort().flatMap((name) => {
       const { type, help, ...rest } = families.get(name)!;
       return readingsOf(rest).map(([labels, value]) => ({ name, help, type, labels, value }));
@@ -84,6 +92,34 @@ export function createCounters(): Counters {
       return series
         .filter((one) => wanted.every(([key, value]) => one.labels[key] === value))
         .reduce((sum, one) => sum + one.read(), 0);
+    },
+  };
+  return counters;
+}
+
+function createScope(counters: Counters, families: Map<string, Family>): ScopedCounters {
+  const taken: (() => void)[] = [];
+  const keep = (name: string, read: () => number, labels: Labels) => void taken.push(() => {
+    const series = families.get(name)?.series;
+    // Another one may have taken its place.
+    if (series?.get(labelText(labels))?.read === read) series.delete(labelText(labels));
+  });
+  return {
+    ...counters,
+    gauge: (name, help, read, labels = {}) => {
+      counters.gauge(name, help, read, labels);
+      keep(name, read, labels);
+    },
+    counterFrom: (name, help, read, labels = {}) => {
+      counters.counterFrom(name, help, read, labels);
+      keep(name, read, labels);
+    },
+    gauges: (name, help, read) => {
+      counters.gauges(name, help, read);
+      taken.push(() => void families.get(name)?.others.delete(read));
+    },
+    release: () => {
+      for (const take of taken.splice(0)) take();
     },
   };
 }
@@ -101,7 +137,7 @@ function createCounter(): Counter {
 function readingsOf({ series, others }: Pick<Family, 'series' | 'others'>): [Labels, number][] {
   const registered = [...series.values()].map(({ labels, read }): [Labels, number] =>
     [labels, read()]);
-  return [...registered, ...others.flatMap((read) =>
+  return [...registered, ...[...others].flatMap((read) =>
     [...read()].map(([labels, value]): [Labels, number] => [labels, value]))];
 }
 

@@ -122,6 +122,8 @@ export interface Factory<C, K extends ComponentKind, T extends Component> {
   readonly schema: z.ZodType<C>;
   /** The extensions that a configuration names; they must run. */
   readonly uses?: (config: C) => readonly UsedExtension[];
+  /** For a connector: the pipelines that a configuration names; it must begin them. */
+  readonly chooses?: (config: C) => readonly ChosenPipeline[];
   create(config: C, context: ComponentContext, next: Consumer): T;
 }
 
@@ -130,6 +132,12 @@ export interface UsedExtension {
   readonly path: readonly string[];
   readonly id: string;
   readonly type: string;
+}
+
+/** The pipeline whose id stands at `path` of a connector's configuration. */
+export interface ChosenPipeline {
+  readonly path: readonly (string | number)[];
+  readonly id: string;
 }
 
 export type ReceiverFactory<C> = Factory<C, 'receiver', Receiver>;

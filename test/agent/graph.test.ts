@@ -3,105 +3,16 @@
 // that write down what happens to them.
 
 import assert from 'node:assert/strict';
-import { existsSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { z } from 'zod';
-import { createGraph, fanOut, type GraphOptions } from '../../agent/graph.ts';
-import type { ComponentConfig } from '../../config/components.ts';
-import type { PipelineConfig } from '../../config/pipelines.ts';
-import type { Origin } from '../../proto/contract/batch.ts';
-import type {
-  AnyFactory, Component, ComponentContext, ComponentKind, Consumer,
-} from '../../proto/contract/component.ts';
+import { fanOut } from '../../agent/wiring.ts';
 import {
   ACCEPTED, rejected, retryable, type Outcome,
 } from '../../proto/contract/outcome.ts';
-import { SIGNALS } from '../../proto/otlp/model.ts';
-import { createCounters } from '../../runtime/counters.ts';
 import { OperatorError } from '../../runtime/errors.ts';
-import { createWorld } from '../../runtime/world.ts';
-import {
-  createManualClock, createRecordingLog, createSink, makeBatch, NEVER, NOW, settle,
-  temporaryFolder, type Answer,
-} from '../contract/fakes.ts';
-
-interface Built {
-  readonly kind: ComponentKind;
-  readonly context: ComponentContext;
-  readonly next: Consumer;
-}
-
-/** A configuration in few words, and everything that happened to its components. */
-function createBench(pipelines: Record<string, string>, extensions: string[] = []) {
-  const events: string[] = [];
-  const built: Built[] = [];
-  const answers = new Map<string, Answer>();
-  const broken = new Map<string, Error>();
-  const hanging = new Set<string>();
-  const create = (kind: ComponentKind) =>
-    (_config: unknown, context: ComponentContext, next: Consumer): Component & Consumer => {
-      built.push({ kind, context, next });
-      const sink = createSink((batch, call, abort) => {
-        const answer = answers.get(context.id) ?? ACCEPTED;
-        return typeof answer === 'function' ? answer(batch, call, abort) : answer;
-      });
-      return {
-        start: async () => {
-          assert.ok(existsSync(context.folder), 'the folder is there at the start');
-          events.push(`start ${context.id}`);
-          const error = broken.get(context.id);
-          if (error !== undefined) throw error;
-        },
-        stop: async () => {
-          events.push(`stop ${context.id}`);
-          if (hanging.has(context.id)) await new Promise(() => {});
-        },
-        consume: (batch, abort) => (kind === 'processor' ? next : sink).consume(batch, abort),
-        ...(kind !== 'exporter' || context.id === 'debug' ? {}
-          : { origins: originsOf(context.id) }),
-        addresses: () => (kind === 'receiver' ? { [context.id]: 'here' } : {}),
-      };
-    };
-  const factory = (kind: ComponentKind): AnyFactory =>
-    ({ kind, type: kind, signals: SIGNALS, schema: z.unknown(), create: create(kind) });
-  const config = configOf(pipelines, extensions);
-  const log = createRecordingLog();
-  const counters = createCounters();
-  const world = { ...createWorld(), clock: createManualClock() };
-  const folder = temporaryFolder();
-  const kinds = ['receiver', 'processor', 'exporter', 'extension'] as const;
-  const graph = createGraph({
-    config, log, counters, world, folder, agentId: 'agent', factories: kinds.map(factory),
-  });
-  return { graph, events, built, answers, broken, hanging, log, counters, folder, world };
-}
-
-/** What an exporter says of a receiver; the state names both. */
-const originsOf = (id: string) => (receiver: string): Origin[] =>
-  [{ receiver, run: '', content: 1, from: 0, to: 1, state: `${receiver} in ${id}` }];
-
-/** `{ traces: 'in > a b > out' }`: receivers, processors and exporters of a pipeline. */
-function configOf(
-  pipelines: Record<string, string>,
-  extensions: string[],
-): GraphOptions['config'] {
-  const parsed = Object.entries(pipelines).map(([id, text]): PipelineConfig => {
-    const [receivers, processors, exporters] = text.split('>').map((part) =>
-      part.split(' ').filter((word) => word !== ''));
-    const signal = id.split('/')[0] as PipelineConfig['signal'];
-    return { id, signal, receivers: receivers!, processors: processors!, exporters: exporters! };
-  });
-  const section = (type: string, ids: readonly string[]) =>
-    new Map<string, ComponentConfig>(ids.map((id) => [id, { id, type, config: {} }]));
-  return {
-    pipelines: parsed,
-    receivers: section('receiver', parsed.flatMap(({ receivers }) => receivers)),
-    processors: section('processor', parsed.flatMap(({ processors }) => processors)),
-    exporters: section('exporter', parsed.flatMap(({ exporters }) => exporters)),
-    extensions: section('extension', extensions),
-  };
-}
+import { createSink, makeBatch, NEVER, NOW, settle } from '../contract/fakes.ts';
+import { createBench, feed } from './graph_bench.ts';
 
 const TWO = {
   traces: 'in > a b > out',
@@ -154,9 +65,6 @@ test('graph: stop before start and twice', async () => {
   assert.deepEqual(events, []);
   await graph.stop(NOW);
 });
-
-const feed = (bench: ReturnType<typeof createBench>, id: string): Consumer =>
-  bench.built.find(({ kind, context }) => kind === 'receiver' && context.id === id)!.next;
 
 test('graph: a batch goes to all pipelines of its signal that name the receiver', async () => {
   const bench = createBench(TWO);
@@ -278,4 +186,80 @@ test('graph: counts under the names of the Collector', async () => {
   check('exporter_send_failed_spans', { exporter: 'out' }, 12);
   check('processor_incoming_items', { processor: 'a', otel_signal: 'traces' }, 20);
   check('processor_outgoing_items', { processor: 'a', otel_signal: 'traces' }, 20);
+});
+
+const JOINED = {
+  'logs/last': 'split > z > out',
+  'logs/second': 'join > y > split',
+  logs: 'in > x > join debug',
+  'logs/files': 'files > > join',
+  traces: 'in > > split',
+  'traces/last': 'split > > debug',
+};
+
+test('graph: connectors start after what is behind them and stop before it', async () => {
+  const { graph, events } = createBench(JOINED);
+  await graph.start();
+  assert.deepEqual(events.splice(0), ['start out', 'start debug', 'start z', 'start split',
+    'start y', 'start join', 'start x', 'start files', 'start in']
+    .sort((a, b) => Number(a === 'start files') - Number(b === 'start files')));
+  await graph.stop(NEVER);
+  assert.deepEqual(events.map((event) => event.slice(5)).filter((id) => id !== 'files'),
+    ['in', 'x', 'join', 'y', 'split', 'z', 'out', 'debug']);
+});
+
+test('graph: a connector is one for each id and hands on by signal', async () => {
+  const bench = createBench(JOINED);
+  const seen: string[] = [];
+  for (const id of ['out', 'debug']) {
+    bench.answers.set(id, (batch) => {
+      seen.push(`${id} ${batch.signal}`);
+      return ACCEPTED;
+    });
+  }
+  assert.deepEqual(bench.built.filter(({ kind }) => kind === 'connector')
+    .map(({ context }) => context.id).sort(), ['join', 'split']);
+  await feed(bench, 'in').consume(makeBatch('logs', 2), NEVER);
+  assert.deepEqual(seen.splice(0).sort(), ['debug logs', 'out logs']);
+  await feed(bench, 'files').consume(makeBatch('logs', 3), NEVER);
+  assert.deepEqual(seen.splice(0), ['out logs']);
+  await feed(bench, 'in').consume(makeBatch('traces', 1), NEVER);
+  assert.deepEqual(seen.splice(0), ['debug traces']);
+  const split = bench.built.find(({ context }) => context.id === 'split')!;
+  assert.deepEqual(await split.next.consume(makeBatch('metrics', 1), NEVER), ACCEPTED);
+  const check = (name: string, connector: string, signal: string, want: number) => assert.equal(
+    bench.counters.total(`otelcol_connector_${name}_items_total`,
+      { connector, otel_signal: signal }), want, `${name} ${connector} ${signal}`);
+  check('consumed', 'join', 'logs', 5);
+  check('produced', 'join', 'logs', 5);
+  check('consumed', 'split', 'logs', 5);
+  check('consumed', 'split', 'traces', 1);
+  check('produced', 'split', 'metrics', 1);
+});
+
+test('graph: a connector may choose among the pipelines that it begins', async () => {
+  const bench = createBench(JOINED);
+  const { pipelines } = bench.built.find(({ context }) => context.id === 'split')!.context;
+  assert.deepEqual([...pipelines!].map(([id, { signal }]) => [id, signal]),
+    [['logs/last', 'logs'], ['traces/last', 'traces']]);
+  bench.answers.set('out', rejected('no'));
+  assert.deepEqual(await pipelines!.get('logs/last')!.consume(makeBatch('logs', 4), NEVER),
+    rejected('no'));
+  assert.equal(bench.counters.total('otelcol_connector_produced_items_total',
+    { connector: 'split' }), 4);
+});
+
+test('graph: the verdict travels through connectors', async () => {
+  const bench = createBench(JOINED);
+  bench.answers.set('out', retryable('busy'));
+  assert.deepEqual(await feed(bench, 'files').consume(makeBatch('logs', 1), NEVER),
+    retryable('busy'));
+});
+
+test('graph: a receiver in front of a connector is told of nothing that is durable', () => {
+  const { built } = createBench(JOINED);
+  for (const id of ['in', 'files']) {
+    const { context } = built.find((one) => one.context.id === id)!;
+    assert.deepEqual(context.durable!(), [], id);
+  }
 });

@@ -53,6 +53,21 @@ export const COMPONENTS: readonly ComponentSchema[] = [
     schema: section({ verbosity: z.enum(['basic', 'normal', 'detailed']).default('basic') }),
   },
   {
+    kind: 'connector', type: 'forward', signals: all,
+    schema: section({}),
+  },
+  {
+    kind: 'connector', type: 'span_metrics', aliases: ['spanmetrics'], signals: ['traces'],
+    gives: () => ['metrics'],
+    schema: section({}),
+  },
+  {
+    kind: 'connector', type: 'routing', signals: all,
+    schema: section({ default_pipelines: z.array(z.string()).default([]) }),
+    chooses: ({ default_pipelines: ids }: { default_pipelines: string[] }) =>
+      ids.map((id, index) => ({ path: ['default_pipelines', index], id })),
+  },
+  {
     kind: 'extension', type: 'health_check', signals: [],
     schema: section({ endpoint: endpoint().prefault('localhost:13133') }),
   },

@@ -2,7 +2,9 @@
 // description; a key without a default stands in a comment. UPDATE_GOLDEN=1 writes the file.
 
 import { stringify } from 'yaml';
-import { SECTIONS, SIGNAL_NAMES, type ComponentSchema } from '../../config/components.ts';
+import {
+  SECTIONS, SIGNAL_NAMES, type ComponentSchema, type SignalName,
+} from '../../config/components.ts';
 import { agentSchema } from '../../config/pipelines.ts';
 import { defaultOf, describe, layersOf, shapeOf, typeOf, type Schema } from './schemas.ts';
 
@@ -53,6 +55,7 @@ export function fullAgentFile(components: readonly ComponentSchema[]): string {
     ...extensionLines(components),
     '  pipelines: # How data flows: traces, metrics, logs, each also as signal/name.',
     ...SIGNAL_NAMES.flatMap((signal) => pipelineLines(signal, components)),
+    ...SIGNAL_NAMES.flatMap((signal) => joinedLines(signal, components)),
     ...key('telemetry', telemetry!, undefined, '  '),
   ].join('\n')}\n`;
 }
@@ -75,7 +78,20 @@ function pipelineLines(signal: string, components: readonly ComponentSchema[]): 
     `    ${signal}:`,
     `      receivers: [${list('receiver')}] # Where the data comes from.`,
     `      processors: [${list('processor')}] # In this order.`,
-    `      exporters: [${list('exporter')}] # Where it goes; each gets everything.`,
+    `      exporters: [${[list('exporter'), list('connector')].filter((one) => one !== '')
+      .join(', ')}] # Where it goes; each gets everything.`,
+  ];
+}
+
+/** The pipelines that connectors begin. */
+function joinedLines(signal: SignalName, components: readonly ComponentSchema[]): string[] {
+  const types = components.filter((one) => one.kind === 'connector' && one.signals.some((taken) =>
+    (one.gives?.(taken) ?? [taken]).includes(signal))).map(({ type }) => type);
+  if (types.length === 0) return [];
+  return [
+    `    ${signal}/joined: # What connectors give.`,
+    `      receivers: [${types.join(', ')}]`,
+    '      exporters: [debug]',
   ];
 }
 

@@ -244,3 +244,17 @@ test('errors: the closest word, if any is close', () => {
   check('completely_else', null);
   check('x'.repeat(1000), null);
 });
+
+test('loader: no receiver or exporter has the id of a connector', async () => {
+  const folder = mkdtempSync(`${tmpdir()}/binnacle-config-`);
+  try {
+    writeFileSync(`${folder}/a.yaml`, 'exporters: { debug: }\nconnectors: { debug: }\n');
+    const debug = COMPONENTS.find(({ type }) => type === 'debug')!;
+    const components = [...COMPONENTS, { ...debug, kind: 'connector' }];
+    const files = [`${folder}/a.yaml`];
+    await assert.rejects(loadAgentConfig({ files, disk, components, env: {} }),
+      /a\.yaml:2:15: connectors\.debug: has the id of one of the exporters; give one of them/);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});

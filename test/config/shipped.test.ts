@@ -100,11 +100,10 @@ test('shipped: agent.full.yaml says exactly the defaults of every component', { 
 
 test('shipped: agent.full.yaml names every key', { skip }, async () => {
   const text = textOf('agent.full.yaml');
-  for (const { schema } of components) {
+  for (const { schema } of components.filter((one) => knownKeys(one.schema).length > 0)) {
     checkKeys(text, keysOf((path) => knownKeys(schema, path)));
   }
-  checkKeys(text, keysOf((path) => knownKeys(agentSchema(), path))
-    .filter((key) => key !== 'connectors'));
+  checkKeys(text, keysOf((path) => knownKeys(agentSchema(), path)));
 });
 
 test('shipped: agent.full.yaml loads', { skip }, async () => {
@@ -165,7 +164,9 @@ test('print: an agent with the defaults and secrets of its components', async ()
   assert.match(printed, /poll_interval: 200ms/);
   const again = await readBack(printed, (file) =>
     loadAgentConfig({ files: [file], env: {}, disk, components: COMPONENTS }));
-  assert.deepEqual(again.config.receivers, loaded.config.receivers);
+  const parsed = ({ receivers }: typeof again.config) =>
+    [...receivers.values()].map(({ id, type, config }) => ({ id, type, config }));
+  assert.deepEqual(parsed(again.config), parsed(loaded.config));
   assert.deepEqual(again.config.pipelines, loaded.config.pipelines);
 });
 

@@ -25,7 +25,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 };
 
 /** Component kinds whose members never import each other. */
-const KINDS = ['agent/receivers', 'agent/processors', 'agent/exporters', 'agent/extensions'];
+const KINDS = ['receivers', 'processors', 'exporters', 'connectors', 'extensions']
+  .map((kind) => `agent/${kind}`);
 
 const roomOf = (path: string): string => path.split('/')[0]!;
 const isSource = ({ path }: SourceFile): boolean =>

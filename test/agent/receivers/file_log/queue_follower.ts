@@ -46,6 +46,7 @@ const graph = createGraph({
     })),
     processors: config('batch', batchProcessor.schema.parse({ timeout: '20ms' })),
     exporters: config('recorder', {}),
+    connectors: new Map(),
     extensions: new Map(),
     pipelines: [{ id: 'logs', signal: 'logs', receivers: ['file_log'], processors: ['batch'],
       exporters: ['recorder'] }],
