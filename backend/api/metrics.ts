@@ -3,7 +3,9 @@
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { World } from '../../runtime/world.ts';
-import { kindOf, readCatalog, readLabels, type MetricEntry } from '../metrics/catalog.ts';
+import {
+  kindOf, readCatalog, readHeads, readLabels, type MetricHead,
+} from '../metrics/catalog.ts';
 import { labelSql } from '../metrics/labels.ts';
 import { AGGREGATES, FUNCTIONS, functionsOf, METRIC_TYPES, usualAggregate, usualFunction,
   type Aggregate, type MetricFunction, type MetricQuestion } from '../metrics/question.ts';
@@ -59,7 +61,8 @@ export function registerMetrics(app: FastifyInstance, { desk, world }: MetricsRo
     const asked = request.query as Asked;
     const period = periodOf(asked, clock.nowMs());
     const reader = readerOf(request, reply);
-    const entry = await findMetric(reader, asked, period);
+    const entry = oneOf(asked, await readCatalog(reader,
+      { ...ALL, ...period, name: asked.metric ?? '', limit: METRIC_TYPES.length }));
     const items = await readLabels(reader, entry.type, { metric: entry.name, ...period });
     return send(reply, { ...entry, items, next: null });
   });
@@ -67,7 +70,8 @@ export function registerMetrics(app: FastifyInstance, { desk, world }: MetricsRo
     const asked = request.query as Asked;
     const period = periodOf(asked, clock.nowMs());
     const reader = readerOf(request, reply);
-    const entry = await findMetric(reader, asked, period);
+    const entry = oneOf(asked,
+      await readHeads(reader, { ...period, name: asked.metric ?? '' }));
     const question = questionOf(asked, entry, period);
     const series = await readSeries({ ...reader, rowsMax: limits.pointsMax }, question);
     if (series === null || series.length > limits.seriesMax) throw invalid(tooMuch(series));
@@ -105,13 +109,7 @@ const isPlace = (place: unknown): place is [string, string] => Array.isArray(pla
   && place.length === 2 && place.every((one) => typeof one === 'string');
 
 /** The metric of the name; of several types the one that is asked for. */
-async function findMetric(
-  reader: Parameters<typeof readCatalog>[0],
-  { metric = '', type }: Asked,
-  period: Period,
-): Promise<MetricEntry> {
-  const all = await readCatalog(reader,
-    { ...ALL, ...period, name: metric, limit: METRIC_TYPES.length });
+function oneOf<Head extends MetricHead>({ metric = '', type }: Asked, all: readonly Head[]): Head {
   const found = type === undefined ? all : all.filter((one) => one.type === type);
   if (found.length === 1) return found[0]!;
   if (found.length > 1) {
@@ -122,7 +120,7 @@ async function findMetric(
     : ` of type ${type}`} in the period; GET /api/metrics lists those that there are`);
 }
 
-function questionOf(asked: Asked, entry: MetricEntry, period: Period): MetricQuestion {
+function questionOf(asked: Asked, entry: MetricHead, period: Period): MetricQuestion {
   const kind = kindOf(entry);
   const chosen = (asked.function ?? usualFunction(kind)) as MetricFunction;
   const possible = functionsOf(kind.type);

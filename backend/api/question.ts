@@ -10,6 +10,8 @@ export const limits = {
   sqlCharactersMax: 256 * 1024,
   /** A longer body is answered 413: statement and parameters have bounds of their own. */
   bodyBytesMax: 4 * 1024 * 1024,
+  /** Settings of a query; more are refused. */
+  settingsMax: 100,
 } as const;
 
 export interface Question {
@@ -17,6 +19,8 @@ export interface Question {
   readonly format: string;
   /** ClickHouse's `param_<name>`, escaped. */
   readonly params: Readonly<Record<string, string>>;
+  /** Of ClickHouse, as far as the gate allows them (docs/sql.md). */
+  readonly settings: Readonly<Record<string, string>>;
 }
 
 const FORMAT_DEFAULT = 'JSON';
@@ -57,6 +61,13 @@ export const BODY_SCHEMA = {
       description: 'Values for `{name:Type}` in the statement: text, numbers, booleans, null, '
         + 'arrays, objects. Integers beyond 2^53 are written as text.',
     },
+    settings: {
+      type: 'object',
+      maxProperties: limits.settingsMax,
+      additionalProperties: { type: ['string', 'number', 'boolean'] },
+      description: 'Settings of ClickHouse for this query, those of docs/sql.md; the statement\'s '
+        + 'own SETTINGS win.',
+    },
   },
 } as const;
 
@@ -82,6 +93,7 @@ interface Asked {
   readonly sql: string | undefined;
   readonly format?: string;
   readonly params?: Readonly<Record<string, unknown>>;
+  readonly settings?: Readonly<Record<string, string | number | boolean>>;
 }
 
 /** Reads a request that its schema has let through. What the body says wins over the URL. */
@@ -90,8 +102,12 @@ export function questionOf({ body, query }: FastifyRequest): Question {
   const asked: Asked = typeof body === 'string' ? { sql: body }
     : (body as Asked | undefined) ?? { sql: url.sql };
   if (asked.sql === undefined) throw new ApiError('INVALID_REQUEST', 'there is no statement');
-  const { sql, format = url.format ?? FORMAT_DEFAULT } = asked;
-  return { sql, format, params: textsOf(sql, { ...urlParams(url), ...asked.params }) };
+  const { sql, format = url.format ?? FORMAT_DEFAULT, settings = {} } = asked;
+  return {
+    sql, format, params: textsOf(sql, { ...urlParams(url), ...asked.params }),
+    settings: Object.fromEntries(Object.entries(settings).map(([name, value]) =>
+      [name, typeof value === 'boolean' ? String(Number(value)) : String(value)])),
+  };
 }
 
 function urlParams(url: Readonly<Record<string, string>>): Record<string, string> {

@@ -73,9 +73,29 @@ export async function readCatalog(
   }));
 }
 
+/** What a question about the values of a metric must know of it. */
+export type MetricHead = Pick<MetricEntry, 'name' | 'type' | 'unit' | 'monotonic' | 'temporality'>;
+
+/** The metrics of exactly this name, one for each type, from any one of their points. */
+export async function readHeads(
+  { desk, caller, abort }: CatalogReader,
+  { name, fromMs, toMs }: Pick<CatalogQuestion, 'name' | 'fromMs' | 'toMs'>,
+): Promise<MetricHead[]> {
+  const parts = METRIC_TYPES.map((type) => `(SELECT MetricName AS name, '${type}' AS type,
+      MetricUnit AS unit, ${type === 'sum' ? 'IsMonotonic' : 'false'} AS monotonic,
+      ${type === 'gauge' || type === 'summary' ? '0' : 'AggregationTemporality'} AS kind
+    FROM ${TABLES[type]} WHERE MetricName = {name:String}
+      AND TimeUnix >= fromUnixTimestamp64Milli({from:Int64})
+      AND TimeUnix < fromUnixTimestamp64Milli({to:Int64}) LIMIT 1)`);
+  const rows = await desk.rows<Omit<MetricHead, 'temporality'> & { kind: number }>({
+    sql: parts.join(' UNION ALL '), params: { name, from: fromMs, to: toMs },
+  }, caller, abort);
+  return rows.map(({ kind, ...head }) => ({ ...head, temporality: TEMPORALITIES[kind] ?? '' }));
+}
+
 const TEMPORALITIES: readonly string[] = ['', 'delta', 'cumulative'];
 
-export const kindOf = ({ type, monotonic, temporality }: MetricEntry): MetricKind =>
+export const kindOf = ({ type, monotonic, temporality }: MetricHead): MetricKind =>
   ({ type, monotonic, delta: temporality === 'delta' });
 
 export interface LabelEntry {

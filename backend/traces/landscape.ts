@@ -17,6 +17,8 @@ export const limits = {
   errorsMax: 20,
   /** Latest spans of a service that are looked at for where it runs. */
   instanceSpansMax: 50_000,
+  /** Spans that are joined for who calls it and whom it calls; of more, a sample. */
+  mapSpansMax: 150_000,
   /** Instances of a service, the busiest first. */
   instancesMax: 100,
 } as const;
@@ -149,7 +151,7 @@ export async function readService(
     isOfRequests: summary.basis === 'requests' });
   const operations = await read({ ...asked, stepMs: null, groupBy: ['operation', 'kind'] });
   if (course === null || operations === null) return 'too many';
-  const map = await readServiceMap(rows, period, service);
+  const map = await readServiceMap(rows, period, service, limits.mapSpansMax);
   return {
     from: course.from,
     to: course.to,

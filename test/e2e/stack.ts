@@ -34,13 +34,17 @@ export interface StackOptions {
   readonly exporter?: Record<string, unknown>;
   /** Sections of the backend's configuration; addresses are added by the stack. */
   readonly backend?: Record<string, unknown>;
+  /** Where the backend takes OTLP in; a free port of this machine only, unless given. */
+  readonly otlp?: string;
+  /** Shown with each question. */
+  readonly token?: string;
 }
 
 export async function startStack(options: StackOptions): Promise<Stack> {
   const folder = mkdtempSync(join(tmpdir(), 'binnacle-e2e-'));
   const backend = child('backend', folder, {
     ...options.backend,
-    otlp: { grpc: { endpoint: '127.0.0.1:0' } },
+    otlp: { grpc: { endpoint: options.otlp ?? '127.0.0.1:0' } },
     http: { endpoint: '127.0.0.1:0' },
     sql: { endpoint: '127.0.0.1:0' },
   });
@@ -58,7 +62,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
       ...options.agent(folder),
     });
     const addresses = { ...started, ...(await agent.start()) };
-    return { folder, backend, agent, addresses, ...createAsker(started['SQL and API']!),
+    return { folder, backend, agent, addresses, 
+      ...createAsker(started['SQL and API']!, options.token),
       stop: () => stop(folder, agent, backend) };
   } catch (error) {
     await stop(folder, backend);
@@ -83,12 +88,16 @@ async function stop(folder: string, ...children: Child[]): Promise<void> {
   rmSync(folder, { recursive: true, force: true });
 }
 
-/** Asks the backend at `url` in SQL. */
-export function createAsker(url: string): Pick<Stack, 'url' | 'rows' | 'until'> {
+/** Asks the backend at `url` in SQL, as the owner of `token`. */
+export function createAsker(
+  url: string,
+  token?: string,
+): Pick<Stack, 'url' | 'rows' | 'until'> {
   const rows = async <T>(sql: string): Promise<T[]> => {
     const answer = await request(`${url}/api/query?format=JSONEachRow`, {
       method: 'POST',
-      headers: { 'content-type': 'text/plain' },
+      headers: { 'content-type': 'text/plain',
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) },
       body: sql,
     });
     const text = await answer.body.text();

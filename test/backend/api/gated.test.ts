@@ -40,6 +40,10 @@ test('gated: statements, formats, parameters and settings come through', async (
     params: { s: "it's" } }, '0\n');
   await check({ sql: 'SELECT 1 AS a, 2 AS b FORMAT CSVWithNames' }, '"a","b"\n1,2\n');
   await check({ sql: 'SELECT 1 AS a SETTINGS max_threads = 1 FORMAT JSONEachRow' }, '{"a":1}\n');
+  await check({ sql: 'SELECT 1.5::Decimal(3, 2) AS a', format: 'JSONEachRow',
+    settings: { output_format_json_quote_decimals: true } }, '{"a":"1.5"}\n');
+  await check({ sql: 'SELECT count() FROM (SELECT 1 LIMIT 1) SETTINGS max_threads = 2',
+    settings: { max_threads: 1 } }, '1\n');
   assert.equal((await api.ask({ sql: 'SELECT 1 FORMAT PrettyCompact' })).status, 200);
   assert.equal((await api.ask({ sql: 'SHOW TABLES', format: 'TSV' })).status, 200);
   const shown = await api.ask({ sql: 'DESCRIBE otel_logs', format: 'TSV' });
@@ -53,6 +57,8 @@ test('gated: what may not be asked is refused, with a hint and without effect', 
     assert.deepEqual([answer.status, problem.status, problem.code], [status, status, code], sql);
     assert.ok(problem.hint !== undefined && problem.hint.length > 5, sql);
   };
+  const settings = await api.ask({ sql: 'SELECT 1', settings: { readonly: 0 } });
+  assert.equal(problemIn(settings).code, 'SETTING_DENIED');
   await check("SELECT file('/etc/passwd')", 403, 'FUNCTION_DENIED');
   await check("SELECT * FROM url('http://127.0.0.1:1/', 'CSV')", 403, 'TABLE_FUNCTION_DENIED');
   await check('SELECT * FROM system.processes', 403, 'TABLE_DENIED');
@@ -64,7 +70,7 @@ test('gated: what may not be asked is refused, with a hint and without effect', 
   await check('SELEC 1', 400, 'SYNTAX');
   await check('SELECT {missing:UInt8}', 400, 'PARAMETER');
   const forbidden = api.counters.total('binnacle_queries_total', { result: 'forbidden' });
-  assert.equal(forbidden, 7);
+  assert.equal(forbidden, 8);
   assert.equal((await api.ask({ sql: 'SELECT count() FROM otel_logs', format: 'TSV' })).text,
     '5000\n');
 });
