@@ -2,9 +2,9 @@
 // nothing that was there is left out, while rows come in. Rows with the same time are told apart by
 // a second column, the tie.
 //
-// Each page is two questions. The first finds, by times alone and along the table's order key, how
-// far back the page reaches; the second reads the rows of that stretch. So the tie, and the columns
-// that are shown, are computed for a page of rows only (docs/performance.md).
+// A page is asked for along the table's order key, which knows no tie, so that the tie and the
+// columns that are shown are computed for a page of rows only. Only of its last time may rows be
+// missing: those of that one time are asked for once more, by their ties (docs/performance.md).
 
 import type { Period } from './where.ts';
 
@@ -53,17 +53,73 @@ export async function readPage<Row extends PageRow>(
   ask: AskRows,
   question: PageQuestion,
 ): Promise<Page<Row>> {
-  const { fromNs, limit, place } = question;
-  const edge = await edgeOf(ask, question);
-  if (edge === null && place === null) return { rows: [], next: null };
-  const firstNs = edge ?? BigInt(place!.ns);
-  const found = await readRows<Row>(ask, question, firstNs > fromNs ? firstNs : fromNs);
-  const given = place === null ? 0
-    : Math.min(place.same, found.filter((row) => isSame(row, place)).length);
-  const rows = found.slice(given, given + limit);
-  const isMore = found.length - given > limit;
-  return { rows, next: isMore ? placeBehind(rows, place) : null };
+  const { limit, place } = question;
+  const found = place === null ? [] : await readPlace<Row>(ask, question, place);
+  if (found.length <= limit) found.push(...await readEarlier<Row>(ask, question, found.length));
+  const rows = found.slice(0, limit);
+  return { rows, next: found.length > limit ? placeBehind(rows, place) : null };
 }
+
+/** The rows of the place's time that were not given yet. */
+async function readPlace<Row extends PageRow>(
+  ask: AskRows,
+  question: PageQuestion,
+  place: Place,
+): Promise<Row[]> {
+  const found = await readTime<Row>(ask, question, place.ns,
+    { behind: place.tie, limit: question.limit + 1 + place.same });
+  return found.slice(Math.min(place.same, found.filter((row) => isSame(row, place)).length));
+}
+
+/** What comes before the place's time, as far as it has room on the page and one row beyond. */
+async function readEarlier<Row extends PageRow>(
+  ask: AskRows,
+  question: PageQuestion,
+  taken: number,
+): Promise<Row[]> {
+  const { fromNs, toNs, table, where, params, place } = question;
+  const limit = question.limit + 1 - taken;
+  const found = await ask<Row>(
+    `SELECT ${shown(question)} FROM ${table} WHERE ${withinSql('<')} AND ${where}
+      ORDER BY ${NEWEST_FIRST} LIMIT ${limit}`,
+    { ...params, fromNs, toNs: place === null ? toNs : BigInt(place.ns) },
+  );
+  const last = found.at(-1);
+  if (last === undefined || found.length < limit) return found.sort(newestFirst);
+  const whole = found.filter(({ ns }) => ns !== last.ns).sort(newestFirst);
+  const ofLast = await readTime<Row>(ask, question, last.ns,
+    { behind: null, limit: limit - whole.length });
+  // Rows that came meanwhile may be of that time, too; nothing is left out for them.
+  return [...whole, ...ofLast];
+}
+
+/** Rows of one time, by their ties; those up to `behind`. */
+function readTime<Row extends PageRow>(
+  ask: AskRows,
+  question: PageQuestion,
+  ns: string,
+  { behind, limit }: { behind: string | null; limit: number },
+): Promise<Row[]> {
+  const { table, tie, where, params } = question;
+  return ask<Row>(
+    `SELECT ${shown(question)} FROM ${table} WHERE ${withinSql('<=')} AND ${where}
+      ${behind === null ? '' : `AND ${tie} <= {behindTie:String}`}
+      ORDER BY ${tie} DESC LIMIT ${limit}`,
+    { ...params, fromNs: BigInt(ns), toNs: BigInt(ns),
+      ...(behind === null ? {} : { behindTie: behind }) },
+  );
+}
+
+/** The time of a row in nanoseconds since 1970, as text. */
+export const NS_SQL = 'toString(toUnixTimestamp64Nano(Timestamp))';
+
+const shown = ({ tie, columns }: PageQuestion): string =>
+  `${NS_SQL} AS ns, ${tie} AS tie, ${columns}`;
+
+const newestFirst = (a: PageRow, b: PageRow): number => {
+  if (a.ns !== b.ns) return BigInt(a.ns) > BigInt(b.ns) ? -1 : 1;
+  return a.tie > b.tie ? -1 : Number(a.tie < b.tie);
+};
 
 const isSame = (row: PageRow, { ns, tie }: Place): boolean => row.ns === ns && row.tie === tie;
 
@@ -74,38 +130,6 @@ export function placeBehind(rows: readonly PageRow[], before: Place | null): Pla
   const place = { ns: last.ns, tie: last.tie, same: 0 };
   const given = before !== null && isSame(last, before) ? before.same : 0;
   return { ...place, same: given + rows.filter((row) => isSame(row, place)).length };
-}
-
-/** The time of the row that is `limit` rows below the place; null when there is none below it. */
-async function edgeOf(ask: AskRows, question: PageQuestion): Promise<bigint | null> {
-  const { fromNs, toNs, table, where, params, limit, place } = question;
-  const [row] = await ask<{ edge: string; found: number }>(
-    `SELECT toString(toUnixTimestamp64Nano(min(time))) AS edge, count() AS found FROM (
-      SELECT Timestamp AS time FROM ${table} WHERE ${withinSql('<')} AND ${where}
-      ORDER BY ${NEWEST_FIRST} LIMIT ${limit + 1})`,
-    { ...params, fromNs, toNs: place === null ? toNs : BigInt(place.ns) },
-  );
-  return row === undefined || row.found === 0 ? null : BigInt(row.edge);
-}
-
-/** The time of a row in nanoseconds since 1970, as text. */
-export const NS_SQL = 'toString(toUnixTimestamp64Nano(Timestamp))';
-
-function readRows<Row extends object>(
-  ask: AskRows,
-  { table, columns, tie, where, params, limit, place, toNs }: PageQuestion,
-  fromNs: bigint,
-): Promise<Row[]> {
-  const within = `FROM ${table} WHERE ${withinSql(place === null ? '<' : '<=')} AND ${where}`;
-  const all = `${NS_SQL} AS ns, ${tie} AS tie, ${columns}`;
-  const order = `ORDER BY ${NEWEST_FIRST}, ${tie} DESC`;
-  if (place === null) {
-    return ask(`SELECT ${all} ${within} ${order} LIMIT ${limit + 1}`,
-      { ...params, fromNs, toNs });
-  }
-  const behind = `(Timestamp < ${instantSql('toNs')} OR ${tie} <= {placeTie:String})`;
-  return ask(`SELECT ${all} ${within} AND ${behind} ${order} LIMIT ${limit + 1 + place.same}`,
-    { ...params, fromNs, toNs: BigInt(place.ns), placeTie: place.tie });
 }
 
 const instantSql = (name: string): string => `fromUnixTimestamp64Nano({${name}:Int64})`;

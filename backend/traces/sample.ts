@@ -10,7 +10,7 @@ export const limits = {
   hoursMax: 24,
   minutesPeriodMsMax: 2 * DAY_MS,
   /** Windows of a sample: fewer only if there are no more. */
-  windowsMin: 12,
+  windowsMin: 6,
   windowsMax: 300,
 } as const;
 

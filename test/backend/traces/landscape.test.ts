@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { readServiceMap, type MapEdge } from '../../../backend/traces/map.ts';
-import { chooseSample } from '../../../backend/traces/sample.ts';
+import { chooseSample, limits as sampleLimits } from '../../../backend/traces/sample.ts';
 import { readService, readServices } from '../../../backend/traces/landscape.ts';
 import { byTrace, makeTraces, SERVICES, weightOf } from './made.ts';
 import { BASE_MS, startTraceStore, type MadeSpan, type TraceStore } from './store.ts';
@@ -145,7 +145,7 @@ test('map: a sample of whole traces comes near', async () => {
   const whole = await readServiceMap(store.ask, PERIOD);
   const sample = await chooseSample(store.ask, PERIOD, 4000);
   const { share, spansLookedAt, windows, isSampled } = sample.sampling;
-  assert.ok(isSampled && windows! >= 12, String(windows));
+  assert.ok(isSampled && windows! >= sampleLimits.windowsMin, String(windows));
   near(spansLookedAt, 4000, 0.5, 'spans');
   const [counted] = await store.ask<{ spans: number }>({
     sql: `SELECT count() AS spans FROM otel_traces WHERE ${sample.sql}`,

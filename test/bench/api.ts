@@ -1,20 +1,23 @@
-// How fast the API of traces and services answers over a large store: a trace by its id, searches,
-// services from rollups, the service map, exceptions.
+// How fast the API answers over a large store what people and pages ask: latencies of a day, a
+// trace by its id, a rare word, the last errors, searches, services, the service map, exceptions.
 //
-//   npm run bench -- traces [--rows N] [--rounds N]
+//   npm run bench -- api [--rows N] [--rounds N]
 //
-// The store has --rows spans of one day (store.ts); it is made at the start and removed at the end,
-// unless the environment's BINNACLE_BENCH_STORE names a folder where to keep it. Questions are
-// asked over HTTP, of an hour or the whole day; the time is that until the whole answer is here, in
-// a process that has answered one of its kind before. CPU time is that of this process, which is
-// the backend, and of the engine.
+// The store has --rows spans (store.ts) and as many log lines (log_lines.ts) of one day; it is made
+// at the start and removed at the end, unless the environment's BINNACLE_BENCH_STORE names a folder
+// where to keep it. Questions are asked over HTTP, of an hour or the whole day, through the gate
+// where they are SQL; the time is that until the whole answer is here, in a process that has
+// answered one of its kind before. CPU time is that of this process, which is the backend, and of
+// the engine.
 
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createStoreGate } from '../../backend/query/admission.ts';
 import { startApi } from '../backend/api/api_fixture.ts';
 import { atMost, cpuUsOf, inTurns, median, options, ownCpuUs, report, type Goal }
   from './figures.ts';
+import { keepLogLines, RARE_WORD } from './log_lines.ts';
 import { DAY_MS, DAY_START_MS, openStore } from './store.ts';
 
 const { rows: size, rounds } = options({ rows: 5_000_000, rounds: 5 });
@@ -22,7 +25,9 @@ const { rows: size, rounds } = options({ rows: 5_000_000, rounds: 5 });
 const kept = process.env['BINNACLE_BENCH_STORE'];
 const folder = kept ?? mkdtempSync(join(tmpdir(), 'binnacle-bench-'));
 const store = await openStore(folder, size);
-const api = await startApi(store.fixture.storage);
+await keepLogLines(store.fixture, size, join(folder, `spans_${size}`, `lines_${size}`));
+const api = await startApi(store.fixture.storage,
+  { gate: createStoreGate(store.fixture.storage, 'bench') });
 const traces = await store.fixture.rows<{ id: string }>(`SELECT DISTINCT TraceId AS id
   FROM otel_traces WHERE cityHash64(TraceId) % 1000 = 11 ORDER BY cityHash64(id, 1)
   LIMIT ${rounds + 1}`);
@@ -39,12 +44,31 @@ const hourOf = (round: number): string => {
 const q = (text: string): string => `q=${encodeURIComponent(text)}`;
 
 interface Asked {
+  /** Of the goal that it belongs to; B11 unless given. */
+  readonly id?: string;
   readonly name: string;
   readonly path: (round: number) => string;
   readonly goal?: Goal;
 }
 
+const LEVELS = 'quantiles=0.5,0.95,0.99';
+const sql = (text: string): string => `/api/query?sql=${encodeURIComponent(text)}`;
+
 const ASKED: readonly Asked[] = [
+  { id: 'B10', name: 'p50, p95, p99 of all operations, of a day', goal: atMost(30),
+    path: () => `/api/metrics/latency?group_by=service,operation&${LEVELS}&${DAY}` },
+  { id: 'B10', name: 'the same of one service, in minutes of an hour',
+    path: (round) => `/api/metrics/latency?service=${serviceOf(round)}&step=60s&${LEVELS}`
+      + `&${hourOf(round)}` },
+  { name: 'rare word in log lines, of a day', goal: atMost(100),
+    path: () => `/api/logs?${q(RARE_WORD)}&${DAY}` },
+  { name: 'last 100 errors of a service, log lines', goal: atMost(100),
+    path: (round) => {
+      const text = `service:${serviceOf(round)} level>=error`;
+      return `/api/logs?limit=100&${q(text)}&${DAY}`;
+    } },
+  { name: 'trace by id, in SQL', path: (round) => sql(`SELECT SpanName, Duration FROM otel_traces
+    WHERE TraceId = '${traceOf(round)}'`) },
   { name: 'trace by id', path: (round) => `/api/traces/${traceOf(round)}`, goal: atMost(100) },
   { name: 'two traces compared',
     path: (round) => `/api/traces/compare?a=${traceOf(round)}&b=${traceOf(round + 1)}` },
@@ -79,16 +103,16 @@ interface Answered {
   readonly cpuMs: number;
 }
 
-async function measure({ name, path, goal }: Asked): Promise<void> {
+async function measure({ id = 'B11', name, path, goal }: Asked): Promise<void> {
   await ask(path(rounds));
   let round = 0;
   const { ours } = await inTurns(rounds, { ours: () => ask(path(round++)) });
   const times = (ours as Answered[]).map(({ ms }) => ms);
   const cpus = (ours as Answered[]).map(({ cpuMs }) => cpuMs);
   const what = `API, ${name}, ${size / 1e6} million spans`;
-  report({ id: 'B11', name: what, unit: 'ms', value: median(times), rounds: times,
+  report({ id, name: what, unit: 'ms', value: median(times), rounds: times,
     ...(goal === undefined ? {} : { goal }) });
-  report({ id: 'B11', name: `${what}, CPU`, unit: 'ms', value: median(cpus), rounds: cpus });
+  report({ id, name: `${what}, CPU`, unit: 'ms', value: median(cpus), rounds: cpus });
 }
 
 async function ask(path: string): Promise<Answered> {
