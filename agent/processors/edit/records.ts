@@ -12,7 +12,9 @@ import { mapList } from './actions.ts';
 /** What surrounds a record. */
 export interface Surroundings {
   readonly resource: Resource | undefined;
+  readonly resourceSchemaUrl: string;
   readonly scope: Scope | undefined;
+  readonly scopeSchemaUrl: string;
 }
 
 /** The record itself when it stays as it is, another one in its place, or null to leave it out. */
@@ -34,7 +36,10 @@ export function editRecords<S extends Signal>(
     const scopes = envelope.scopes(group);
     const keptScopes = keepList(scopes, (scope) => {
       const records = envelope.records(scope);
-      const around = { resource: group.resource, scope: scope.scope };
+      const around: Surroundings = {
+        resource: group.resource, resourceSchemaUrl: group.schemaUrl,
+        scope: scope.scope, scopeSchemaUrl: scope.schemaUrl,
+      };
       const keptRecords = keepList(records, (record) => edit(record as RecordOf<S>, around));
       if (keptRecords === records) return scope;
       return keptRecords.length === 0
