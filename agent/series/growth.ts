@@ -1,7 +1,8 @@
 // How a cumulative series grows: from its points, what was added between each two.
 //
 // Promises: what is answered adds up to what the series counted, also over restarts of its sender,
-// except what nobody could see: before the first point, and between the last point and a restart.
+// except what nobody could see: before the first point, between the last point and a restart, and
+// what a point from before a restart says that comes after one from behind it.
 // A point that is not newer than the one before adds nothing, since the next one holds it. What was
 // answered and then not delivered is given back with `owe`, and comes with the next growth.
 
