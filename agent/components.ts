@@ -9,6 +9,9 @@ import { fileStorageExtension } from './extensions/file_storage.ts';
 import { healthCheckExtension } from './extensions/health_check.ts';
 import { attributesProcessor } from './processors/attributes.ts';
 import { batchProcessor } from './processors/batch/processor.ts';
+import { cumulativeToDeltaProcessor } from './processors/cumulative_to_delta.ts';
+import { deltaToCumulativeProcessor } from './processors/delta_to_cumulative.ts';
+import { intervalProcessor } from './processors/interval.ts';
 import { memoryLimiterProcessor } from './processors/memory_limiter.ts';
 import { probabilisticSamplerProcessor } from './processors/probabilistic_sampler.ts';
 import { resourceProcessor } from './processors/resource.ts';
@@ -25,6 +28,9 @@ export const factories: readonly AnyFactory[] = [
   otlpReceiver,
   attributesProcessor,
   batchProcessor,
+  cumulativeToDeltaProcessor,
+  deltaToCumulativeProcessor,
+  intervalProcessor,
   memoryLimiterProcessor,
   probabilisticSamplerProcessor,
   resourceProcessor,

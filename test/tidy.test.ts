@@ -64,6 +64,8 @@ test('tidy rules: import direction', () => {
   check('agent/operators/pipeline.ts', './entry.ts', 0);
   check('agent/operators/time.ts', '../times/layout.ts', 0);
   check('agent/times/moment.ts', '../operators/entry.ts', 1);
+  check('agent/series/table.ts', '../processors/edit/records.ts', 1);
+  check('agent/connectors/count.ts', '../series/table.ts', 0);
   check('agent/receivers/otlp.ts', '../exporters/otlp.ts', 1);
   check('agent/receivers/file_log/tail.ts', './lines.ts', 0);
   check('agent/exporters/otlp.ts', './sending/delivery.ts', 0);

@@ -1,14 +1,14 @@
 // Turns delta sums, histograms and exponential histograms into cumulative ones: each point becomes
 // all that its series has counted since its first one. Everything else passes unchanged.
 //
-// Promises: what a batch adds is taken back when the batch could not be handed on, so that it counts
-// once however often it is sent. Points that are not newer than the last one of their series, or
-// begin before its first, are dropped and counted: they are repeated, late, or of two senders that
-// share one series. A gap adds nothing and ends nothing.
+// Promises: what a batch adds is taken back when the batch could not be handed on, so that it
+// counts once however often it is sent. Points that are not newer than the last one of their
+// series, or begin before its first, are dropped and counted: they are repeated, late, or of two
+// senders that share one series. A gap adds nothing and ends nothing.
 //
-// The state is in memory: when the agent stops, or a series had no points for `max_stale`, it begins
-// anew with a new start, which every reader of cumulative values takes for what it is. Bounded by
-// `max_streams`; points of series beyond are dropped and counted.
+// The state is in memory: when the agent stops, or a series had no points for `max_stale`, it
+// begins anew with a new start, which every reader of cumulative values takes for what it is.
+// Bounded by `max_streams`; points of series beyond are dropped and counted.
 
 import * as z from 'zod';
 import { count, duration, section } from '../../config/schema.ts';

@@ -36,8 +36,9 @@ export function amountOf(type: AddedType, point: DataPoint): Amount | null {
   switch (type) {
     case 'sum': {
       const { value } = point as NumberDataPoint;
-      if (value === undefined || (value.type === 'double' && Number.isNaN(value.value))) return null;
-      return { kind: 'number', value };
+      const isMissing = value === undefined
+        || (value.type === 'double' && Number.isNaN(value.value));
+      return isMissing ? null : { kind: 'number', value };
     }
     case 'histogram': {
       const { count, sum, bucketCounts, explicitBounds, min, max } = point as HistogramDataPoint;

@@ -1,9 +1,9 @@
 // Sends what a component has gathered, at intervals and once more when it stops.
 //
-// Promises: one report is under way at a time; ticks meanwhile are left out. Every report is settled
-// once, with its last verdict. While running, what `next` cannot take now is settled at once: the
-// component keeps it for the next interval. When stopping there is no next interval, so it is sent
-// again until `deadline`.
+// Promises: one report is under way at a time; ticks meanwhile are left out. Every report is
+// settled once, with its last verdict. While running, what `next` cannot take now is settled at
+// once: the component keeps it for the next interval. When stopping there is no next interval, so
+// it is sent again until `deadline`.
 
 import type { Batch } from '../../proto/contract/batch.ts';
 import type { Consumer } from '../../proto/contract/component.ts';

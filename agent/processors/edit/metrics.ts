@@ -53,7 +53,8 @@ export function createMetricChoice(
   return (metric) => isIncluded?.(metric) !== false && isExcluded?.(metric) !== true;
 }
 
-function testOf({ metrics, match_type: type, metric_types: types }: NonNullable<MetricMatch>): Choice {
+function testOf(match: NonNullable<MetricMatch>): Choice {
+  const { metrics, match_type: type, metric_types: types } = match;
   const kinds = new Set<string>(types.map((kind) => KINDS[kind]));
   const names = new Set(metrics);
   const patterns = type === 'regexp' ? metrics.map((text) => parsePattern(text)!) : [];

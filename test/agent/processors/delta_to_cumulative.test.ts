@@ -39,7 +39,7 @@ async function converted(points: readonly MetricData[], settings = {}, context =
   return flatPoints(sink.received).map(({ point }) => point);
 }
 
-test('delta_to_cumulative: running sums of random streams, however often they are sent', async () => {
+test('delta_to_cumulative: running sums of random streams, however often sent', async () => {
   for (let seed = 1; seed <= 30; seed++) {
     const random = createSeededRandom(seed);
     const sink = createSink(() => (random.float() < 0.4 ? retryable('not now') : ACCEPTED));
