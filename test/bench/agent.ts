@@ -49,7 +49,7 @@ async function measure(start: () => Promise<Measured>): Promise<Round> {
   await sender.sendMany(bytes, WARM_REQUESTS, 8);
   await reaches(sink.items, before + WARM_REQUESTS * SPANS);
   let busy = 0;
-  const TURNS = 5;
+  const TURNS = 3;
   for (let turn = 0; turn < TURNS; turn++) {
     busy += await through(() => sender.sendMany(bytes, requests, 8));
   }

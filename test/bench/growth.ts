@@ -150,11 +150,10 @@ async function askAll(day: number): Promise<Record<string, number>> {
     WHERE ${range} AND cityHash64(TraceId) % 100 = 7 LIMIT ${rounds + 1}`);
   const traceSql = (round: number) => {
     const trace = `'${traces[round % traces.length]!.id}'`;
-    const lookup = (what: string) =>
-      `(SELECT ${what} FROM otel_traces_trace_id_ts WHERE TraceId = ${trace})`;
-    return `WITH ${lookup('min(Start)')} AS first, ${lookup('max(End)')} AS last
+    return `WITH (SELECT (min(Start), max(End)) FROM otel_traces_trace_id_ts
+        WHERE TraceId = ${trace}) AS times
       SELECT Timestamp, ServiceName, SpanName, SpanId, ParentSpanId, Duration FROM otel_traces
-      WHERE TraceId = ${trace} AND Timestamp >= first AND Timestamp <= last + 1
+      WHERE TraceId = ${trace} AND Timestamp >= times.1 AND Timestamp <= times.2 + 1
       ORDER BY Timestamp`;
   };
   return {
@@ -162,7 +161,7 @@ async function askAll(day: number): Promise<Record<string, number>> {
     'last 100 errors of a service': await millisecondsOf((round) => `
       SELECT Timestamp, SpanName, TraceId FROM otel_traces
       WHERE ServiceName = 'service-${String(round % 20).padStart(2, '0')}'
-        AND StatusCode = 'Error'
+        AND StatusCode = 'Error' AND ${range}
       ORDER BY toStartOfFiveMinutes(Timestamp) DESC, Timestamp DESC LIMIT 100
       SETTINGS ${READ_IN_ORDER}`, 100),
     'latency of operations over a day': await timesOf(() => readLatency(reader, {

@@ -87,11 +87,10 @@ const QUESTIONS: readonly Question[] = [
   {
     name: 'trace by id',
     sql: (round) => `
-      WITH
-        (SELECT min(Start) FROM otel_traces_trace_id_ts WHERE TraceId = ${traceOf(round)}) AS first,
-        (SELECT max(End) FROM otel_traces_trace_id_ts WHERE TraceId = ${traceOf(round)}) AS last
+      WITH (SELECT (min(Start), max(End)) FROM otel_traces_trace_id_ts
+        WHERE TraceId = ${traceOf(round)}) AS times
       SELECT ${traceColumns} FROM otel_traces
-      WHERE TraceId = ${traceOf(round)} AND Timestamp >= first AND Timestamp <= last + 1
+      WHERE TraceId = ${traceOf(round)} AND Timestamp >= times.1 AND Timestamp <= times.2 + 1
       ORDER BY Timestamp ${CAREFUL}`,
     scan: (round) => `SELECT ${traceColumns} FROM otel_traces WHERE TraceId = ${traceOf(round)}
       ORDER BY Timestamp ${SCAN}`,
