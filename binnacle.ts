@@ -57,7 +57,7 @@ program.command('agent')
     const { startAgent } = await import('./agent/main.ts');
     const files = config.length === 0 ? [AGENT_CONFIG] : config;
     await runProcess(() => startAgent({ files, env: process.env, version: VERSION }),
-      AGENT_STOP_MS);
+      AGENT_STOP_MS, { reloads: true });
   });
 
 program.command('backend')

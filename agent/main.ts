@@ -1,7 +1,7 @@
 // An agent process: configuration, data folder, pipelines, and the metrics of the agent itself.
 
-import { loadAgentConfig, type AgentConfig, type LoadedAgent } from '../config/pipelines.ts';
 import { describeProblem } from '../config/errors.ts';
+import { loadAgentConfig, type AgentConfig } from '../config/pipelines.ts';
 import type { Environment } from '../config/substitution.ts';
 import type { Clock, Timer } from '../runtime/clock.ts';
 import { createCounters, type Counters } from '../runtime/counters.ts';
@@ -13,6 +13,7 @@ import { createWorld, type World } from '../runtime/world.ts';
 import { factories } from './components.ts';
 import { openDataFolder } from './data_folder.ts';
 import { createGraph, type Graph } from './graph.ts';
+import { lookAt, startReloading, type ReadAgent, type Reloading } from './reloading.ts';
 import { startTextServer, type TextServer } from './text_server.ts';
 
 /** After this time the start is over, with a first turn of everything that runs in turns. */
@@ -29,28 +30,34 @@ export interface AgentOptions extends AgentSources {
 }
 
 /** Throws ConfigError with everything that is wrong. */
-export function readAgentConfig({ files, env }: AgentSources): Promise<LoadedAgent> {
-  return loadAgentConfig({ files, env, disk: createWorld().files, components: factories });
+export async function readAgentConfig({ files, env }: AgentSources): Promise<ReadAgent> {
+  const disk = createWorld().files;
+  const state = await lookAt(files, disk);
+  const loaded = await loadAgentConfig({ files, env, disk, components: factories });
+  return { ...loaded, factories, files, state };
 }
 
 /** Throws OperatorError when something outside must be mended first. */
 export async function startAgent(options: AgentOptions): Promise<Running> {
-  const { config, warnings } = await readAgentConfig(options);
+  const first = await readAgentConfig(options);
+  const { config } = first;
   const world = createWorld();
   const log = createProcessLog('agent', config.telemetry.logs);
-  for (const warning of warnings) log.warn(describeProblem(warning));
+  for (const warning of first.warnings) log.warn(describeProblem(warning));
   const counters = createCounters();
   countProcess(counters, world, options.version);
   const data = await openDataFolder(config.data_dir, world);
   let metrics: TextServer | null = null;
   try {
-    const graph = createGraph({ config, factories, world, log, counters, folder: data.path,
-      agentId: data.agentId });
+    const graph = createGraph({ config, factories: first.factories, world, log, counters,
+      folder: data.path, agentId: data.agentId });
     metrics = await startMetrics(config, counters);
     await graph.start();
+    const reloading = startReloading({ graph, first, world, log, counters,
+      read: () => readAgentConfig(options) });
     const heap = keepHeap(world.clock);
     log.info('the agent has started', { version: options.version, agent: data.agentId });
-    return running(graph, metrics, () => {
+    return running(graph, metrics, reloading, () => {
       heap.cancel();
       data.release();
     });
@@ -70,14 +77,21 @@ function keepHeap(clock: Clock): Timer {
   return { cancel: () => timer.cancel() };
 }
 
-function running(graph: Graph, metrics: TextServer | null, release: () => void): Running {
+function running(
+  graph: Graph,
+  metrics: TextServer | null,
+  reloading: Reloading,
+  release: () => void,
+): Running {
   const addresses = { ...graph.addresses() };
   if (metrics !== null) addresses['Agent metrics'] = metricsUrl(metrics);
   return {
-    // Every failure of a component at work is an outcome; nothing makes the agent give up.
-    failed: new Promise<never>(() => {}),
+    // Every failure of a component at work is an outcome; only a reload can end the agent.
+    failed: reloading.failed,
     addresses,
+    reload: () => void reloading.reload(),
     stop: async (deadline) => {
+      reloading.stop();
       await graph.stop(deadline);
       await metrics?.stop();
       release();

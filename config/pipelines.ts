@@ -16,7 +16,7 @@ import { pathOf, type KeysAt } from './environment.ts';
 import { knownHint, type ConfigPath, type ConfigProblem } from './errors.ts';
 import { loadTree, throwProblems, type Loaded, type LoadOptions } from './loader.ts';
 import { parseWith, problemAt } from './parse.ts';
-import { refusedKey, section, strictObject } from './schema.ts';
+import { duration, refusedKey, section, strictObject } from './schema.ts';
 import { knownKeys } from './shape.ts';
 import type { ConfigTree } from './tree.ts';
 
@@ -31,6 +31,7 @@ export interface AgentConfig {
   readonly extensions: ReadonlyMap<string, ComponentConfig>;
   readonly pipelines: readonly PipelineConfig[];
   readonly telemetry: TelemetryConfig;
+  readonly reload: ReloadConfig;
 }
 
 /**
@@ -91,6 +92,15 @@ const telemetrySchema = () => section({
   traces: refusedKey('the agent makes no spans about itself'),
 });
 
+const reloadSchema = () => section({
+  on_change: z.boolean()
+    .describe('Also when one of the files changes; SIGHUP always does.').default(false),
+  check_interval: duration({ min: '100ms' })
+    .describe('How often the files are looked at; a change counts when it has rested as long.')
+    .prefault('5s'),
+});
+
+export type ReloadConfig = z.output<ReturnType<typeof reloadSchema>>;
 export type TelemetryConfig = z.output<ReturnType<typeof telemetrySchema>>;
 
 /** The file without the settings of components, which each type knows for itself. */
@@ -106,6 +116,7 @@ export const agentSchema = () => section({
     pipelines: z.preprocess((value) => value ?? {}, z.record(z.string(), pipelineSchema()))
       .describe('How data flows: traces, metrics, logs, each also as signal/name.').prefault({}),
     telemetry: telemetrySchema().describe('What the agent tells about itself.'),
+    reload: reloadSchema().describe('When the configuration is read again.'),
   }).describe('Which components run, and how data flows between them.'),
 });
 
@@ -285,6 +296,7 @@ function assemble(
     extensions: new Map(extensions),
     pipelines,
     telemetry: top.service.telemetry,
+    reload: top.service.reload,
   };
 }
 

@@ -1,6 +1,8 @@
 // How a process of ours begins and ends: one sentence and exit code 2 for what the operator must
 // mend, a stop on the first SIGINT or SIGTERM (or when the parent goes away), an exit on the next.
+// SIGHUP asks a process that can read its configuration again to do so, and others to stop.
 
+import { closeSync, openSync } from 'node:fs';
 import { EXIT, OperatorError, errorMessage } from './errors.ts';
 
 /** What `runProcess` runs. `stop` must return soon after `deadline` fires. */
@@ -10,6 +12,8 @@ export interface Running {
   /** Where it can be reached, by a name that people know: `OTLP gRPC` → `localhost:4317`. */
   readonly addresses: Readonly<Record<string, string>>;
   stop(deadline: AbortSignal): Promise<void>;
+  /** Reads the configuration again. Calls may overlap. Never throws. */
+  reload?(): void;
 }
 
 /** What a child process tells the parent that started it, over the IPC channel. */
@@ -21,10 +25,12 @@ export type ChildMessage =
  * Runs a long-lived process to its end and sets the exit code: `start` begins the work and must
  * give up soon after its signal fires; the process stops within `stopMs` of being asked to. Where
  * a parent holds an IPC channel it hears of the outcome, and the process ends when it closes.
+ * `reloads` says that what it runs has `reload`: SIGHUP before it runs is kept for then.
  */
 export async function runProcess(
   start: (abort: AbortSignal) => Promise<Running>,
   stopMs: number,
+  { reloads = false }: { readonly reloads?: boolean } = {},
 ): Promise<never> {
   const DAY_MS = 86_400_000;
   // Timers of the clock do not keep a process, so one that listens nowhere would end at once.
@@ -33,9 +39,11 @@ export async function runProcess(
   process.stdout.on('error', () => {});
   process.stderr.on('error', () => {});
   const asked = new AbortController();
-  const stopAsked = stopRequest().then(() => asked.abort());
+  const hangUp = reloads ? createHangUp() : null;
+  const stopAsked = stopRequest(hangUp?.take).then(() => asked.abort());
   try {
     const running = await start(asked.signal);
+    hangUp?.give(() => running.reload?.());
     tellParent({ event: 'ready', addresses: running.addresses });
     try {
       await Promise.race([stopAsked, running.failed]);
@@ -72,8 +80,40 @@ function tellParent(message: ChildMessage): boolean {
   return true;
 }
 
-/** Resolves when somebody wants this process to end. */
-export function stopRequest(): Promise<void> {
+/** A terminal that goes away means a stop; otherwise a signal is for `give`, also one before it. */
+function createHangUp() {
+  const atTerminal = terminalIsThere();
+  let waiting = false;
+  let reload = () => {
+    waiting = true;
+  };
+  return {
+    take: (): boolean => {
+      if (atTerminal && !terminalIsThere()) return false;
+      reload();
+      return true;
+    },
+    give: (to: () => void) => {
+      reload = to;
+      if (waiting) to();
+    },
+  };
+}
+
+function terminalIsThere(): boolean {
+  try {
+    closeSync(openSync('/dev/tty', 'r'));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Resolves when somebody wants this process to end. `hangUp` is asked at SIGHUP: true when that
+ * means something else.
+ */
+export function stopRequest(hangUp: () => boolean = () => false): Promise<void> {
   return new Promise((resolve) => {
     let asked = false;
     const ask = () => {
@@ -83,7 +123,7 @@ export function stopRequest(): Promise<void> {
     };
     process.on('SIGINT', ask);
     process.on('SIGTERM', ask);
-    process.on('SIGHUP', ask);
+    process.on('SIGHUP', () => (hangUp() ? undefined : ask()));
     const orphaned = () => (asked ? undefined : ask());
     process.on('disconnect', orphaned);
     // The parent may have gone before anybody listened here.

@@ -1,6 +1,6 @@
 // Proves the pages about components complete: each has a section under its type and its older
 // spellings, on the page of its kind; no page has a component that there is not; docs/agent.md has
-// the keys of service.telemetry. Keys of components stand in docs/components.md, which is made.
+// the keys of service.telemetry and service.reload. Keys of components stand in docs/components.md, which is made.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -40,9 +40,9 @@ test('docs: no page has a component that there is not', () => {
   }
 });
 
-test('docs: docs/agent.md has the keys of service.telemetry', () => {
-  const words = new Set(wordsOf(pageOf('agent')).flatMap((word) => word.split('.')));
-  const keys = [[], ['logs'], ['metrics']]
-    .flatMap((path) => knownKeys(agentSchema(), ['service', 'telemetry', ...path]));
+test('docs: docs/agent.md has the keys of service.telemetry and service.reload', () => {
+  const words = new Set(wordsOf(pageOf('agent')).flatMap((word) => word.split(/[.:]/)));
+  const keys = [['telemetry'], ['telemetry', 'logs'], ['telemetry', 'metrics'], ['reload']]
+    .flatMap((path) => knownKeys(agentSchema(), ['service', ...path]));
   assert.deepEqual(keys.filter((key) => !words.has(key)), []);
 });

@@ -40,7 +40,7 @@ const HEAD = `# Every key of an agent with its default; keys without one stand i
 
 export function fullAgentFile(components: readonly ComponentSchema[]): string {
   const { data_dir: dataDir, service } = shapeOf(agentSchema());
-  const { telemetry } = shapeOf(service!);
+  const { telemetry, reload } = shapeOf(service!);
   const sections = Object.entries(SECTIONS).flatMap(([section, kind]) => {
     const ofKind = components.filter((one) => one.kind === kind);
     if (ofKind.length === 0) return [];
@@ -57,6 +57,7 @@ export function fullAgentFile(components: readonly ComponentSchema[]): string {
     ...SIGNAL_NAMES.flatMap((signal) => pipelineLines(signal, components)),
     ...SIGNAL_NAMES.flatMap((signal) => joinedLines(signal, components)),
     ...key('telemetry', telemetry!, undefined, '  '),
+    ...key('reload', reload!, undefined, '  '),
   ].join('\n')}\n`;
 }
 

@@ -90,6 +90,46 @@ test('lifecycle: a process that listens nowhere goes on until it is asked to sto
   assert.deepEqual([code, signal], [0, null]);
 });
 
+/** A process that reads its configuration again at SIGHUP, and says so. */
+function reloading(options: string) {
+  const script = `
+    import { runProcess } from '${ROOT}runtime/lifecycle.ts';
+    console.log('begun');
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await runProcess(async () => {
+      console.log('starting');
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      return { addresses: {}, failed: new Promise(() => {}), stop: async () => {},
+        reload: () => console.log('again') };
+    }, 5000, ${options});`;
+  const args = ['--import', 'tsx', '--input-type=module', '--eval', script];
+  const stdio = ['ignore', 'pipe', 'inherit'] as ['ignore', 'pipe', 'inherit'];
+  return spawn(process.execPath, args, { stdio, detached: true });
+}
+
+test('lifecycle: SIGHUP is for reading the configuration again, also before it runs', async () => {
+  const own = reloading('{ reloads: true }');
+  let said = '';
+  own.stdout.on('data', (data) => {
+    said += String(data);
+  });
+  await until(() => said.includes('starting'), 'the start');
+  own.kill('SIGHUP');
+  await until(() => said.endsWith('again\n'), 'the one that came early');
+  own.kill('SIGHUP');
+  await until(() => said.endsWith('again\nagain\n'), 'the next');
+  own.kill('SIGTERM');
+  assert.deepEqual(await once(own, 'exit'), [0, null]);
+});
+
+test('lifecycle: SIGHUP ends a process that does not read its configuration again', async () => {
+  const own = reloading('{}');
+  const ended = once(own, 'exit');
+  await until(async () => String((await once(own.stdout, 'data'))[0]).includes('starting'), 'start');
+  own.kill('SIGHUP');
+  assert.deepEqual(await ended, [0, null]);
+});
+
 /** The pid of a child whose parent ended at once, before the child could listen. */
 async function orphan(): Promise<number> {
   const part = `import { runProcess } from '${ROOT}runtime/lifecycle.ts';
