@@ -1,6 +1,7 @@
 // Proves the pages about components complete: each has a section under its type and its older
 // spellings, on the page of its kind; no page has a component that there is not; docs/agent.md has
-// the keys of service.telemetry and service.reload. Keys of components stand in docs/components.md, which is made.
+// the keys of service.telemetry and service.reload. Keys of components stand in docs/components.md,
+// which is made.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';

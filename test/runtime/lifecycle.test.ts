@@ -125,7 +125,8 @@ test('lifecycle: SIGHUP is for reading the configuration again, also before it r
 test('lifecycle: SIGHUP ends a process that does not read its configuration again', async () => {
   const own = reloading('{}');
   const ended = once(own, 'exit');
-  await until(async () => String((await once(own.stdout, 'data'))[0]).includes('starting'), 'start');
+  const said = async () => String((await once(own.stdout, 'data'))[0]);
+  await until(async () => (await said()).includes('starting'), 'the start');
   own.kill('SIGHUP');
   assert.deepEqual(await ended, [0, null]);
 });
