@@ -19,12 +19,14 @@ import { resourceDetectionProcessor } from './processors/resource_detection/proc
 import { fileLogReceiver } from './receivers/file_log/receiver.ts';
 import { hostMetricsReceiver } from './receivers/host_metrics/receiver.ts';
 import { internalMetricsReceiver } from './receivers/internal_metrics.ts';
+import { journaldReceiver } from './receivers/journald/receiver.ts';
 import { otlpReceiver } from './receivers/otlp.ts';
 
 export const factories: readonly AnyFactory[] = [
   fileLogReceiver,
   hostMetricsReceiver,
   internalMetricsReceiver,
+  journaldReceiver,
   otlpReceiver,
   attributesProcessor,
   batchProcessor,

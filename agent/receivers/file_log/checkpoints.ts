@@ -21,11 +21,12 @@
 
 import { join } from 'node:path';
 import * as z from 'zod';
-import type { Timer } from '../../../runtime/clock.ts';
-import { systemCause } from '../../../runtime/errors.ts';
 import type { Files } from '../../../runtime/files.ts';
 import type { Log } from '../../../runtime/log.ts';
 import type { World } from '../../../runtime/world.ts';
+import {
+  createDocumentWriter, loadDocument, type DocumentWriter,
+} from '../sending/document.ts';
 import { MARK_BYTES, type Fingerprint, type Held, type Point } from './position.ts';
 
 export interface SavedFile {
@@ -54,12 +55,8 @@ export interface Checkpoints {
 
 const VERSION = 1;
 const FILE_NAME = 'checkpoints.json';
-const KEPT_SUFFIX = '.unusable';
-const SAVE_INTERVAL_MS = 1000;
 
 export const limits = {
-  /** A larger document is no document of ours. */
-  bytesMax: 256 * 1024 * 1024,
   /** As much as `fingerprint_size` may be. */
   headBytesMax: 64 * 1024,
 } as const;
@@ -101,29 +98,16 @@ export interface CheckpointSource {
 export async function loadCheckpoints(
   { files, folder, log, quarantined }: CheckpointSource,
 ): Promise<Checkpoints | null> {
-  const path = join(folder, FILE_NAME);
-  const size = (await files.stat(path))?.sizeBytes ?? 0;
-  const bytes = size > limits.bytesMax ? Buffer.alloc(0) : await files.read(path);
-  if (bytes === null) return null;
-  const read = parseDocument(bytes);
-  if (typeof read !== 'string') return read;
-  quarantined();
-  log.error(`cannot use checkpoints ${path}: ${read}; all files are read from their beginning`,
-    { keptAs: path + KEPT_SUFFIX });
-  // A copy: without a document this would be a first start, which may begin at the end of files.
-  await files.replace(path + KEPT_SUFFIX, bytes).catch((error: unknown) =>
-    log.warn(`cannot keep checkpoints ${path}${KEPT_SUFFIX}: ${systemCause(error)}`));
-  return { run: null, contents: 0, files: [] };
+  const loaded = await loadDocument({
+    files, log, quarantined,
+    path: join(folder, FILE_NAME),
+    otherwise: 'all files are read from their beginning',
+  }, parseDocument);
+  return loaded === 'unusable' ? { run: null, contents: 0, files: [] } : loaded;
 }
 
 /** Answers why not when they cannot be used. */
-function parseDocument(bytes: Buffer): Checkpoints | string {
-  let document: unknown;
-  try {
-    document = JSON.parse(bytes.toString('utf8'));
-  } catch {
-    return 'they are torn or damaged';
-  }
+function parseDocument(document: unknown): Checkpoints | string {
   const { version } = (document ?? {}) as { version?: unknown };
   if (typeof version === 'number' && version !== VERSION) {
     return `they are of version ${version}, this program knows ${VERSION}`;
@@ -182,14 +166,7 @@ export function decodeFile(text: string): SavedFile | null {
   }
 }
 
-export interface CheckpointWriter {
-  /** Something changed: it is written within about a second. */
-  touch(): void;
-  /** Writes now. Failures are logged, and tried again at the next change. */
-  save(): Promise<void>;
-  /** Writes what is not written and ends. */
-  stop(): Promise<void>;
-}
+export type CheckpointWriter = DocumentWriter;
 
 export function createCheckpointWriter(
   world: World,
@@ -197,39 +174,12 @@ export function createCheckpointWriter(
   log: Log,
   snapshot: () => Checkpoints,
 ): CheckpointWriter {
-  const path = join(folder, FILE_NAME);
-  let timer: Timer | undefined;
-  let changed = false;
-  let writing: Promise<void> = Promise.resolve();
-  const write = async (): Promise<void> => {
-    if (!changed) return;
-    changed = false;
-    const { run, contents, files } = snapshot();
-    const text = JSON.stringify({ version: VERSION, run, contents, files: files.map(toRow) });
-    try {
-      await world.files.replace(path, text);
-    } catch (error) {
-      changed = true;
-      log.error(`cannot write checkpoints ${path}: ${systemCause(error)}`);
-    }
-  };
-  const save = (): Promise<void> => {
-    changed = true;
-    timer?.cancel();
-    timer = undefined;
-    writing = writing.then(write);
-    return writing;
-  };
-  return {
-    touch: () => {
-      changed = true;
-      timer ??= world.clock.after(SAVE_INTERVAL_MS, () => void save());
+  return createDocumentWriter({
+    world, log,
+    path: join(folder, FILE_NAME),
+    text: () => {
+      const { run, contents, files } = snapshot();
+      return JSON.stringify({ version: VERSION, run, contents, files: files.map(toRow) });
     },
-    save,
-    stop: async () => {
-      if (changed) await save();
-      timer?.cancel();
-      await writing;
-    },
-  };
+  });
 }
