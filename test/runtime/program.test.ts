@@ -67,5 +67,6 @@ test('program: one that is asked to end ends; one that does not is ended', async
 
 test('program: one that cannot be started says why', async () => {
   const nothing = { args: [], output: () => {}, complaint: () => {} };
-  await assert.rejects(startProgram({ command: '/nowhere/program', ...nothing }), { code: 'ENOENT' });
+  await assert.rejects(startProgram({ command: '/nowhere/program', ...nothing }),
+    { code: 'ENOENT' });
 });

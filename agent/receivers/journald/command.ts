@@ -1,5 +1,5 @@
-// How journalctl is called (journalctl(1)). Values stand behind `=` in one argument with their option,
-// and fields are checked names, so nothing that a person writes is taken for another option.
+// How journalctl is called (journalctl(1)). Values stand behind `=` in one argument with their
+// option, and fields are checked names, so nothing that a person writes is taken for an option.
 
 import type { JournaldConfig } from './config.ts';
 

@@ -48,7 +48,8 @@ const source = () => ({
 const choice = () => ({
   units: list('Only entries of these units, or patterns of them.'),
   identifiers: list('Only entries with these syslog identifiers.'),
-  matches: z.array(match()).describe('Only entries with these fields; any of the list.').default([]),
+  matches: z.array(match()).describe('Only entries with these fields; any of the list.')
+    .default([]),
   priority: z.union([z.string(), z.int()]).transform(String)
     .refine((text) => PRIORITY.test(text), 'is not a priority: write 0 to 7, emerg, alert, crit, '
       + 'err, warning, notice, info, debug, or a range such as err..warning')

@@ -3,12 +3,14 @@
 //     {"__CURSOR":"s=…;i=…","__REALTIME_TIMESTAMP":"1700000000000000","PRIORITY":"6",
 //      "MESSAGE":"started","_SYSTEMD_UNIT":"a.service", …}
 //
-// The body is the map of all fields but __REALTIME_TIMESTAMP, which is the time of the record, as in
-// the Collector. A field that is too long is null (`all` has it whole), one that is not text a list
-// of its bytes, one that is there several times a list. The severity is that of PRIORITY, by the
-// mapping of syslog in the log data model of OpenTelemetry (appendix B).
+// The body is the map of all fields but __REALTIME_TIMESTAMP, which is the time of the record, as
+// in the Collector. A field that is too long is null (`all` has it whole), one that is not text a
+// list of its bytes, one that is there several times a list. The severity is that of PRIORITY, by
+// the mapping of syslog in the log data model of OpenTelemetry (appendix B).
 
-import { createEntry, emptyMap, type Entry, type Value, type ValueMap } from '../../operators/entry.ts';
+import {
+  createEntry, emptyMap, type Entry, type Value, type ValueMap,
+} from '../../operators/entry.ts';
 
 export interface EntryOptions {
   readonly attributes: Readonly<Record<string, string>>;
@@ -39,7 +41,7 @@ export function createEntryReader(
       if (key !== TIME) body[key] = toValue(fields[key]);
     }
     const message = body[MESSAGE];
-    if (convertMessage && isByteList(message)) body[MESSAGE] = Buffer.from(message).toString('utf8');
+    if (convertMessage && isByteList(message)) body[MESSAGE] = Buffer.from(message).toString();
     const entry = createEntry(body, toMap(attributes), shared);
     entry.timeNs = BigInt(microseconds) * 1000n;
     const [number, text] = SEVERITIES.get(fields['PRIORITY']) ?? [0, ''];

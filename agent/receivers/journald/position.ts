@@ -54,6 +54,8 @@ export async function loadCursor(context: ComponentContext): Promise<string | nu
   return saved === null ? null : raised(saved, context.durable?.() ?? []);
 }
 
-function raised({ run, cursor, entries }: Position, queues: readonly (readonly Origin[])[]): string {
+function raised(
+  { run, cursor, entries }: Position, queues: readonly (readonly Origin[])[],
+): string {
   return furthest(queues, { run, content: CONTENT, from: entries })?.state ?? cursor;
 }

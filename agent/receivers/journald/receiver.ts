@@ -61,8 +61,9 @@ export function createJournald(
   return {
     start: async () => {
       const { id, log } = context;
-      const cursor = await loadCursor(context)
-        ?? (config.start_at === 'end' ? await newestCursor({ config, id, log }, stopping.signal) : '');
+      const first = () => config.start_at === 'beginning' ? ''
+        : newestCursor({ config, id, log }, stopping.signal);
+      const cursor = await loadCursor(context) ?? await first();
       if (stopping.signal.aborted) return;
       reading = createReading(config, context, { next, signals, cursor });
       // Where this run begins must be known before anything is sent.

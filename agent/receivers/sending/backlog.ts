@@ -94,7 +94,9 @@ export function createBacklog<T>(options: BacklogOptions<T>): Backlog<T> {
     const size = items.slice(0, count).reduce((sum, one) => sum + one.bytes, 0);
     if (!await delivery.admit(size)) return false;
     const built = batches.build({
-      count, isDue, observedNs: clock.nowNs(), entry: (index) => options.entryOf(items[index]!.item),
+      count, isDue,
+      observedNs: clock.nowNs(),
+      entry: (index) => options.entryOf(items[index]!.item),
     });
     const sent = items.slice(0, built.taken).map(({ item }) => item);
     const batch = built.batch === null ? null : options.mark(built.batch, sent);

@@ -1,6 +1,6 @@
 // What a receiver must remember over restarts: one JSON document, replaced as a whole (old or new
-// after a crash), at most about once a second while it changes, and at the stop. What happened after
-// the last write is read from the source again after a crash.
+// after a crash), at most about once a second while it changes, and at the stop. What happened
+// after the last write is read from the source again after a crash.
 //
 // One that cannot be used is kept beside, with `.unusable` behind its name, and counted by whoever
 // asks for it; it keeps nothing from starting.

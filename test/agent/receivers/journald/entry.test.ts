@@ -5,13 +5,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { followCommand, newestCommand } from '../../../../agent/receivers/journald/command.ts';
 import { journaldSchema } from '../../../../agent/receivers/journald/config.ts';
-import { createEntryReader, cursorOf } from '../../../../agent/receivers/journald/entry.ts';
+import {
+  createEntryReader, cursorOf, type EntryOptions,
+} from '../../../../agent/receivers/journald/entry.ts';
 
-const options = { attributes: {}, resource: {}, convertMessage: false };
+const options: EntryOptions = { attributes: {}, resource: {}, convertMessage: false };
 const line = (fields: object): Buffer => Buffer.from(JSON.stringify({
   __CURSOR: 's=1;i=2', __REALTIME_TIMESTAMP: '1700000000123456', ...fields,
 }));
-const read = (fields: object, more: Partial<typeof options> = {}) =>
+const read = (fields: object, more: Partial<EntryOptions> = {}) =>
   createEntryReader({ ...options, ...more })(line(fields));
 
 test('journald entry: body, time, severity', () => {
@@ -50,7 +52,7 @@ test('journald entry: what is no entry is none', () => {
 });
 
 test('journald entry: attributes and resource that the configuration gives', () => {
-  const entry = read({ MESSAGE: 'x' }, { attributes: { team: 'a' }, resource: { host: 'b' } } as never)!;
+  const entry = read({ MESSAGE: 'x' }, { attributes: { team: 'a' }, resource: { host: 'b' } })!;
   assert.deepEqual({ ...entry.attributes }, { team: 'a' });
   assert.deepEqual({ ...entry.resource }, { host: 'b' });
 });

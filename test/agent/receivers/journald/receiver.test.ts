@@ -179,7 +179,7 @@ test('journald: when the next part is slow, journalctl waits, and nothing is los
   await receiver.stop(NEVER);
 });
 
-test('journald: what cannot be read is counted and passed over; operators get the rest', async () => {
+test('journald: what is no entry is counted and passed over; operators get the rest', async () => {
   const file = newFile();
   const counters = createCounters();
   const sink = createSink();
