@@ -22,3 +22,12 @@ export function registerSeries(
       'Data points of series for which the component had no room.', labels),
   };
 }
+
+/** Counts points of the metrics that a connector makes which nobody will ever get. */
+export function createLossCounter(
+  { id, counters }: Pick<ComponentContext, 'id' | 'counters'>,
+): (points: number, reason: 'rejected' | 'undelivered') => void {
+  return (points, reason) => counters.counter('binnacle_connector_lost_points_total',
+    'Data points of reports that were refused, or could not be delivered before the end.',
+    { connector: id, reason }).add(points);
+}

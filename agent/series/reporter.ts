@@ -20,8 +20,8 @@ export interface ReporterOptions {
   readonly next: Consumer;
   /** 0: only when `flush` is called, and at the end. */
   readonly intervalMs: number;
-  /** What has been gathered, to be sent in this order. */
-  collect(): readonly Report[];
+  /** What has been gathered, to be sent in this order; `isLast`: nobody will ask again. */
+  collect(isLast: boolean): readonly Report[];
 }
 
 export interface Reporter {
@@ -45,7 +45,7 @@ export function createReporter({ clock, next, intervalMs, collect }: ReporterOpt
   const send = ({ batch }: Report): Promise<Outcome> =>
     unlessAborted(next.consume(batch, stopping.signal), stopping.signal, 'stopping');
   const report = async (): Promise<void> => {
-    for (const one of collect()) one.settle(await send(one));
+    for (const one of collect(false)) one.settle(await send(one));
   };
   const flush = (): Promise<void> => {
     running ??= report().finally(() => {
@@ -54,7 +54,7 @@ export function createReporter({ clock, next, intervalMs, collect }: ReporterOpt
     return running;
   };
   const reportLast = async (): Promise<void> => {
-    let left = collect();
+    let left = collect(true);
     while (left.length > 0) {
       const again: Report[] = [];
       for (const one of left) {
