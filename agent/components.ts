@@ -2,6 +2,8 @@
 
 import type { AnyFactory } from '../proto/contract/component.ts';
 import { forwardConnector } from './connectors/forward.ts';
+import { serviceGraphConnector } from './connectors/service_graph/connector.ts';
+import { spanMetricsConnector } from './connectors/span_metrics/connector.ts';
 import { debugExporter } from './exporters/debug.ts';
 import { otlpExporter } from './exporters/otlp.ts';
 import { otlpHttpExporter } from './exporters/otlp_http.ts';
@@ -41,6 +43,8 @@ export const factories: readonly AnyFactory[] = [
   otlpExporter,
   otlpHttpExporter,
   forwardConnector,
+  serviceGraphConnector,
+  spanMetricsConnector,
   fileStorageExtension,
   healthCheckExtension,
 ];
