@@ -23,6 +23,7 @@ import { hostMetricsReceiver } from './receivers/host_metrics/receiver.ts';
 import { internalMetricsReceiver } from './receivers/internal_metrics.ts';
 import { journaldReceiver } from './receivers/journald/receiver.ts';
 import { otlpReceiver } from './receivers/otlp.ts';
+import { prometheusReceiver } from './receivers/prometheus/receiver.ts';
 
 export const factories: readonly AnyFactory[] = [
   fileLogReceiver,
@@ -30,6 +31,7 @@ export const factories: readonly AnyFactory[] = [
   internalMetricsReceiver,
   journaldReceiver,
   otlpReceiver,
+  prometheusReceiver,
   attributesProcessor,
   batchProcessor,
   cumulativeToDeltaProcessor,

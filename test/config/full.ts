@@ -20,6 +20,9 @@ export const REQUIRED: Record<string, Record<string, Written | unknown>> = {
     ].map((name) => [name, null])),
   },
   'receiver.otlp': { protocols: { grpc: null, http: null } },
+  'receiver.prometheus': { config: { scrape_configs: [
+    { job_name: 'node', static_configs: [{ targets: ['localhost:9100'] }] },
+  ] } },
   'processor.attributes': { actions: [{ key: 'team', value: 'checkout', action: 'insert' }] },
   'processor.memory_limiter': { check_interval: '1s', limit_mib: 512 },
   'processor.probabilistic_sampler': { sampling_percentage: 10 },
