@@ -5,7 +5,6 @@
 // spelt its type the other way, so that a plain look-up finds it.
 
 import * as z from 'zod';
-import { parseEndpoint, type Endpoint } from '../runtime/net.ts';
 import { backendSchema } from './backend.ts';
 import {
   findSchema, keepSchemas, NAME, readSection, SECTIONS, SIGNAL_NAMES,
@@ -16,8 +15,9 @@ import { pathOf, type KeysAt } from './environment.ts';
 import { knownHint, type ConfigPath, type ConfigProblem } from './errors.ts';
 import { loadTree, throwProblems, type Loaded, type LoadOptions } from './loader.ts';
 import { parseWith, problemAt } from './parse.ts';
-import { duration, refusedKey, section, strictObject } from './schema.ts';
+import { duration, section, strictObject } from './schema.ts';
 import { knownKeys } from './shape.ts';
+import { telemetry, type TelemetryConfig } from './telemetry.ts';
 import type { ConfigTree } from './tree.ts';
 
 export interface AgentConfig {
@@ -73,25 +73,6 @@ const pipelineSchema = () => strictObject({
   exporters: someIds('Where it goes; each gets everything.'),
 });
 
-const telemetrySchema = () => section({
-  logs: section({
-    level: lowerCase(z.enum(['debug', 'info', 'warn', 'error']))
-      .describe('Least important lines that are written.').prefault('info'),
-    format: lowerCase(z.enum(['auto', 'json', 'text']))
-      .describe('auto writes text to a terminal and JSON elsewhere.').prefault('auto'),
-  }).describe('The log of this process, on standard error.'),
-  metrics: section({
-    level: lowerCase(z.enum(['none', 'basic', 'normal', 'detailed']))
-      .describe('none: they are not served. All others are the same.').prefault('normal'),
-    address: z.string().transform(parseAddress)
-      .describe('Where the metrics of the agent itself are served; empty for nowhere.')
-      .prefault('localhost:8888'),
-    readers: refusedKey('write address: host:port, where Prometheus finds them'),
-  }).describe('The metrics of the agent itself, for Prometheus.'),
-  resource: refusedKey('let Prometheus add labels to the metrics of the agent'),
-  traces: refusedKey('the agent makes no spans about itself'),
-});
-
 const reloadSchema = () => section({
   on_change: z.boolean()
     .describe('Also when one of the files changes; SIGHUP always does.').default(false),
@@ -101,7 +82,6 @@ const reloadSchema = () => section({
 });
 
 export type ReloadConfig = z.output<ReturnType<typeof reloadSchema>>;
-export type TelemetryConfig = z.output<ReturnType<typeof telemetrySchema>>;
 
 /** The file without the settings of components, which each type knows for itself. */
 export const agentSchema = () => section({
@@ -115,7 +95,7 @@ export const agentSchema = () => section({
     extensions: extensionIds(),
     pipelines: z.preprocess((value) => value ?? {}, z.record(z.string(), pipelineSchema()))
       .describe('How data flows: traces, metrics, logs, each also as signal/name.').prefault({}),
-    telemetry: telemetrySchema().describe('What the agent tells about itself.'),
+    telemetry: telemetry().describe('What the agent tells about itself.'),
     reload: reloadSchema().describe('When the configuration is read again.'),
   }).describe('Which components run, and how data flows between them.'),
 });
@@ -344,18 +324,4 @@ function isBackendVariable(name: string): boolean {
 function definitions(description: string) {
   return z.preprocess((value) => value ?? {}, z.record(z.string(), z.unknown()))
     .describe(description).prefault({});
-}
-
-/** The Collector takes `INFO` as well as `info`. */
-function lowerCase<T extends z.ZodType<string>>(schema: T) {
-  return z.preprocess((value) => (typeof value === 'string' ? value.toLowerCase() : value), schema);
-}
-
-function parseAddress(text: string, ctx: z.core.$RefinementCtx<unknown>): Endpoint | null {
-  if (text === '') return null;
-  const endpoint = parseEndpoint(text);
-  if (endpoint !== null) return endpoint;
-  const hint = 'write host:port, such as localhost:8888, or nothing';
-  ctx.addIssue({ code: 'custom', message: 'is not an endpoint', params: { hint } });
-  return z.NEVER;
 }

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { loadBackendConfig } from '../../config/backend.ts';
 import { pathOf } from '../../config/environment.ts';
@@ -197,6 +198,32 @@ test('loader: an agent with layers, aliases of types, and what it warns about', 
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+test('loader: telemetry in the newer words of the Collector', async () => {
+  const telemetryOf = async (text: string) => {
+    const folder = mkdtempSync(join(tmpdir(), 'binnacle-config-'));
+    try {
+      writeFileSync(join(folder, 'a.yaml'), `receivers: { otlp: }
+exporters: { debug: }
+service:
+  telemetry: ${text}
+  pipelines: { logs: { receivers: [otlp], exporters: [debug] } }
+`);
+      const files = [join(folder, 'a.yaml')];
+      return (await loadAgentConfig({ files, env: {}, disk, components: COMPONENTS })).config
+        .telemetry;
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  };
+  const prometheus = '{ host: 0.0.0.0, port: 8889 }';
+  const { metrics } = await telemetryOf(
+    `{ metrics: { readers: [{ pull: { exporter: { prometheus: ${prometheus} } } }] } }`);
+  assert.deepEqual(metrics.address, { host: '0.0.0.0', port: 8889 });
+  assert.equal((await telemetryOf('{ metrics: { readers: [] } }')).metrics.address, null);
+  assert.equal((await telemetryOf('{ logs: { encoding: console } }')).logs.format, 'text');
+  assert.equal((await telemetryOf('{ logs: { encoding: json } }')).logs.format, 'json');
 });
 
 const AGENT = `receivers:
