@@ -184,10 +184,13 @@ program.command('validate')
 program.command('json-schema')
   .description('print the JSON Schema of a configuration, for editors')
   .argument('<role>', 'agent or backend', role)
-  .action(async (which: 'agent' | 'backend') => {
+  .option('-c, --config <file>', 'configuration of an agent, for the plugins that it names',
+    collect, [])
+  .action(async (which: 'agent' | 'backend', { config }: { config: string[] }) => {
     const { agentJsonSchema, backendJsonSchema } = await import('./config/json_schema.ts');
-    const { factories } = await import('./agent/components.ts');
-    const schema = which === 'agent' ? agentJsonSchema(factories) : backendJsonSchema();
+    const { readComponents } = await import('./agent/main.ts');
+    const schema = which === 'backend' ? backendJsonSchema()
+      : agentJsonSchema(await readComponents({ files: config, env: process.env }));
     process.stdout.write(`${JSON.stringify(schema, null, 2)}\n`);
   });
 

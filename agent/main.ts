@@ -2,9 +2,12 @@
 
 import { describeProblem } from '../config/errors.ts';
 import { loadAgentConfig, type AgentConfig } from '../config/pipelines.ts';
+import { readPlugins, type NamedPlugins } from '../config/plugins.ts';
 import type { Environment } from '../config/substitution.ts';
+import type { AnyFactory } from '../proto/contract/component.ts';
 import type { Clock, Timer } from '../runtime/clock.ts';
 import { createCounters, type Counters } from '../runtime/counters.ts';
+import type { Files } from '../runtime/files.ts';
 import { forgetStart, tendHeap } from '../runtime/heap.ts';
 import type { Running } from '../runtime/lifecycle.ts';
 import { createProcessLog } from '../runtime/log.ts';
@@ -32,9 +35,24 @@ export interface AgentOptions extends AgentSources {
 /** Throws ConfigError with everything that is wrong. */
 export async function readAgentConfig({ files, env }: AgentSources): Promise<ReadAgent> {
   const disk = createWorld().files;
-  const state = await lookAt(files, disk);
-  const loaded = await loadAgentConfig({ files, env, disk, components: factories });
-  return { ...loaded, factories, files, state };
+  const named = await readPlugins({ files, env, disk });
+  const all = [...files, ...named.plugins.map(({ file }) => file)];
+  const state = await lookAt(all, disk);
+  const known = [...factories, ...await pluginsOf(named, disk)];
+  const loaded = await loadAgentConfig({ files, env, disk, components: known });
+  return { ...loaded, factories: known, files: all, state };
+}
+
+/** All component types that a configuration may name, whatever else it says. */
+export async function readComponents({ files, env }: AgentSources): Promise<AnyFactory[]> {
+  const disk = createWorld().files;
+  return [...factories, ...await pluginsOf(await readPlugins({ files, env, disk }), disk)];
+}
+
+async function pluginsOf(named: NamedPlugins, disk: Files): Promise<readonly AnyFactory[]> {
+  if (named.plugins.length === 0) return [];
+  const { loadPlugins } = await import('./plugins.ts');
+  return loadPlugins(named, factories, disk);
 }
 
 /** Throws OperatorError when something outside must be mended first. */

@@ -86,6 +86,8 @@ export type ReloadConfig = z.output<ReturnType<typeof reloadSchema>>;
 /** The file without the settings of components, which each type knows for itself. */
 export const agentSchema = () => section({
   data_dir: z.string().min(1).describe('Folder for everything that is kept.').default('./data'),
+  plugins: z.preprocess((value) => value ?? [], z.array(z.string().min(1)))
+    .describe('ES modules with further components, relative to this file.').prefault([]),
   receivers: definitions('Where data comes from.'),
   processors: definitions('What is done with data on its way.'),
   exporters: definitions('Where data goes.'),

@@ -2,7 +2,7 @@
 // and that the launcher can tell a bundle that is older than its sources.
 
 import assert from 'node:assert/strict';
-import { fork } from 'node:child_process';
+import { execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
 import {
   copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync,
@@ -40,6 +40,21 @@ test('build: the agent runs from one file, where nothing else is', async (t) => 
   assert.ok(JSON.stringify(message).includes('gRPC'), JSON.stringify(message));
   agent.kill('SIGTERM');
   assert.deepEqual(await ended, [0, null]);
+});
+
+test('build: the agent alone takes plugins, and hands them what they cannot import', async (t) => {
+  const folder = temporaryFolder(t);
+  const file = join(folder, 'binnacle-agent.mjs');
+  copyFileSync(join(ROOT, 'dist/binnacle-agent.mjs'), file);
+  const page = readFileSync(join(ROOT, 'docs/plugins.md'), 'utf8');
+  const block = (language: string) => page.split(`\`\`\`${language}\n`)[1]!.split('```')[0]!;
+  writeFileSync(join(folder, 'team.mjs'), block('js'));
+  writeFileSync(join(folder, 'agent.yaml'), block('yaml'));
+  const env = { ...process.env, NODE_OPTIONS: '' };
+  const options = { cwd: folder, encoding: 'utf8', env } as const;
+  const run = (...args: string[]) => execFileSync(process.execPath, [file, ...args], options);
+  assert.equal(run('validate', '--config', 'agent.yaml'), 'the configuration is valid\n');
+  assert.ok(run('json-schema', 'agent', '--config', 'agent.yaml').includes('Teams by service.'));
 });
 
 test('build: what the bundle was made of is files, or no start would find it fresh', () => {

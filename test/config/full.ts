@@ -42,7 +42,7 @@ const HEAD = `# Every key of an agent with its default; keys without one stand i
 `;
 
 export function fullAgentFile(components: readonly ComponentSchema[]): string {
-  const { data_dir: dataDir, service } = shapeOf(agentSchema());
+  const { data_dir: dataDir, plugins, service } = shapeOf(agentSchema());
   const { telemetry, reload } = shapeOf(service!);
   const sections = Object.entries(SECTIONS).flatMap(([section, kind]) => {
     const ofKind = components.filter((one) => one.kind === kind);
@@ -53,6 +53,7 @@ export function fullAgentFile(components: readonly ComponentSchema[]): string {
   });
   return `${HEAD}\n${[
     ...key('data_dir', dataDir!, undefined, ''),
+    ...key('plugins', plugins!, undefined, ''),
     ...sections,
     '', 'service:',
     ...extensionLines(components),
