@@ -130,7 +130,7 @@ function factoryOf(name: string, given: unknown): AnyFactory {
     }
   }
   const schema = schemaOf(one.schema);
-  if (schema === null) throw fail('schema must be of zod, of Standard Schema, or have parse(value)');
+  if (schema === null) throw fail('schema must be of zod or Standard Schema, or have parse()');
   const factory = given as AnyFactory;
   return {
     kind: factory.kind, type: factory.type, aliases, signals, schema,

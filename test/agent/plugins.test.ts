@@ -42,7 +42,8 @@ test('plugins: the example of the documentation runs', () => withoutLeaks(async 
   const folder = temporaryFolder();
   const file = join(folder, 'agent.yaml');
   writeFileSync(join(folder, 'team.mjs'), block('js'));
-  writeFileSync(file, `${block('yaml').replace('{ http: }', '{ http: { endpoint: "127.0.0.1:0" } }')}
+  const free = block('yaml').replace('{ http: }', '{ http: { endpoint: "127.0.0.1:0" } }');
+  writeFileSync(file, `${free}
   telemetry: { logs: { level: error }, metrics: { level: none } }\n`);
   const env = { BINNACLE_DATA_DIR: join(folder, 'data') };
   const lines: string[] = [];
@@ -81,21 +82,22 @@ const exporter = (more = '') => `{ kind: 'exporter', type: 'own', create: () => 
 
 test('plugins: mistakes are told at the line that names the plugin', async () => {
   const check = async (module: string | null, want: RegExp) =>
-    assert.match(await told(module), new RegExp(`^agent\\.yaml:2:11: plugins\\[0\\]: ${want.source}`));
-  await check(null, /there is no file plugin\.mjs; a path is relative to the file/);
-  await check('export const a = ;', /cannot be loaded: Unexpected token .*; it must be an ES module/);
+    assert.match(await told(module),
+      new RegExp(`^agent\\.yaml:2:11: plugins\\[0\\]: ${want.source}`));
+  await check(null, /there is no file plugin\.mjs; a path is relative/);
+  await check('export const a = ;', /cannot be loaded: Unexpected token .*; it must be an ES/);
   await check('throw new Error("not today");', /cannot be loaded: not today/);
   await check('export const a = 1;', /exports no component; export a Factory; see docs/);
   await check('export const register = () => undefined;', /register\(\) returns no component/);
-  await check('export const register = () => { throw new Error("oh"); };', /register\(\) fails: oh/);
-  await check('export const register = () => 5;', /its export "register" is no component: it is no/);
-  await check('export const a = { kind: "exproter" };', /its export "a" .*: kind must be one of rec/);
+  await check('export const register = () => { throw new Error("oh"); };', /register\(\) fails/);
+  await check('export const register = () => 5;', /its export "register" is no component: it/);
+  await check('export const a = { kind: "exproter" };', /its export "a" .*: kind must be one of/);
   await check('export const a = { kind: "exporter" };', /.*type must be lower_snake_case/);
   await check('export const a = { kind: "exporter", type: "own" };', /.*create must be a function/);
-  await check(`export const a = ${exporter('signals: ["events"]')};`, /.*signals must be a list of/);
+  await check(`export const a = ${exporter('signals: ["events"]')};`, /.*signals must be a list/);
   await check(`export const a = ${exporter('aliases: [1]')};`, /.*aliases must be a list of types/);
   await check(`export const a = ${exporter('gives: []')};`, /.*gives must be a function/);
-  await check(`export const a = ${exporter('schema: 5')};`, /.*schema must be of zod, of Standard/);
+  await check(`export const a = ${exporter('schema: 5')};`, /.*schema must be of zod/);
   await check(`export const a = ${exporter('aliases: ["debug"]')};`,
     /has the exporter type "debug", which there is already; give it another type/);
   await check(`export const a = ${exporter()}, b = ${exporter()};`, /has the exporter type "own"/);
