@@ -89,10 +89,10 @@ export const createSchema = () => section({
   sampling_weights: z.boolean()
     .describe('Whether a span counts for all those that samplers left out for it.').default(true),
 }).superRefine((config, ctx) => {
-  const { dimensions: own, calls_dimensions: calls, events, histogram: { dimensions: time } } = config;
+  const { dimensions: own, events } = config;
   checkNames(ctx, [], own, ['dimensions']);
-  checkNames(ctx, own, calls, ['calls_dimensions']);
-  checkNames(ctx, own, time, ['histogram', 'dimensions']);
+  checkNames(ctx, own, config.calls_dimensions, ['calls_dimensions']);
+  checkNames(ctx, own, config.histogram.dimensions, ['histogram', 'dimensions']);
   if (!events.enabled) return;
   checkNames(ctx, own, events.dimensions, ['events', 'dimensions']);
   if (events.dimensions.length === 0) {

@@ -72,7 +72,8 @@ test('span_metrics: calls and durations by service, name, kind and status', asyn
     { took: 1 }, { took: 3 }, { took: 30, status: ERROR },
     { service: 'cart', kind: CLIENT, took: 20_000 }, { service: '', name: 'job', took: -5 },
   ]);
-  const own = 'service.name=shop,span.kind=SPAN_KIND_SERVER,span.name=GET /,status.code=STATUS_CODE';
+  const own = 'service.name=shop,span.kind=SPAN_KIND_SERVER,span.name=GET /,'
+    + 'status.code=STATUS_CODE';
   assert.deepEqual(valuesOf(gathered, 'calls'), {
     [`{${own}_UNSET}`]: 2, [`{${own}_ERROR}`]: 1,
     [`{${own.replace('=shop', '=cart').replace('SERVER', 'CLIENT')}_UNSET}`]: 1,
@@ -227,7 +228,7 @@ test('span_metrics: cumulative reports grow, and give up series that expire', as
   assert.equal(clock.pending(), 0);
 });
 
-test('span_metrics: deltas follow each other without a gap, also over a failed report', async () => {
+test('span_metrics: deltas follow each other without a gap, also after a failure', async () => {
   const { clock, counters, sink, connector, send, reported } =
     withClock({ ...DELTA, metrics_flush_interval: '10s' });
   await connector.start();
