@@ -14,6 +14,7 @@ import { batchProcessor } from './processors/batch/processor.ts';
 import { cumulativeToDeltaProcessor } from './processors/cumulative_to_delta.ts';
 import { deltaToCumulativeProcessor } from './processors/delta_to_cumulative.ts';
 import { intervalProcessor } from './processors/interval.ts';
+import { maskProcessor } from './processors/mask/processor.ts';
 import { memoryLimiterProcessor } from './processors/memory_limiter.ts';
 import { probabilisticSamplerProcessor } from './processors/probabilistic_sampler.ts';
 import { resourceProcessor } from './processors/resource.ts';
@@ -37,6 +38,7 @@ export const factories: readonly AnyFactory[] = [
   cumulativeToDeltaProcessor,
   deltaToCumulativeProcessor,
   intervalProcessor,
+  maskProcessor,
   memoryLimiterProcessor,
   probabilisticSamplerProcessor,
   resourceProcessor,

@@ -1,8 +1,8 @@
 // A search asked of one record in memory, as a live tail does for each that is accepted. Answers
 // what the compiled condition (sql.ts) would answer in ClickHouse for the stored row.
 
+import { createAutomaton } from '../../config/regex/automaton.ts';
 import type { Signal } from '../../proto/otlp/model.ts';
-import { createAutomaton } from './automaton.ts';
 import { levelNumber, type AttributeMap, type Lookup } from './fields.ts';
 import type { SearchNode } from './node.ts';
 import { lowerAscii, NUMBER, planSearch, wildcardRegex, type Condition, type NumberBound,

@@ -12,10 +12,6 @@ export const limits = {
   depthMax: 32,
   /** Words, phrases and fields; more are refused. */
   termsMax: 200,
-  /** Characters of a regular expression; more are refused. */
-  regexCharactersMax: 500,
-  /** Steps of a regular expression, after its repetitions are written out; more are refused. */
-  regexStepsMax: 2000,
 } as const;
 
 export type SearchNode =

@@ -2,11 +2,12 @@
 // `match.ts` asks of a record in memory. Everything that a name, a unit or a wildcard means is
 // decided here, once, so that the two cannot differ in it.
 
+import { ANY, type Regex } from '../../config/regex/tree.ts';
 import type { Signal } from '../../proto/otlp/model.ts';
 import { fieldOf, LEVEL_WORDS, LEVELS, type Field, type Lookup } from './fields.ts';
 import { SearchError, type SearchBound, type SearchNode, type SearchTerm, type SearchTest }
   from './node.ts';
-import { ANY, parseRegex, type Regex } from './regex.ts';
+import { parseRegex } from './regex.ts';
 
 /** Where a text is taken from. `text` is that of the record, in lower case as of ASCII. */
 export type Source =

@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { text as textOf } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
-import { createAutomaton } from '../../../backend/search/automaton.ts';
+import { createAutomaton } from '../../../config/regex/automaton.ts';
 import { createMatcher, type SearchRecord } from '../../../backend/search/match.ts';
 import type { SearchNode, SearchTest } from '../../../backend/search/node.ts';
 import { parseSearch } from '../../../backend/search/parse.ts';

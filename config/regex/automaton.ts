@@ -2,10 +2,10 @@
 // of the text times that of the expression: all ways through the expression are followed side by
 // side, none is tried twice.
 
-import type { Regex } from './regex.ts';
+import type { Regex } from './tree.ts';
 
-/** Where the automaton goes on; `first` and `last` are code points. */
-type Step =
+/** Where an automaton goes on: behind it is the step that follows, or for a fork its targets. */
+export type Step =
   | { readonly type: 'take'; readonly ranges: ReadonlyArray<readonly [number, number]> }
   | { readonly type: 'fork'; readonly targets: number[] }
   | { readonly type: 'start' | 'end' | 'edge' | 'inside' }
@@ -20,7 +20,8 @@ export function createAutomaton(regex: Regex): (text: string) => boolean {
   return (text) => run.finds(text);
 }
 
-function append(regex: Regex, steps: Step[]): void {
+/** Adds the steps of a regular expression; behind them belongs what is to be done at its end. */
+export function append(regex: Regex, steps: Step[]): void {
   switch (regex.type) {
     case 'set': steps.push({ type: 'take', ranges: regex.ranges }); break;
     case 'list': for (const part of regex.parts) append(part, steps); break;
@@ -65,7 +66,8 @@ function appendRepeat({ part, min, max }: Regex & { type: 'repeat' }, steps: Ste
   for (const targets of skips) targets.push(steps.length);
 }
 
-const NOTHING = -1;
+/** Stands for the character before the first and behind the last. */
+export const NOTHING = -1;
 
 class Run {
   private readonly steps: readonly Step[];
@@ -127,16 +129,22 @@ class Run {
   }
 }
 
-function holds(type: 'start' | 'end' | 'edge' | 'inside', before: number, after: number): boolean {
+/** Whether a step without a character may be taken between these two; NOTHING at the ends. */
+export function holds(
+  type: 'start' | 'end' | 'edge' | 'inside',
+  before: number,
+  after: number,
+): boolean {
   if (type === 'start') return before === NOTHING;
   if (type === 'end') return after === NOTHING;
   return (isWord(before) !== isWord(after)) === (type === 'edge');
 }
 
-const isWord = (code: number): boolean => (code >= 0x30 && code <= 0x39)
+export const isWord = (code: number): boolean => (code >= 0x30 && code <= 0x39)
   || (code >= 0x41 && code <= 0x5a) || code === 0x5f || (code >= 0x61 && code <= 0x7a);
 
-function isIn(code: number, ranges: ReadonlyArray<readonly [number, number]>): boolean {
+/** `ranges` are in order. */
+export function isIn(code: number, ranges: ReadonlyArray<readonly [number, number]>): boolean {
   for (const [first, last] of ranges) {
     if (code < first) return false;
     if (code <= last) return true;
