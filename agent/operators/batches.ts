@@ -13,8 +13,9 @@ import { Writer } from '../../proto/protobuf/writer.ts';
 import { rateLimited } from '../../runtime/log.ts';
 import { encodeEntry, encodeMap, OUTER_DEPTH } from './encode.ts';
 import { duplicateMap, type Entry, type ValueMap } from './entry.ts';
+import { createFlow, type Listener } from './flow.ts';
 import { joinGroups, type EncodedGroup } from './groups.ts';
-import { createPipeline, type OperatorConfig } from './pipeline.ts';
+import type { OperatorConfig } from './pipeline.ts';
 
 /** Entries in the order of their source; each may be asked for once in a call. */
 export interface EntrySource {
@@ -47,32 +48,116 @@ const LOG_INTERVAL_MS = 60_000;
 export function createEntryBatches(
   operators: readonly OperatorConfig[], context: ComponentContext,
 ): EntryBatches {
-  const { id, counters, world: { clock } } = context;
-  const log = rateLimited(context.log, clock, LOG_INTERVAL_MS);
-  const dropped = counters.counter('binnacle_operator_dropped_records_total',
-    'Records dropped by on_error of an operator.', { receiver: id });
-  const pipeline = createPipeline(operators, clock, (operator, fault, quiet) => {
-    counters.counter('binnacle_operator_errors_total',
-      'Records that an operator failed on.', { receiver: id, operator }).add(1);
-    if (!quiet) log.warn(`cannot apply operator ${operator}: ${fault}`);
-  });
-  // Named by a field or a value of any key of an operator.
-  const changesResource = JSON.stringify(operators).includes('"root":"resource"');
+  const { clock, random } = context.world;
+  const run = createRun(createCounting(context));
+  const flow = createFlow(operators, { clock, random }, run);
+  const { holders } = flow;
+  const changesResource = mayChangeResource(operators);
   let bytesHint = GROUP_BYTES_HINT;
   return {
-    holdMs: null,
-    build: ({ count, entry: entryAt, observedNs }) => {
+    holdMs: holders.length === 0 ? null : Math.min(...holders.map(({ holdMs }) => holdMs)),
+    build: ({ count, entry: entryAt, observedNs, isDue }) => {
       const groups = createGroups(bytesHint);
+      const encode = (entry: Entry): void => {
+        if (!encodeEntry(groups.of(entry), entry, observedNs)) run.dropped();
+      };
+      const waiting: Entry[] = [];
+      run.begin(holders.length === 0 ? encode : (entry) => waiting.push(entry), holders.length > 0);
       for (let index = 0; index < count; index++) {
         const entry = entryAt(index);
         if (entry === null) continue;
         if (changesResource) entry.resource = duplicateMap(entry.resource);
-        if (!pipeline(entry) || !encodeEntry(groups.of(entry), entry, observedNs)) dropped.add(1);
+        entry.first = entry.last = run.index = index;
+        flow.push(entry);
       }
+      // What these do is counted at once: it is rare that it is done again.
+      run.index = -1;
+      for (const holder of holders) holder.release(isDue);
+      const held = holders.flatMap((holder) => holder.groups());
+      const taken = cutBefore(Math.min(count, ...held), waiting);
+      for (const entry of waiting) if (entry.last < taken) encode(entry);
+      for (const holder of holders) holder.forget();
+      run.finish(taken);
       const { batch, largestBytes } = groups.finish();
       bytesHint = Math.min(GROUP_BYTES_HINT_MAX, Math.max(GROUP_BYTES_HINT, largestBytes * 1.125));
-      return { batch, taken: count, held: [] };
+      return { batch, taken, held: beginnings(taken, count, held) };
     },
+  };
+}
+
+/** Named by a field or a value of any key of an operator, or known of its type. */
+const mayChangeResource = (operators: readonly OperatorConfig[]): boolean =>
+  operators.some(({ type }) => type === 'container')
+  || JSON.stringify(operators).includes('"root":"resource"');
+
+/**
+ * The last place, not behind `cut`, that no entry lies across: what is made of entries on both
+ * sides of it would be lost or sent twice.
+ */
+function cutBefore(cut: number, entries: readonly Entry[]): number {
+  let before = cut;
+  const across = entries.filter(({ last }) => last >= cut).sort((a, b) => b.last - a.last);
+  for (const { first, last } of across) if (last >= before) before = Math.min(before, first);
+  // Those that end between the two cuts may begin before both.
+  return before === cut ? cut : cutBefore(before, entries);
+}
+
+/** Where what is held begins; what stands before the first group waits as long as that. */
+function beginnings(taken: number, count: number, held: readonly number[]): number[] {
+  return taken === count ? [] : [...new Set([taken, ...held])].sort((a, b) => a - b);
+}
+
+/** What is counted of entries: at once, or, where they may be given again, when they are taken. */
+interface Run extends Listener {
+  /** Which entry is under way. */
+  index: number;
+  begin(emit: (entry: Entry) => void, mayRepeat: boolean): void;
+  finish(taken: number): void;
+}
+
+function createRun(counting: Counting): Run {
+  let emit: (entry: Entry) => void = () => {};
+  let mayRepeat = false;
+  let notes: { readonly index: number; readonly count: () => void }[] = [];
+  const note = (count: () => void): void => {
+    if (mayRepeat) notes.push({ index: run.index, count });
+    else count();
+  };
+  const run: Run = {
+    index: 0,
+    begin: (emitted, repeats) => {
+      emit = emitted;
+      mayRepeat = repeats;
+    },
+    emit: (entry) => emit(entry),
+    failed: (operator, fault, quiet) => note(() => counting.failed(operator, fault, quiet)),
+    dropped: () => note(counting.dropped),
+    filtered: () => note(counting.filtered),
+    finish: (taken) => {
+      for (const { index, count } of notes) if (index < taken) count();
+      notes = [];
+    },
+  };
+  return run;
+}
+
+type Counting = Omit<Listener, 'emit'>;
+
+function createCounting(context: ComponentContext): Counting {
+  const { id, counters, world: { clock } } = context;
+  const log = rateLimited(context.log, clock, LOG_INTERVAL_MS);
+  const dropped = counters.counter('binnacle_operator_dropped_records_total',
+    'Records dropped by on_error of an operator.', { receiver: id });
+  const filtered = counters.counter('binnacle_operator_filtered_records_total',
+    'Records dropped by filter, or by router for want of a route.', { receiver: id });
+  return {
+    failed: (operator, fault, quiet) => {
+      counters.counter('binnacle_operator_errors_total',
+        'Records that an operator failed on.', { receiver: id, operator }).add(1);
+      if (!quiet) log.warn(`cannot apply operator ${operator}: ${fault}`);
+    },
+    dropped: () => dropped.add(1),
+    filtered: () => filtered.add(1),
   };
 }
 

@@ -1,61 +1,46 @@
-// The list of operators of a receiver: how it is written and what it becomes. Operators run in the
-// order of the list; `output`, `if` and the types that are not built are refused by name.
-//
-// A failure is counted and logged (rate-limited, without the text); `on_error` decides whether the
-// entry goes on to the next operator as it is (`send`) or is dropped, counted too.
+// The list of operators of a receiver as it is written: each is `type` and the keys of that type;
+// ids are the types unless given, and `output` names them.
 
 import * as z from 'zod';
 import { knownHint } from '../../config/errors.ts';
 import { fault, strictObject } from '../../config/schema.ts';
-import type { Clock } from '../../runtime/clock.ts';
-import type { Entry } from './entry.ts';
-import {
-  add, copy, createAdd, createCopy, createMove, createRemove, move, remove,
-} from './fields.ts';
-import { createJsonParser, createRegexParser, jsonParser, regexParser } from './parsers.ts';
-import { checkMapping, createSeverity, severityKeys } from './severity.ts';
-import { operatorKeys, type Step } from './step.ts';
-import { checkTime, createTime, timeKeys } from './time.ts';
+import { DEFINITIONS } from './definitions.ts';
+import type { Condition } from './expression/expression.ts';
 
-const timeParser = () => strictObject({
-  type: z.literal('time_parser'),
-  ...operatorKeys(),
-  ...timeKeys(),
-}).superRefine((config, ctx) => {
-  checkTime(config, ctx);
-});
+/** One operator, parsed; the rest of its keys is known to its type alone. */
+export interface OperatorConfig {
+  readonly type: string;
+  readonly id?: string | undefined;
+  readonly on_error: string;
+  readonly output?: readonly string[] | undefined;
+  readonly if?: Condition | undefined;
+}
 
-const severityParser = () => strictObject({
-  type: z.literal('severity_parser'),
-  ...operatorKeys(),
-  ...severityKeys(),
-}).superRefine((config, ctx) => {
-  checkMapping(config, ctx);
-});
-
-const SCHEMAS = {
-  json_parser: jsonParser,
-  regex_parser: regexParser,
-  time_parser: timeParser,
-  severity_parser: severityParser,
-  add,
-  copy,
-  move,
-  remove,
+export const limits = {
+  /** More operators than this are refused: each runs for every record. */
+  operators: 100,
 } as const;
-
-type Type = keyof typeof SCHEMAS;
-export type OperatorConfig = { [T in Type]: z.output<ReturnType<(typeof SCHEMAS)[T]>> }[Type];
-
-/** More operators than this are refused: each runs for every record. */
-const OPERATORS_MAX = 100;
 
 export const operatorList = (): z.ZodType<OperatorConfig[]> => z.array(
   z.unknown().transform(parseOperator).describe('One operator: `type` and its keys.'),
-).max(OPERATORS_MAX) as unknown as z.ZodType<OperatorConfig[]>;
+).max(limits.operators).superRefine((list, ctx) => {
+  checkOutputs(list, ctx);
+}) as unknown as z.ZodType<OperatorConfig[]>;
+
+/** The ids of operators: as given, or the type, with a number when there are several. */
+export function idsOf(operators: readonly OperatorConfig[]): string[] {
+  const used = new Set(operators.flatMap(({ id }) => id ?? []));
+  return operators.map(({ id, type }) => {
+    if (id !== undefined) return id;
+    let own = type;
+    for (let number = 1; used.has(own); number++) own = `${type}${number}`;
+    used.add(own);
+    return own;
+  });
+}
 
 function parseOperator(value: unknown, ctx: z.core.$RefinementCtx<unknown>): OperatorConfig {
-  const known = Object.keys(SCHEMAS);
+  const known = Object.keys(DEFINITIONS);
   const keys = typeof value === 'object' && value !== null && !Array.isArray(value)
     ? value as Record<string, unknown>
     : {};
@@ -64,34 +49,41 @@ function parseOperator(value: unknown, ctx: z.core.$RefinementCtx<unknown>): Ope
     fault(ctx, 'is not an operator', `write its type, one of ${known.join(', ')}`);
     return z.NEVER;
   }
-  if (!Object.hasOwn(SCHEMAS, type)) {
-    fault(ctx, 'unknown operator', knownHint(type, known), ['type']);
+  if (!Object.hasOwn(DEFINITIONS, type)) {
+    fault(ctx, 'unknown operator', REFUSED[type] ?? knownHint(type, known), ['type']);
     return z.NEVER;
   }
-  for (const [key, hint] of Object.entries(REFUSED_KEYS)) {
-    if (!Object.hasOwn(keys, key)) continue;
-    fault(ctx, 'is not supported', hint, [key]);
-    return z.NEVER;
-  }
-  const parsed = SCHEMAS[type as Type]().safeParse(value);
-  if (parsed.success) return parsed.data;
-  for (const issue of parsed.error.issues) forward(issue, ctx, type as Type);
+  const definition = DEFINITIONS[type]!;
+  const shape = definition.keys();
+  const schema = strictObject({ type: z.literal(type), ...shape });
+  const parsed = schema.superRefine((config, refining) => definition.check?.(config, refining))
+    .safeParse(value);
+  if (parsed.success) return parsed.data as unknown as OperatorConfig;
+  for (const issue of parsed.error.issues) forward(issue, ctx, ['type', ...Object.keys(shape)]);
   return z.NEVER;
 }
 
-const REFUSED_KEYS = {
-  if: 'leave it out; on_error: send_quiet lets records pass that an operator does not fit',
-  output: 'operators run in the order of the list; leave it out',
+/** Operators of the Collector that are something else here. */
+const REFUSED: Record<string, string> = {
+  file_input: 'use the receiver file_log',
+  tcp_input: 'use the receiver syslog',
+  udp_input: 'use the receiver syslog',
+  syslog_input: 'use the receiver syslog',
+  journald_input: 'use the receiver journald',
+  stdin: 'use the receiver stdin',
+  stdout: 'use the exporter debug',
+  file_output: 'use an exporter',
+  restructure: 'use add, move, remove and retain',
+  metadata: 'use add',
+  strip_ansi_escape_codes: 'use regex_replace with regex_name: ansi_control_sequences',
+  key_value: 'use key_value_parser',
 };
 
 function forward(
-  issue: z.core.$ZodIssue,
-  ctx: z.core.$RefinementCtx<unknown>,
-  type: Type,
+  issue: z.core.$ZodIssue, ctx: z.core.$RefinementCtx<unknown>, known: readonly string[],
 ): void {
   const path = issue.path as (string | number)[];
   if (issue.code === 'unrecognized_keys' && path.length === 0) {
-    const known = Object.keys(KEYS[type]);
     for (const key of issue.keys) fault(ctx, 'unknown key', knownHint(key, known), [key]);
     return;
   }
@@ -104,58 +96,55 @@ function forward(
   fault(ctx, why, hint ?? '', path);
 }
 
-const block = ['id', 'on_error', 'type'];
-const parser = [...block, 'parse_from', 'parse_to', 'body', 'timestamp', 'severity'];
-const named = (...keys: string[]): Record<string, true> =>
-  Object.fromEntries(keys.map((key) => [key, true]));
-const KEYS: Record<Type, Record<string, unknown>> = {
-  json_parser: named(...parser, 'parse_ints', 'max_depth'),
-  regex_parser: named(...parser, 'regex'),
-  time_parser: named(...block, ...Object.keys(timeKeys())),
-  severity_parser: named(...block, ...Object.keys(severityKeys())),
-  add: named(...block, 'field', 'value'),
-  copy: named(...block, 'from', 'to'),
-  move: named(...block, 'from', 'to'),
-  remove: named(...block, 'field'),
-};
-
-/** Told of each failure; `quiet` when nobody wants to read of it. */
-export type FailureReport = (operator: string, fault: string, quiet: boolean) => void;
-
-/** Runs all operators on an entry; false when it is to be dropped. */
-export type Pipeline = (entry: Entry) => boolean;
-
-export function createPipeline(
-  operators: readonly OperatorConfig[],
-  clock: Clock,
-  report: FailureReport,
-): Pipeline {
-  const steps = operators.map((config) => ({
-    name: config.id ?? config.type,
-    step: createStep(config, clock),
-    drops: config.on_error.startsWith('drop'),
-    quiet: config.on_error.endsWith('_quiet'),
-  }));
-  return (entry) => {
-    for (const { name, step, drops, quiet } of steps) {
-      const failure = step(entry);
-      if (failure === null) continue;
-      report(name, failure, quiet);
-      if (drops) return false;
+/** Ids are there once, outputs are there, and no entry can go round for ever. */
+function checkOutputs(
+  operators: readonly OperatorConfig[], ctx: z.core.$RefinementCtx<unknown>,
+): void {
+  // One that is wrong by itself is undefined here, and named already.
+  if (operators.some((one) => one === undefined)) return;
+  const ids = idsOf(operators);
+  ids.forEach((id, index) => {
+    if (ids.indexOf(id) === index) return;
+    fault(ctx, 'is the id of two operators', 'give one of them another id', [index, 'id']);
+  });
+  operators.forEach((operator, index) => {
+    for (const [path, id] of outputsOf(operator)) {
+      if (ids.includes(id)) continue;
+      fault(ctx, 'names no operator of the list', knownHint(id, ids, 'defined'), [index, ...path]);
     }
-    return true;
-  };
+  });
+  const loop = findLoop(operators, ids);
+  if (loop !== -1) fault(ctx, 'leads back to itself', 'name one that comes later', [loop]);
 }
 
-function createStep(config: OperatorConfig, clock: Clock): Step {
-  switch (config.type) {
-    case 'json_parser': return createJsonParser(config, clock);
-    case 'regex_parser': return createRegexParser(config, clock);
-    case 'time_parser': return createTime(config, clock);
-    case 'severity_parser': return createSeverity(config);
-    case 'add': return createAdd(config);
-    case 'copy': return createCopy(config);
-    case 'move': return createMove(config);
-    case 'remove': return createRemove(config);
-  }
+/** The ids that an operator names, each with where it does. */
+function outputsOf(operator: OperatorConfig): [(string | number)[], string][] {
+  const { output = [], routes = [], default: rest = [] } = operator as OperatorConfig & {
+    routes?: readonly { output: readonly string[] }[];
+    default?: readonly string[];
+  };
+  return [
+    ...output.map((id): [string[], string] => [['output'], id]),
+    ...routes.flatMap(({ output: ids }, index) =>
+      ids.map((id): [(string | number)[], string] => [['routes', index, 'output'], id])),
+    ...rest.map((id): [string[], string] => [['default'], id]),
+  ];
+}
+
+/** The index of an operator that an entry could come back to, or -1. */
+function findLoop(operators: readonly OperatorConfig[], ids: readonly string[]): number {
+  const state = new Map<number, 'open' | 'done'>();
+  const visit = (index: number): boolean => {
+    if (index >= operators.length || index === -1) return false;
+    const known = state.get(index);
+    if (known !== undefined) return known === 'open';
+    state.set(index, 'open');
+    const operator = operators[index]!;
+    const named = outputsOf(operator).map(([, id]) => ids.indexOf(id));
+    const goesOn = operator.output === undefined && operator.type !== 'router';
+    const loops = [...named, ...(goesOn ? [index + 1] : [])].some(visit);
+    state.set(index, 'done');
+    return loops;
+  };
+  return operators.findIndex((_, index) => visit(index));
 }

@@ -5,6 +5,7 @@
 import * as z from 'zod';
 import { fault, strictObject } from '../../config/schema.ts';
 import { field, getField, type Entry, type Field, type Value } from './entry.ts';
+import { operatorKeys, stepOperator } from './step.ts';
 
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'];
 /** `trace` is 1, `trace2` is 2, …, `fatal4` is 24. */
@@ -32,6 +33,12 @@ export type SeverityConfig = z.output<ReturnType<typeof shape>>;
 
 export const severityBlock = () => shape().superRefine((config, ctx) => {
   checkMapping(config, ctx);
+});
+
+export const severityParser = stepOperator({
+  keys: () => ({ ...operatorKeys(), ...severityKeys() }),
+  check: checkMapping,
+  create: (config) => createSeverity(config),
 });
 
 /** Reports what of a mapping cannot be used. */

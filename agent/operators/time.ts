@@ -8,6 +8,7 @@ import { field, getField, type Entry, type Value } from './entry.ts';
 import { parseGotime, parseStrptime, type Layout } from '../times/layout.ts';
 import { momentNs, readMoment } from '../times/moment.ts';
 import { parseZone, UTC } from '../times/zone.ts';
+import { operatorKeys, stepOperator } from './step.ts';
 
 const EPOCH_LAYOUTS = ['s', 'ms', 'us', 'ns', 's.ms', 's.us', 's.ns'];
 /** The end of what fits in 64 bits unsigned. */
@@ -32,6 +33,12 @@ export type TimeConfig = z.output<ReturnType<typeof shape>>;
 
 export const timeBlock = () => shape().superRefine((config, ctx) => {
   checkTime(config, ctx);
+});
+
+export const timeParser = stepOperator({
+  keys: () => ({ ...operatorKeys(), ...timeKeys() }),
+  check: checkTime,
+  create: (config, { clock }) => createTime(config, clock),
 });
 
 /** Reports what of the keys cannot be used. */
@@ -59,9 +66,7 @@ export function checkTime(config: TimeConfig, ctx: z.core.$RefinementCtx<unknown
 export type TimeStep = (entry: Entry) => string | null;
 
 export function createTime(config: TimeConfig, clock: Clock): TimeStep {
-  const read = config.layout_type === 'epoch'
-    ? (value: Value) => readEpoch(value, config.layout)
-    : layoutReader(config, clock);
+  const read = createTimeReader(config, clock);
   return (entry) => {
     const value = getField(entry, config.parse_from);
     if (value === undefined) return 'the field of the time is not there';
@@ -73,11 +78,22 @@ export function createTime(config: TimeConfig, clock: Clock): TimeStep {
   };
 }
 
-function parseLayout({ layout, layout_type }: TimeConfig): Layout | null {
+/** Nanoseconds since the epoch, or null for what does not fit the layout. */
+export function createTimeReader(
+  config: Omit<TimeConfig, 'parse_from'>, clock: Clock,
+): (value: Value) => bigint | null {
+  return config.layout_type === 'epoch'
+    ? (value) => readEpoch(value, config.layout)
+    : layoutReader(config, clock);
+}
+
+type LayoutConfig = Omit<TimeConfig, 'parse_from'>;
+
+function parseLayout({ layout, layout_type }: LayoutConfig): Layout | null {
   return layout_type === 'gotime' ? parseGotime(layout) : parseStrptime(layout);
 }
 
-function layoutReader(config: TimeConfig, clock: Clock): (value: Value) => bigint | null {
+function layoutReader(config: LayoutConfig, clock: Clock): (value: Value) => bigint | null {
   const layout = parseLayout(config)!;
   const zone = config.location === undefined && layout.endsInZ
     ? UTC

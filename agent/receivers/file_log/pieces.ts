@@ -1,5 +1,6 @@
 // Reads one piece of a file, from its position on: splits it into records and hands them on.
-// Nothing is kept but the position: a record that is not complete is read again when there is more.
+// Nothing is kept but the position: a record that is not complete is read again when there is more,
+// and so are those that operators hold back for others to come: the position stays before them.
 
 import type { Clock } from '../../../runtime/clock.ts';
 import type { OpenFile } from '../../../runtime/files.ts';
@@ -15,6 +16,11 @@ import type { Tail } from './tail.ts';
 import type { Tails } from './tails.ts';
 
 export const limits = {
+  /**
+   * What operators hold back is taken, all of it, when the first of it has waited so many times as
+   * long as it should: then series that lie across each other may come in two.
+   */
+  holdsMax: 2,
   /** Batches of one file without a verdict; then it waits for one. */
   openMax: 4,
 } as const;
@@ -25,6 +31,8 @@ export interface ReaderOptions {
   readonly flushMs: number;
   readonly trimLeading: boolean;
   readonly trimTrailing: boolean;
+  /** Records that are split off at one time, about. */
+  readonly recordsMax: number;
 }
 
 export interface ReaderParts {
@@ -32,6 +40,8 @@ export interface ReaderParts {
   readonly handles: Handles;
   readonly split: Split;
   readonly build: Build;
+  /** How long operators hold records back; null when they never do. */
+  readonly holdMs: number | null;
   readonly delivery: Delivery;
   readonly clock: Clock;
   /** Rate-limited. */
@@ -86,16 +96,19 @@ export async function readPiece(
   position.learnRead(bytes, offset - mark.length, options.fingerprintBytes);
   const start = skipBeginning(options.encoding, position, bytes, mark.length);
   const piece = { ...place, position, bytes, fileOffset: offset - mark.length };
-  const end = await handOn(options, parts, piece, { start, flush: false });
-  if (end === null) return 'stop';
-  if (held !== null && size === mark.length + held.from - offset) {
-    if (await handOn(options, parts, piece, { start: end, flush: true }) === null) return 'stop';
+  const atHeld = held !== null && size === mark.length + held.from - offset;
+  const isFull = size === wanted.length && !atHeld;
+  const done = await handOn(options, parts, piece, { start, flush: false, isFull });
+  if (done === null) return 'stop';
+  if (atHeld) {
+    const rest = { start: done.cut, flush: true, isFull: true };
+    if (await handOn(options, parts, piece, rest) === null) return 'stop';
     position.skip(held);
     parts.moved();
     return 'more';
   }
-  if (size === buffer.length) return 'more';
-  return await finish(options, parts, piece, end) ? 'end' : 'stop';
+  if (isFull) return 'more';
+  return await finish(options, parts, piece, done) ? 'end' : 'stop';
 }
 
 /**
@@ -123,26 +136,40 @@ async function isWhole({ tail, file, complete }: Place, bytes: Buffer, wantedByt
 
 /** At the end of the file: takes the incomplete record there when it has waited long enough. */
 async function finish(
-  options: ReaderOptions, parts: ReaderParts, piece: Piece, start: number,
+  options: ReaderOptions, parts: ReaderParts, piece: Piece, { cut, end }: Done,
 ): Promise<boolean> {
-  const { tail, position, bytes } = piece;
-  const left = bytes.length - start;
+  const { tail, bytes, fileOffset, complete } = piece;
+  const left = bytes.length - end;
   const nowMs = parts.clock.monotonicMs();
-  const { offset } = position.read;
+  const offset = fileOffset + end;
   const before = tail.leftover;
+  if (complete) {
+    tail.leftover = null;
+    const rest = { start: cut, flush: true, isFull: true };
+    return await handOn(options, parts, piece, rest) !== null;
+  }
   if (left === 0) {
     tail.leftover = null;
-  } else if (!piece.complete && (before?.offset !== offset || before.bytes !== left)) {
+  } else if (before?.offset !== offset || before.bytes !== left) {
     tail.leftover = { offset, bytes: left, sinceMs: nowMs };
-  } else if (piece.complete || isFlushDue(tail, options.flushMs, nowMs)) {
-    tail.leftover = null;
-    return await handOn(options, parts, piece, { start, flush: true }) !== null;
+  } else if (isFlushDue(tail, options.flushMs, nowMs)) {
+    const done = await handOn(options, parts, piece, { start: cut, flush: true, isFull: false });
+    if (done === null) return false;
+    // Otherwise operators hold it back, with what it belongs to.
+    if (done.cut === bytes.length) tail.leftover = null;
   }
   return true;
 }
 
 export function isFlushDue({ leftover }: Tail, flushMs: number, nowMs: number): boolean {
   return leftover !== null && flushMs > 0 && nowMs - leftover.sinceMs >= flushMs;
+}
+
+/** Whether operators have held back records of this file for long enough. */
+export function isJoinDue({ joining }: Tail, holdMs: number | null, nowMs: number): boolean {
+  if (holdMs === null) return false;
+  for (const sinceMs of joining.values()) if (nowMs - sinceMs >= holdMs) return true;
+  return false;
 }
 
 interface Piece extends Place {
@@ -152,60 +179,116 @@ interface Piece extends Place {
   readonly fileOffset: number;
 }
 
-/** Hands on all records from `start` on; answers where the rest begins, or null at the stop. */
+interface Asked {
+  readonly start: number;
+  /** What is at the end is a record. */
+  readonly flush: boolean;
+  /** Nothing more can be read together with this: what operators hold back is taken, too. */
+  readonly isFull: boolean;
+}
+
+interface Done {
+  /** Where the position is now. */
+  readonly cut: number;
+  /** Where whole records end; what is between the two is held back by operators. */
+  readonly end: number;
+}
+
+/** Hands on all records from `start` on; null at the stop. */
 async function handOn(
-  options: ReaderOptions,
-  parts: ReaderParts,
-  piece: Piece,
-  { start, flush }: { start: number; flush: boolean },
-): Promise<number | null> {
+  options: ReaderOptions, parts: ReaderParts, piece: Piece, { start, flush, isFull }: Asked,
+): Promise<Done | null> {
   const { bytes } = piece;
   let at = start;
+  let isForced = false;
   for (;;) {
     const spans: Spans = { starts: [], ends: [] };
     const end = parts.split(bytes, at, flush, spans);
     const moved = piece.fileOffset + end > piece.position.read.offset;
-    if (!moved) return end;
+    if (!moved) return { cut: end, end };
     trimSpans(options.encoding, bytes, spans, options.trimLeading, options.trimTrailing);
     // Before what is after it is looked at: else a stop could leave a hole.
-    if (!await handOnBatch(parts, piece, spans, end, flush)) return null;
-    at = end;
+    const next = await handOnBatch(parts, piece, spans, { end, flush, isForced });
+    if (next === null) return null;
+    if (next < end) {
+      const isLast = spans.starts.length < options.recordsMax;
+      if (isLast && (!isFull || next > at)) return { cut: next, end };
+      isForced = next === at;
+    } else {
+      isForced = false;
+    }
+    at = next;
   }
 }
 
+interface Batched {
+  readonly end: number;
+  readonly flush: boolean;
+  readonly isForced: boolean;
+}
+
+/** Answers where that begins which is not taken, `end` when all is; null at the stop. */
 async function handOnBatch(
-  parts: ReaderParts, piece: Piece, spans: Spans, end: number, flush: boolean,
-): Promise<boolean> {
+  parts: ReaderParts, piece: Piece, spans: Spans, { end, flush, isForced }: Batched,
+): Promise<number | null> {
   const { position, bytes, fileOffset } = piece;
   while (position.open >= limits.openMax && !parts.stopping.aborted) await position.nextVerdict();
   const size = end - Math.min(end, spans.starts[0] ?? end);
   // Asked even when nothing will be sent: it is also where a stop is noticed.
-  if (!await parts.delivery.admit(size)) return false;
-  const { batch, mended } = parts.build({
+  if (!await parts.delivery.admit(size)) return null;
+  const { batch, mended, taken, held } = parts.build({
     bytes, spans,
     facts: piece.facts,
     firstNumber: position.read.records + 1,
     offset: fileOffset,
     observedNs: parts.clock.nowNs(),
-    isDue: () => flush,
+    isDue: isForced ? () => true : dueOf(parts, piece, spans),
   });
-  parts.count.bytes(size);
+  const next = taken === spans.starts.length ? end : spans.starts[taken]!;
+  keepJoining(parts, piece, held.map((index) => fileOffset + spans.starts[index]!));
+  parts.count.bytes(size - (end - next));
   parts.count.mended(mended);
   const point = {
-    offset: fileOffset + end,
-    records: position.read.records + spans.starts.length,
-    flushed: flush,
-    mark: Buffer.from(bytes.subarray(Math.max(0, end - MARK_BYTES), end)),
+    offset: fileOffset + next,
+    records: position.read.records + taken,
+    flushed: flush && next === end,
+    mark: Buffer.from(bytes.subarray(Math.max(0, next - MARK_BYTES), next)),
   };
   const marked = batch === null ? null : parts.mark(batch, piece.tail, position, point);
   const ticket = position.advance(point);
-  position.remember(bytes, fileOffset, spans.ends);
+  position.remember(bytes, fileOffset, spans.ends.slice(0, taken));
   void parts.delivery.deliver(marked, size).then((final) => {
     if (final) position.settle(ticket);
     else position.release();
     if (final) parts.moved();
   });
-  return true;
+  return next;
+}
+
+/** Which records operators need not hold back any longer. */
+function dueOf(
+  { holdMs, clock }: ReaderParts, { tail, fileOffset }: Piece, { starts }: Spans,
+): (index: number) => boolean {
+  if (holdMs === null) return () => true;
+  const nowMs = clock.monotonicMs();
+  const waitedMs = (index: number): number =>
+    nowMs - (tail.joining.get(fileOffset + starts[index]!) ?? nowMs);
+  // Series of several sources may lie across each other for ever, so that none can be taken.
+  if (starts.length > 0 && waitedMs(0) >= limits.holdsMax * holdMs) return () => true;
+  return (index) => waitedMs(index) >= holdMs;
+}
+
+/**
+ * Notes since when operators have held back what begins at these offsets. What was let go, but lies
+ * behind the first of them, is remembered, too: it will be given again, and is due then.
+ */
+function keepJoining({ clock }: ReaderParts, { tail }: Piece, offsets: readonly number[]): void {
+  if (offsets.length === 0 && tail.joining.size === 0) return;
+  const nowMs = clock.monotonicMs();
+  const first = offsets[0] ?? Infinity;
+  const kept = new Map([...tail.joining].filter(([offset]) => offset >= first));
+  for (const offset of offsets) if (!kept.has(offset)) kept.set(offset, nowMs);
+  tail.joining = kept;
 }
 
 /**

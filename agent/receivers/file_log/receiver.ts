@@ -35,7 +35,7 @@ import { createOperatorBuild } from './entries.ts';
 import { createWalk, type FoundFile, type Walk } from './glob.ts';
 import { createHandles, type Handles } from './handles.ts';
 import { MARK_BYTES } from './position.ts';
-import { isFlushDue, type ReaderCounters } from './pieces.ts';
+import { isFlushDue, isJoinDue, type ReaderCounters } from './pieces.ts';
 import { createTurn } from './reader.ts';
 import { createPlainBuild, type Build, type FileFacts } from './records.ts';
 import { createMark, raise, type Mark } from './resume.ts';
@@ -172,7 +172,7 @@ async function startLooking(parts: Parts): Promise<Looking> {
   const writer = createCheckpointWriter(context.world, context.folder, log,
     () => tails.snapshot());
   const mark = createMark({ receiver: id, run }, (position) => tails.contentOf(position));
-  const { turn, archives } = createReaderTurn(parts, tails, writer, mark);
+  const { turn, archives, holdMs } = createReaderTurn(parts, tails, writer, mark);
   const turns = createTurns(turn, readBytes(config), parts.stopping);
   countFiles(parts, tails);
   let first = true;
@@ -189,7 +189,7 @@ async function startLooking(parts: Parts): Promise<Looking> {
     first = false;
     await lookAtLost(tails);
     for (const tail of tails.all.values()) {
-      if (needsTurn(tail, config.force_flush_period, nowMs)) turns.add(tail);
+      if (needsTurn(tail, config.force_flush_period, holdMs, nowMs)) turns.add(tail);
     }
   };
   let last: Promise<void> = Promise.resolve();
@@ -235,10 +235,13 @@ async function lookAtLost(tails: Tails): Promise<void> {
   }
 }
 
-function needsTurn(tail: Tail, flushMs: number, nowMs: number): boolean {
+function needsTurn(
+  tail: Tail, flushMs: number, holdMs: number | null, nowMs: number,
+): boolean {
   if (tail.busy || tail.ignored || nowMs < tail.notBeforeMs) return false;
   if (!isUnchanged(tail)) return true;
-  return isFlushDue(tail, flushMs, nowMs) || (tail.position === null && tail.held !== null);
+  return isFlushDue(tail, flushMs, nowMs) || isJoinDue(tail, holdMs, nowMs)
+    || (tail.position === null && tail.held !== null);
 }
 
 function createReaderTurn(parts: Parts, tails: Tails, writer: CheckpointWriter, mark: Mark) {
@@ -258,27 +261,32 @@ function createReaderTurn(parts: Parts, tails: Tails, writer: CheckpointWriter, 
     trimLeading: !config.preserve_leading_whitespaces,
     trimTrailing: !config.preserve_trailing_whitespaces,
     readUnknown: config.compression !== '',
+    recordsMax: limits.recordsMax,
   };
+  const { build, holdMs } = createBuild(config, context);
   const readerParts = {
     tails, handles, split, delivery, clock, stopping, mark,
-    build: createBuild(config, context),
+    build, holdMs,
     log: rateLimited(context.log, clock, LOG_INTERVAL_MS),
     factsOf: createFacts(config, context),
     moved: writer.touch,
     count: readerCounters(context),
   };
   const archives = createArchives(readerOptions, readerParts);
-  return { archives, turn: createTurn(readerOptions, readerParts, archives) };
+  return { archives, holdMs, turn: createTurn(readerOptions, readerParts, archives) };
 }
 
-function createBuild(config: FileLogConfig, context: ComponentContext): Build {
+function createBuild(
+  config: FileLogConfig, context: ComponentContext,
+): { build: Build; holdMs: number | null } {
   const options = {
     encoding: parseEncoding(config.encoding)!,
     withNumber: config.include_file_record_number,
     withOffset: config.include_file_record_offset,
   };
-  if (config.operators.length === 0) return createPlainBuild(options);
-  return createOperatorBuild(options, createEntryBatches(config.operators, context));
+  if (config.operators.length === 0) return { build: createPlainBuild(options), holdMs: null };
+  const batches = createEntryBatches(config.operators, context);
+  return { build: createOperatorBuild(options, batches), holdMs: batches.holdMs };
 }
 
 /** What every record of a file says; made anew when its path changes. */

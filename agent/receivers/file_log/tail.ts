@@ -24,6 +24,8 @@ export interface Tail {
   file: OpenFile | null;
   /** The record at the end that is not complete: where, how long, since when. */
   leftover: { readonly offset: number; readonly bytes: number; readonly sinceMs: number } | null;
+  /** Since when operators hold back what begins at these offsets. */
+  joining: ReadonlyMap<number, number>;
   /** Since when no glob names it. */
   lostSinceMs: number | null;
   /** Since when it has not grown while it has to wait: it may be a copy, or is an archive. */

@@ -206,6 +206,7 @@ export class Tails {
     }
     tail.position = new Position();
     tail.leftover = null;
+    tail.joining = new Map();
     tail.done = null;
     tail.peek = null;
     tail.knownAt = 0;
@@ -244,7 +245,7 @@ export class Tails {
       done: null,
       position: veryFirst && this.options.startAtEnd ? new Position(end) : fresh,
       early, foundAt: this.looks, knownAt: 0,
-      file: null, leftover: null, lostSinceMs: null, held: null, notBeforeMs: 0,
+      file: null, leftover: null, joining: new Map(), lostSinceMs: null, held: null, notBeforeMs: 0,
       twin: null, peek: null, archive: false, ignored: false,
       busy: false, reading: false, facts: null,
     };
@@ -270,7 +271,7 @@ export class Tails {
   }
 
   private isFinished(tail: Tail, nowMs: number): boolean {
-    if (nowMs - (tail.lostSinceMs ?? nowMs) < limits.lostMs) return false;
+    if (nowMs - (tail.lostSinceMs ?? nowMs) < limits.lostMs || tail.joining.size > 0) return false;
     return tail.done !== null && tail.done.sizeBytes === tail.seen.sizeBytes;
   }
 

@@ -20,6 +20,13 @@ for (const [end, which, step, isEncrypted, refusing] of [
   });
 }
 
+test('file_log: a kill while operators hold lines back brings each line once', async () => {
+  const deaths: Deaths = {
+    end: 'kill', step: 4, isEncrypted: false, refusing: 0, isJoining: true,
+  };
+  await apart(CRASHES, 'dieAtEach', deaths);
+});
+
 for (const code of ['EIO', 'ENOSPC']) {
   test(`file_log: ${code} at each sixth operation before a kill loses no line`, async () => {
     await apart(CRASHES, 'failAtEach', code);

@@ -29,15 +29,27 @@ interface Machine {
   readonly options: Partial<QueueOptions>;
   /** How often the queue refuses a batch for now, and takes a later one. */
   readonly refusing: number;
+  /** Operators put lines together, so that some are held back at any time. */
+  readonly isJoining: boolean;
 }
 
 function createMachine(
-  seed: number, options: Partial<QueueOptions> = {}, refusing = 0,
+  seed: number, options: Partial<QueueOptions> = {}, refusing = 0, isJoining = false,
 ): Machine {
-  return { disk: createFaultyFiles(seed), written: 0, sent: new Map(), options, refusing };
+  return {
+    disk: createFaultyFiles(seed), written: 0, sent: new Map(), options, refusing, isJoining,
+  };
 }
 
-async function startAgent({ sent, options, refusing }: Machine, files: Files) {
+/** Lines become one record up to one that ends a series, by ten sources that take turns. */
+const JOINING = [
+  { type: 'regex_parser', regex: '^line (?P<number>\\d+)' },
+  { type: 'add', field: 'attributes.source', value: 'EXPR(string(int(attributes.number) % 10))' },
+  { type: 'recombine', combine_field: 'body', source_identifier: 'attributes.source',
+    is_last_entry: 'int(attributes.number) % 3 == 2', force_flush_period: '70ms' },
+];
+
+async function startAgent({ sent, options, refusing, isJoining }: Machine, files: Files) {
   const clock = createManualClock();
   const world: World = { ...createWorld(), random: createSeededRandom(++seeds), files, clock };
   const context = testContext({ world, folder: '/state' });
@@ -53,6 +65,7 @@ async function startAgent({ sent, options, refusing }: Machine, files: Files) {
   const config = fileLogSchema().parse({
     include: [`${LOG}*`], start_at: 'beginning', poll_interval: '20ms',
     retry_on_failure: { initial_interval: '50ms', max_interval: '100ms' },
+    operators: isJoining ? JOINING : [],
   });
   const receiver = createFileLog(config,
     { ...context, durable: () => [queue.origins(context.id)] }, batcher);
@@ -118,11 +131,13 @@ async function finish(machine: Machine): Promise<string[]> {
   write(machine, 1);
   for (let step = 0; step < 40; step++) {
     await clock.advance(100);
-    if (new Set([...machine.sent.values()].flat()).size >= machine.written) break;
+    const lines = [...machine.sent.values()].flat().flatMap((key) => key.split('\n'));
+    if (new Set(lines).size >= machine.written) break;
   }
   await clock.advance(1000);
   await stop();
-  return [...machine.sent.values()].flat().map((key) => key.replace(/\.*$/, ''));
+  return [...machine.sent.values()].flat().flatMap((key) => key.split('\n'))
+    .map((line) => line.replace(/\.*$/, ''));
 }
 
 async function operationsOfScenario(options?: Partial<QueueOptions>): Promise<number> {
@@ -143,15 +158,17 @@ export interface Deaths {
   readonly step: number;
   readonly isEncrypted: boolean;
   readonly refusing: number;
+  readonly isJoining?: boolean;
 }
 
 /** Dies at operations of the scenario: each line must come once. */
-export async function dieAtEach({ end, step, isEncrypted, refusing }: Deaths): Promise<void> {
+export async function dieAtEach(deaths: Deaths): Promise<void> {
+  const { end, step, isEncrypted, refusing, isJoining = false } = deaths;
   const options = isEncrypted ? { keys: [Buffer.alloc(32, 7)] } : {};
   const operations = await operationsOfScenario(options);
   assert.ok(operations > 100, String(operations));
   for (let number = 3; number < operations; number += step) {
-    const machine = createMachine(number, options, refusing);
+    const machine = createMachine(number, options, refusing, isJoining);
     const { disk } = machine;
     await makeLog(machine);
     const process = mortal(disk);

@@ -216,6 +216,6 @@ test('file_log: a wrong configuration is refused', () => {
     assert.deepEqual(start(pattern), ['multiline.line_start_pattern'], pattern);
   }
   assert.deepEqual(problems({ include, attributes: { a: 'EXPR(1)' } }), ['attributes.a']);
-  assert.deepEqual(problems({ include, operators: [{ type: 'csv_parser' }] }),
+  assert.deepEqual(problems({ include, operators: [{ type: 'xml_parser' }] }),
     ['operators.0.type']);
 });
