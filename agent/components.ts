@@ -19,6 +19,7 @@ import { memoryLimiterProcessor } from './processors/memory_limiter.ts';
 import { probabilisticSamplerProcessor } from './processors/probabilistic_sampler.ts';
 import { resourceProcessor } from './processors/resource.ts';
 import { resourceDetectionProcessor } from './processors/resource_detection/processor.ts';
+import { tailSamplingProcessor } from './processors/tail_sampling/processor.ts';
 import { fileLogReceiver } from './receivers/file_log/receiver.ts';
 import { hostMetricsReceiver } from './receivers/host_metrics/receiver.ts';
 import { internalMetricsReceiver } from './receivers/internal_metrics.ts';
@@ -43,6 +44,7 @@ export const factories: readonly AnyFactory[] = [
   probabilisticSamplerProcessor,
   resourceProcessor,
   resourceDetectionProcessor,
+  tailSamplingProcessor,
   debugExporter,
   otlpExporter,
   otlpHttpExporter,

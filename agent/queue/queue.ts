@@ -81,6 +81,8 @@ export interface Taken {
   readonly enqueuedMs: number;
   /** It is delivered, or given up for `reason`, and never handed out again. Safe to call twice. */
   done(reason?: GivenUpReason): void;
+  /** The batch once more from the disk, until it is done; null when it cannot be read. */
+  again(): Promise<Batch | null>;
 }
 
 export interface Queue {
@@ -129,14 +131,11 @@ export async function createQueue(options: QueueOptions): Promise<Queue> {
     remove: (done) => core.removeUpTo(done),
   });
   core.reader = createReader({
-    folder, world, log, quarantine,
-    segments: core.segments, resumeAt: found.resumeAt, done: found.done,
-    missed: (range) => core.miss(range),
+    folder, world, log, quarantine, segments: core.segments, resumeAt: found.resumeAt,
+    done: found.done, missed: (range) => core.miss(range),
   });
   core.writer = createWriter({
-    folder, world, log, agentId, epoch, segmentBytesMax,
-    key: keys.current,
-    next: found.next,
+    folder, world, log, agentId, epoch, segmentBytesMax, key: keys.current, next: found.next,
     began: (segment) => void core.segments.push(segment),
     sealed: (segment, records, before) => core.seal(segment, records, before),
   });
@@ -249,7 +248,7 @@ class Core implements Queue {
       found = await this.reader.next(abort);
     }
     if (found === null) return null;
-    const { sequence, batch, enqueuedMs, segment } = found;
+    const { sequence, at, batch, enqueuedMs, segment } = found;
     segment.waitingRecords -= 1;
     segment.waitingItems -= batch.itemCount;
     const state = { acknowledged: false, items: batch.itemCount };
@@ -258,6 +257,7 @@ class Core implements Queue {
     return {
       batch, sequence, enqueuedMs,
       attempt: sequence <= this.#handedEarlier ? 1 : 0,
+      again: () => this.reader.again(segment, at),
       done: (reason) => {
         if (state.acknowledged) return;
         state.acknowledged = true;

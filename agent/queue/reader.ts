@@ -2,26 +2,23 @@
 // from the segments otherwise. What is read ahead is bounded. Damage that comes to light is put
 // into quarantine, said with its sequences, and read over.
 
-import { Batch } from '../../proto/contract/batch.ts';
+import type { Batch } from '../../proto/contract/batch.ts';
 import { errorMessage } from '../../runtime/errors.ts';
-import type { Signal } from '../../proto/otlp/model.ts';
 import type { OpenFile } from '../../runtime/files.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { World } from '../../runtime/world.ts';
-import { DecodeError } from '../../proto/protobuf/error.ts';
 import {
-  claimedBytes, decodeRecord, openRecord, RECORD_HEAD_BYTES, type FoundRecord,
+  decodeRecord, openRecord, RECORD_HEAD_BYTES, type FoundRecord,
 } from './format.ts';
 import { createPieces, nextRecord, type Expected } from './pieces.ts';
 import type { Quarantine } from './quarantine.ts';
+import { batchOf, createRereader, readChunk } from './rereader.ts';
 import type { Segment, SequenceRange } from './segment.ts';
 import type { Sealed } from './writer.ts';
 
 export const limits = {
   /** Payload bytes that are read ahead; one record is always. */
   aheadBytesMax: 16 * 1024 * 1024,
-  /** Read from a segment at a time, unless a record is larger. */
-  chunkBytes: 1024 * 1024,
   /** Wait before a segment that cannot be read is tried again. */
   failureWaitMs: 1000,
   /** A segment that cannot be read so often in a row is passed over, and its records are missed. */
@@ -52,6 +49,8 @@ export interface Reader {
   next(abort: AbortSignal): Promise<Ready | null>;
   /** Takes what was just made durable; keeps it when everything before it was read. */
   offer(segment: Segment, records: readonly Sealed[], bytesBefore: number): void;
+  /** The batch whose record begins there, once more; null when it cannot be read. */
+  again(segment: Segment, at: number): Promise<Batch | null>;
   /** Leaves everything of this segment that was not handed out. */
   drop(segment: Segment): void;
   stop(): Promise<void>;
@@ -67,6 +66,7 @@ interface Position {
 export function createReader(options: ReaderOptions): Reader {
   const { segments, world, log } = options;
   const stopped = new AbortController();
+  const rereader = createRereader(options);
   const position: Position = {
     segment: segments[0] ?? null, at: options.resumeAt, sequence: options.done,
   };
@@ -128,7 +128,7 @@ export function createReader(options: ReaderOptions): Reader {
         options.missed({ from: record.sequence, to: record.sequence }, segment!);
       } else {
         const { sequence, enqueuedMs } = record;
-        push({ sequence, batch, enqueuedMs, segment: segment! });
+        push({ sequence, at: at + record.start, batch, enqueuedMs, segment: segment! });
       }
     }
   };
@@ -184,8 +184,8 @@ export function createReader(options: ReaderOptions): Reader {
         && (position.segment === segment ? position.at === bytesBefore
           : position.segment === null || position.at >= position.segment.bytes);
       if (!caughtUp || !hasRoom()) return wake();
-      const named = records.map(({ sequence, enqueuedMs, batch: { signal, bytes } }) =>
-        ({ sequence, enqueuedMs, segment,
+      const named = records.map(({ sequence, at, enqueuedMs, batch: { signal, bytes } }) =>
+        ({ sequence, at, enqueuedMs, segment,
           batch: batchOf(signal, bytes, `${segment.ids}/${sequence}`) }));
       // One that nobody can count is read from the disk, where it is put into quarantine.
       if (named.some(({ batch }) => batch === null)) return wake();
@@ -194,6 +194,7 @@ export function createReader(options: ReaderOptions): Reader {
       position.at = segment.bytes;
       position.sequence = segment.last;
     },
+    again: rereader.read,
     drop: (segment) => {
       for (let index = ready.length - 1; index >= 0; index--) {
         if (ready[index]!.segment !== segment) continue;
@@ -211,18 +212,10 @@ export function createReader(options: ReaderOptions): Reader {
       stopped.abort();
       for (const waiter of [...waiters]) waiter(null);
       while (filling !== null) await filling;
+      await rereader.stop();
       await file?.open.close().catch(() => {});
     },
   };
-}
-
-async function readChunk(file: OpenFile, at: number, end: number): Promise<Buffer> {
-  const chunk = Buffer.allocUnsafe(Math.min(limits.chunkBytes, end - at));
-  const got = await file.read(chunk, at);
-  const claimed = claimedBytes(chunk.subarray(0, got), 0);
-  if (claimed === null || claimed <= got || claimed > end - at) return chunk.subarray(0, got);
-  const whole = Buffer.allocUnsafe(claimed);
-  return whole.subarray(0, await file.read(whole, at));
 }
 
 /** The valid records that follow each other from the beginning of `chunk` on. */
@@ -267,14 +260,4 @@ async function skipDamage(
   log.error(`the segment ${segment.name} is damaged`, { start: at, end });
   await quarantine.keep(segment.name, file, at, end);
   if (to >= from) missed({ from, to }, segment);
-}
-
-function batchOf(signal: Signal, bytes: Uint8Array, id: string): Batch | null {
-  try {
-    return Batch.fromBytes(signal, bytes, id);
-  } catch (error) {
-    // Its CRC is right, so it was put like this; nobody could have counted it then.
-    if (error instanceof DecodeError) return null;
-    throw error;
-  }
 }

@@ -42,6 +42,8 @@ export interface Entry {
 /** A batch that is durable. */
 export interface Sealed {
   readonly sequence: number;
+  /** Where its record begins in its segment. */
+  readonly at: number;
   readonly batch: Batch;
   readonly enqueuedMs: number;
 }
@@ -118,8 +120,12 @@ export function createWriter(options: WriterOptions): Writer {
       await world.files.syncFolder(options.folder);
       options.began(segment);
     }
-    const records = group.map(({ batch, origins, enqueuedMs }, index) =>
-      ({ sequence: next + index, batch, enqueuedMs, hasOrigins: origins !== null }));
+    let at = before;
+    const records = group.map(({ batch, origins, enqueuedMs }, index) => {
+      const record = { sequence: next + index, at, batch, enqueuedMs, hasOrigins: origins !== null };
+      at += recordBytes(batch.bytes.length, segment.seal !== null, origins);
+      return record;
+    });
     segment.bytes = before + bytes;
     next += group.length;
     segment.last = next - 1;

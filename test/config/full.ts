@@ -27,6 +27,9 @@ export const REQUIRED: Record<string, Record<string, Written | unknown>> = {
   'processor.memory_limiter': { check_interval: '1s', limit_mib: 512 },
   'processor.probabilistic_sampler': { sampling_percentage: 10 },
   'processor.resource': { attributes: [{ key: 'env', value: 'production', action: 'upsert' }] },
+  'processor.tail_sampling': {
+    policies: [{ name: 'errors', type: 'status_code', status_code: { status_codes: ['ERROR'] } }],
+  },
   'exporter.otlp': { endpoint: 'localhost:14317' },
   'exporter.otlp_grpc': { endpoint: 'localhost:14317' },
   'exporter.otlp_http': { endpoint: 'http://localhost:8080' },
