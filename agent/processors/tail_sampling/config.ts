@@ -227,9 +227,10 @@ export const createSchema = () => section({
   policies: z.array(topPolicy()).min(1).describe('What is kept: what one of these samples.'),
   decision_cache: section({
     sampled_cache_size: count()
-      .describe('Decisions to keep that late spans follow; 0 means num_traces.').default(0),
+      .describe('Decisions to keep that late spans follow; 0 means num_traces, at most 100000.')
+      .default(0),
     non_sampled_cache_size: count()
-      .describe('Decisions not to keep that late spans follow; 0 means num_traces.').default(0),
+      .describe('As many not to keep; 0 means num_traces, at most 100000.').default(0),
   }).describe('What was decided, for spans that come later.'),
   sample_on_first_match: z.boolean()
     .describe('Whether the first policy that samples ends the look for others.').default(false),

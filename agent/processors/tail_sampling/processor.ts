@@ -37,6 +37,8 @@ export const limits = {
   /** Of `memory_limit`: so much is read back at a time. */
   readShare: 1 / 8,
   retryAfterMs: 1000,
+  /** Decisions of each kind that late spans follow, unless the configuration says how many. */
+  rememberedMax: 100_000,
 } as const;
 
 export const tailSamplingProcessor: ProcessorFactory<TailSamplingConfig> = {
@@ -109,9 +111,10 @@ class TailSampler {
     this.#table = new TraceTable({
       waitMs: config.decision_wait, rootWaitMs: config.decision_wait_after_root_received, bytesMax,
     });
+    const remembered = Math.min(tracesMax, limits.rememberedMax);
     this.#decided = createDecided({
-      sampled: cache.sampled_cache_size || tracesMax,
-      others: cache.non_sampled_cache_size || tracesMax,
+      sampled: cache.sampled_cache_size || remembered,
+      others: cache.non_sampled_cache_size || remembered,
     });
     const policies = config.policies.map((policy) =>
       createPolicy(policy as PolicyConfig, context.world.clock));
@@ -225,6 +228,8 @@ class TailSampler {
 
   #summaryOf(batch: Batch): ReadonlyMap<string, TraceSummary> {
     const seen = this.#seen.get(batch.bytes);
+    // Else it would stay as long as the bytes do.
+    this.#seen.delete(batch.bytes);
     if (seen !== undefined) return seen;
     try {
       return summarize(batch.bytes);

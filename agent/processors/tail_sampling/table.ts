@@ -15,9 +15,9 @@ import { addSummary, emptySummary, type TraceSummary } from './walk.ts';
 
 /** What parts take on the heap. A test measures them. */
 export const sizes = {
-  traceBytes: 500,
+  traceBytes: 600,
   /** One more batch in which a trace has spans. */
-  placeBytes: 16,
+  placeBytes: 24,
   batchBytes: 700,
 } as const;
 
@@ -59,6 +59,8 @@ export class TraceTable {
   /** Those that were taken in another order stay here until they are in front. */
   readonly #queue = new Fifo<PendingTrace>();
   readonly #rooted = new Fifo<PendingTrace>();
+  /** Whose bytes are in memory, or were. */
+  readonly #kept = new Fifo<HeldBatch>();
   #indexBytes = 0;
   #waitingBytes = 0;
   #keptBytes = 0;
@@ -100,13 +102,21 @@ export class TraceTable {
     this.#indexBytes += sizes.batchBytes;
     const { bytes } = batch;
     const hasRoom = this.bytes + bytes.length <= this.#options.bytesMax;
-    if (hasRoom) this.#keptBytes += bytes.length;
-    return { again, done, bytes: hasRoom ? bytes : null, open: 0 };
+    const held: HeldBatch = { again, done, bytes: hasRoom ? bytes : null, open: 0 };
+    if (hasRoom) {
+      this.#keptBytes += bytes.length;
+      this.#kept.push(held);
+    }
+    return held;
   }
 
   /** All traces of a batch were added; when none waits, it is done. */
   held(batch: HeldBatch): void {
     if (batch.open === 0) this.#finish(batch);
+    // What was kept while the table was smaller makes room for it.
+    while (this.bytes > this.#options.bytesMax && this.#kept.length > 0) {
+      this.#spill(this.#kept.shift()!);
+    }
   }
 
   /** Spans of a trace that waits, or that begins to. True for the latter. */
@@ -216,9 +226,14 @@ export class TraceTable {
 
   #finish(batch: HeldBatch): void {
     this.#indexBytes -= sizes.batchBytes;
+    this.#spill(batch);
+    batch.done();
+  }
+
+  #spill(batch: HeldBatch): void {
     this.#keptBytes -= batch.bytes?.length ?? 0;
     batch.bytes = null;
-    batch.done();
+    while (this.#kept.peek()?.bytes === null) this.#kept.shift();
   }
 }
 
