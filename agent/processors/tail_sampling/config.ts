@@ -6,12 +6,13 @@ import { pattern } from '../../../config/pattern.ts';
 import {
   byteSize, count, duration, fault, ignoredKey, optionalSection, section, strictObject,
 } from '../../../config/schema.ts';
+import { errorMode, ottlConditions } from '../../ottl/schema.ts';
 
 const STATUS_CODES = ['OK', 'ERROR', 'UNSET'] as const;
 const SIMPLE_TYPES = [
   'always_sample', 'latency', 'numeric_attribute', 'probabilistic', 'status_code',
   'string_attribute', 'trace_state', 'trace_flags', 'rate_limiting', 'bytes_limiting',
-  'span_count', 'boolean_attribute',
+  'span_count', 'boolean_attribute', 'ottl_condition',
 ] as const;
 const NESTING_TYPES = ['and', 'not'] as const;
 const TOP_TYPES = ['drop', 'composite'] as const;
@@ -81,6 +82,13 @@ const simpleShape = () => ({
     value: z.boolean().describe('Its value.').default(false),
     invert_match: invert(),
   }).describe('A truth value is this one.'),
+  ottl_condition: optionalSection({
+    error_mode: errorMode().default('ignore'),
+    span: ottlConditions({ context: 'span' }).describe('Conditions on spans, any of these.')
+      .default([]),
+    spanevent: ottlConditions({ context: 'spanevent' })
+      .describe('Conditions on events of spans, any of these.').default([]),
+  }).describe('A condition of OTTL holds.'),
 });
 
 /** Policies `depth` levels below the top. */
@@ -177,6 +185,9 @@ function checkPolicy(policy: object, ctx: z.core.$RefinementCtx<unknown>): void 
   if (range.numeric_attribute !== undefined && range.numeric_attribute.min_value === undefined
     && range.numeric_attribute.max_value === undefined) {
     fault(ctx, 'has no range', 'write min_value, max_value or both', ['numeric_attribute']);
+  }
+  if (range.ottl_condition?.span.length === 0 && range.ottl_condition.spanevent.length === 0) {
+    fault(ctx, 'has no condition', 'write span, spanevent or both', ['ottl_condition']);
   }
   const texts = range.string_attribute;
   if (texts?.enabled_regex_matching !== true) return;

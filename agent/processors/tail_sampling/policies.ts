@@ -1,11 +1,13 @@
 // Builds policies from their configuration, and those that ask others: and, not, drop, composite.
 
+import type { ComponentContext } from '../../../proto/contract/component.ts';
 import type { Clock } from '../../../runtime/clock.ts';
 import type { CompositeConfig, PolicyConfig } from './config.ts';
 import {
   createAlways, createBooleanAttribute, createLatency, createNumericAttribute, createSpanCount,
   createStatusCode, createStringAttribute, createTraceFlags, createTraceState,
 } from './contents.ts';
+import { createOttlCondition } from './ottl_condition.ts';
 import {
   allOf, byChance, DEFAULT_SALT, isSampling, NEVER, type Policy, type TraceView, type Vote,
 } from './policy.ts';
@@ -19,12 +21,13 @@ export interface NamedPolicy extends Policy {
   readonly isDrop?: boolean;
 }
 
-export function createPolicy(config: PolicyConfig, clock: Clock): NamedPolicy {
-  return { name: config.name, isDrop: config.type === 'drop', ...build(config, clock) };
+export function createPolicy(config: PolicyConfig, context: ComponentContext): NamedPolicy {
+  return { name: config.name, isDrop: config.type === 'drop', ...build(config, context) };
 }
 
-function build(config: PolicyConfig, clock: Clock): Policy {
-  const all = (subs: readonly PolicyConfig[]) => subs.map((sub) => createPolicy(sub, clock));
+function build(config: PolicyConfig, context: ComponentContext): Policy {
+  const { clock } = context.world;
+  const all = (subs: readonly PolicyConfig[]) => subs.map((sub) => createPolicy(sub, context));
   switch (config.type) {
     case 'always_sample': return createAlways();
     case 'latency': return createLatency(config.latency!);
@@ -38,8 +41,9 @@ function build(config: PolicyConfig, clock: Clock): Policy {
     case 'bytes_limiting': return createBytesLimiting(config.bytes_limiting!, clock);
     case 'span_count': return createSpanCount(config.span_count!);
     case 'boolean_attribute': return createBooleanAttribute(config.boolean_attribute!);
+    case 'ottl_condition': return createOttlCondition(config.ottl_condition!, context);
     case 'and': return createAnd(all(config.and!.and_sub_policy));
-    case 'not': return createNot(createPolicy(config.not!.not_sub_policy, clock));
+    case 'not': return createNot(createPolicy(config.not!.not_sub_policy, context));
     case 'drop': return createDrop(all(config.drop!.drop_sub_policy));
     case 'composite': {
       return createComposite(config.composite!, all(config.composite!.composite_sub_policy), clock);

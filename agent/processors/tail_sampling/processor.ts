@@ -117,7 +117,7 @@ class TailSampler {
       others: cache.non_sampled_cache_size || remembered,
     });
     const policies = config.policies.map((policy) =>
-      createPolicy(policy as PolicyConfig, context.world.clock));
+      createPolicy(policy as PolicyConfig, context));
     this.#policies = [...policies.filter((one) => one.isDrop === true),
       ...policies.filter((one) => one.isDrop !== true)];
     this.#rounds = createRounds({

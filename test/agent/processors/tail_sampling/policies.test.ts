@@ -69,6 +69,19 @@ test('tail_sampling: policies that look at the content', async () => {
       [attribute('b', { type: 'bool', value: false })]], [0]);
 });
 
+test('tail_sampling: conditions of OTTL', async () => {
+  const check = async (settings: object, traces: readonly (readonly SpanSpec[])[], want: number[]) =>
+    assert.deepEqual(await keptOf([policy('ottl_condition', settings)], traces), want);
+  await check({ span: ['attributes["s"] == "a"', 'name == "checkout"'] },
+    [[{ attributes: [text('s', 'a')] }], [{}, { name: 'checkout' }], [{}]], [0, 1]);
+  const event = { timeUnixNano: 0n, name: 'exception', attributes: [], droppedAttributesCount: 0 };
+  await check({ spanevent: ['name == "exception"'] }, [[{ events: [event] }], [{}]], [0]);
+  // It fails for a span whose attribute is no number; what others say still counts.
+  const failing = { error_mode: 'propagate', span: ['Int(attributes["s"]) > 1'] };
+  await check(failing, [[{ attributes: [text('s', 'no')] }], [{ attributes: [text('s', '2')] }]],
+    [1]);
+});
+
 test('tail_sampling: attributes of the resource count, too', async () => {
   const byResource = policy('string_attribute', { key: 'service.name', values: ['shop'] });
   assert.deepEqual(await keptOf([byResource], [[{}]], {}, [text('service.name', 'shop')]), [0]);
@@ -303,6 +316,8 @@ test('tail_sampling: refuses what cannot work', () => {
   check({ policies: [policy('and', { and_sub_policy: [] })] }, /list of policies/);
   check({ policies: [policy('composite', { max_total_spans_per_second: 1, policy_order: ['b'],
     composite_sub_policy: [ALWAYS_SAMPLE] })] }, /no policy/);
+  check({ policies: [policy('ottl_condition', {})] }, /no condition/);
+  check({ policies: [policy('ottl_condition', { span: ['name =='] })] }, /span/);
   check({ sampling_strategy: 'span-ingest',
     policies: [policy('rate_limiting', { spans_per_second: 1 })] }, /span-ingest/);
   check({ policies: [ALWAYS_SAMPLE], drop_pending_traces_on_shutdown: true,
