@@ -16,11 +16,11 @@ CMD ["backend"]
 FROM node:20-bookworm-slim AS agent
 WORKDIR /app
 COPY config config
-COPY --from=backend /app/dist/binnacle-agent.mjs ./
+COPY --from=backend /app/dist/agent.mjs ./
 ENV BINNACLE_DATA_DIR=/data NODE_ENV=production
 RUN install -d -o node /data
 VOLUME /data
 USER node
 EXPOSE 4317 4318
-ENTRYPOINT ["node", "binnacle-agent.mjs"]
+ENTRYPOINT ["node", "agent.mjs"]
 CMD ["agent"]

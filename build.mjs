@@ -2,7 +2,7 @@
 // few files than from hundreds of TypeScript ones, and needs no compiler in its memory.
 //
 //     dist/binnacle.mjs         the command; each subcommand's part is a file of its own
-//     dist/binnacle-agent.mjs   the agent alone in one file that needs nothing but Node.js
+//     dist/agent.mjs            the agent alone in one file that needs nothing but Node.js
 //     dist/inputs.json          what the bundle was made of
 //
 // `npm ci` and `npm run build` run this file. The launcher asks `isFresh` first, so that nobody
@@ -66,7 +66,7 @@ export async function build() {
   await esbuild.build({
     ...common,
     ...out,
-    entryPoints: { 'binnacle-agent': 'binnacle.ts' },
+    entryPoints: { agent: 'binnacle.ts' },
     plugins: [{ name: 'agent alone', setup: agentAlone }, { name: 'unused', setup: unused }],
   });
   const sources = Object.keys(command.metafile.inputs)

@@ -30,8 +30,8 @@ function temporaryFolder(t: TestContext): string {
 
 test('build: the agent runs from one file, where nothing else is', async (t) => {
   const folder = temporaryFolder(t);
-  const file = join(folder, 'binnacle-agent.mjs');
-  copyFileSync(join(ROOT, 'dist/binnacle-agent.mjs'), file);
+  const file = join(folder, 'agent.mjs');
+  copyFileSync(join(ROOT, 'dist/agent.mjs'), file);
   writeFileSync(join(folder, 'agent.yaml'), CONFIG);
   const agent = fork(file, ['agent', '--config', 'agent.yaml'], { cwd: folder, execArgv: [],
     env: { ...process.env, NODE_OPTIONS: '' }, stdio: ['ignore', 'ignore', 'ignore', 'ipc'] });
@@ -44,8 +44,8 @@ test('build: the agent runs from one file, where nothing else is', async (t) => 
 
 test('build: the agent alone takes plugins, and hands them what they cannot import', async (t) => {
   const folder = temporaryFolder(t);
-  const file = join(folder, 'binnacle-agent.mjs');
-  copyFileSync(join(ROOT, 'dist/binnacle-agent.mjs'), file);
+  const file = join(folder, 'agent.mjs');
+  copyFileSync(join(ROOT, 'dist/agent.mjs'), file);
   const page = readFileSync(join(ROOT, 'docs/plugins.md'), 'utf8');
   const block = (language: string) => page.split(`\`\`\`${language}\n`)[1]!.split('```')[0]!;
   writeFileSync(join(folder, 'team.mjs'), block('js'));
