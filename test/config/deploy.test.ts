@@ -1,6 +1,6 @@
 // Proves what is shipped for running the agent elsewhere: the unit file passes systemd's own check
-// (skipped, saying so, where systemd-analyze is not installed), and the agent's configuration inside
-// of the DaemonSet loads with the real components, with the folders that the pod mounts.
+// (skipped, saying so, where systemd-analyze is not installed), and the configuration inside of the
+// DaemonSet loads with the real components, and reads what the pod mounts.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -59,7 +59,7 @@ test('deploy: the DaemonSet\'s configuration loads and reads what the pod mounts
     const file = join(folder, 'agent.yaml');
     writeFileSync(file, documents[0]!.data['agent.yaml']!);
     const { config, warnings } = await loadAgentConfig({ files: [file], disk: createFiles(),
-      env: { BINNACLE_BACKEND: 'backend:14317' }, components: factories });
+      env: { BACKEND_ENDPOINT: 'backend:14317' }, components: factories });
     assert.equal(describeProblems(warnings), '');
     const { include } = config.receivers.get('file_log')!.config as { include: string[] };
     const mounts = documents[1]!.spec.template.spec.containers[0]!.volumeMounts
