@@ -7,6 +7,7 @@ import { spanMetricsConnector } from './connectors/span_metrics/connector.ts';
 import { debugExporter } from './exporters/debug.ts';
 import { otlpExporter } from './exporters/otlp.ts';
 import { otlpHttpExporter } from './exporters/otlp_http.ts';
+import { prometheusExporter } from './exporters/prometheus/exporter.ts';
 import { fileStorageExtension } from './extensions/file_storage.ts';
 import { healthCheckExtension } from './extensions/health_check.ts';
 import { attributesProcessor } from './processors/attributes.ts';
@@ -48,6 +49,7 @@ export const factories: readonly AnyFactory[] = [
   debugExporter,
   otlpExporter,
   otlpHttpExporter,
+  prometheusExporter,
   forwardConnector,
   serviceGraphConnector,
   spanMetricsConnector,

@@ -51,24 +51,21 @@ export interface NameOptions {
   readonly namespace: string;
   /** Add the unit and `_total`. */
   readonly suffixes: boolean;
-  /** Keep characters that are not of Prometheus 2. */
-  readonly utf8: boolean;
 }
 
 /** The name of a metric for Prometheus. */
-export function metricName(named: Named, { namespace, suffixes, utf8 }: NameOptions): string {
-  const front = namespace === '' ? '' : `${utf8 ? namespace : clean(namespace)}_`;
-  let name = utf8 ? named.name : cleanMetric(named.name);
-  if (suffixes) name = withSuffixes(name, named, utf8 ? /[^a-zA-Z0-9]+/ : /_+/);
-  const whole = front + name;
-  return !utf8 && /^\d/.test(whole) ? `_${whole}` : whole;
+export function metricName(named: Named, { namespace, suffixes }: NameOptions): string {
+  const bare = cleanMetric(named.name);
+  const name = suffixes ? withSuffixes(bare, named) : bare;
+  const whole = namespace === '' ? name : `${clean(namespace)}_${name}`;
+  return /^\d/.test(whole) ? `_${whole}` : whole;
 }
 
-function withSuffixes(name: string, { unit, type }: Named, separators: RegExp): string {
+function withSuffixes(name: string, { unit, type }: Named): string {
   const total = type === 'counter';
   let rest = total ? name.replace(/_total$/, '') : name;
   const words = unitWords(unit);
-  const tokens = new Set(rest.split(separators));
+  const tokens = new Set(rest.split('_'));
   // A part of the unit that the name has already, wherever it stands, is not said again.
   const [main = '', per] = words.startsWith('per_') ? ['', words.slice(4)] : words.split('_per_');
   if (main !== '' && !tokens.has(main) && !rest.endsWith(`_${main}`)) rest += `_${main}`;
@@ -78,8 +75,7 @@ function withSuffixes(name: string, { unit, type }: Named, separators: RegExp): 
 }
 
 /** The name of a label for Prometheus. */
-export function labelName(name: string, utf8: boolean): string {
-  if (utf8) return name;
+export function labelName(name: string): string {
   const bare = name.replace(/[^a-zA-Z0-9_]/g, '_').replace(/__+/g, '_');
   if (/^\d/.test(bare)) return `key_${bare}`;
   return bare === '_' || bare === '' ? 'key' : bare;

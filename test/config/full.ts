@@ -33,6 +33,7 @@ export const REQUIRED: Record<string, Record<string, Written | unknown>> = {
   'exporter.otlp': { endpoint: 'localhost:14317' },
   'exporter.otlp_grpc': { endpoint: 'localhost:14317' },
   'exporter.otlp_http': { endpoint: 'http://localhost:8080' },
+  'exporter.prometheus': { endpoint: 'localhost:9464' },
 };
 
 const HEAD = `# Every key of an agent with its default; keys without one stand in comments.

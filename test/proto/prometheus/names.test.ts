@@ -8,7 +8,7 @@ import {
 } from '../../../proto/prometheus/names.ts';
 
 const named = (name: string, unit: string, type: Named['type'], more: Partial<NameOptions> = {}) =>
-  metricName({ name, unit, type }, { namespace: '', suffixes: true, utf8: false, ...more });
+  metricName({ name, unit, type }, { namespace: '', suffixes: true, ...more });
 
 test('names: units have words, and words units', () => {
   for (const [ucum, words] of [['s', 'seconds'], ['By', 'bytes'], ['By/s', 'bytes_per_second'],
@@ -45,15 +45,12 @@ test('names: characters, digits, namespaces and no suffixes', () => {
   assert.equal(named('a:b', '', 'gauge'), 'a:b');
   assert.equal(named('a.b', 's', 'counter', { suffixes: false }), 'a_b');
   assert.equal(named('a.b', 's', 'counter', { namespace: 'my-ns' }), 'my_ns_a_b_seconds_total');
-  assert.equal(named('a.b', 's', 'counter', { utf8: true }), 'a.b_seconds_total');
-  assert.equal(named('a.b', 's', 'counter', { utf8: true, suffixes: false }), 'a.b');
 });
 
 test('names: labels', () => {
-  assert.equal(labelName('http.method', false), 'http_method');
-  assert.equal(labelName('0a', false), 'key_0a');
-  assert.equal(labelName('a--b', false), 'a_b');
-  assert.equal(labelName('a.b', true), 'a.b');
+  assert.equal(labelName('http.method'), 'http_method');
+  assert.equal(labelName('0a'), 'key_0a');
+  assert.equal(labelName('a--b'), 'a_b');
 });
 
 test('names: suffixes are trimmed', () => {
