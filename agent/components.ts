@@ -18,6 +18,7 @@ import { intervalProcessor } from './processors/interval.ts';
 import { maskProcessor } from './processors/mask/processor.ts';
 import { memoryLimiterProcessor } from './processors/memory_limiter.ts';
 import { probabilisticSamplerProcessor } from './processors/probabilistic_sampler.ts';
+import { redactionProcessor } from './processors/redaction/processor.ts';
 import { resourceProcessor } from './processors/resource.ts';
 import { resourceDetectionProcessor } from './processors/resource_detection/processor.ts';
 import { tailSamplingProcessor } from './processors/tail_sampling/processor.ts';
@@ -43,6 +44,7 @@ export const factories: readonly AnyFactory[] = [
   maskProcessor,
   memoryLimiterProcessor,
   probabilisticSamplerProcessor,
+  redactionProcessor,
   resourceProcessor,
   resourceDetectionProcessor,
   tailSamplingProcessor,
