@@ -175,6 +175,14 @@ program.command('token')
   .option('--expires <time>', 'until when it counts, such as 2027-01-31 (for ever)')
   .action(createTokenFor);
 
+program.command('htpasswd')
+  .description('print a line for basic_auth: the user, and a hash of the password on standard input')
+  .argument('<user>', 'who may send')
+  .action(async (user: string) => {
+    const { hashPassword } = await import('./agent/extensions/basic_auth/password.ts');
+    await hashPassword(user);
+  });
+
 program.command('validate')
   .description('check a configuration and say what is wrong with it, and where')
   .option('-c, --config <file>', 'configuration; several are merged left to right', collect, [])

@@ -8,6 +8,8 @@ import { debugExporter } from './exporters/debug.ts';
 import { otlpExporter } from './exporters/otlp.ts';
 import { otlpHttpExporter } from './exporters/otlp_http.ts';
 import { prometheusExporter } from './exporters/prometheus/exporter.ts';
+import { basicAuthExtension } from './extensions/basic_auth/extension.ts';
+import { bearerTokenAuthExtension } from './extensions/bearer_token_auth.ts';
 import { fileStorageExtension } from './extensions/file_storage.ts';
 import { healthCheckExtension } from './extensions/health_check.ts';
 import { attributesProcessor } from './processors/attributes.ts';
@@ -55,6 +57,8 @@ export const factories: readonly AnyFactory[] = [
   forwardConnector,
   serviceGraphConnector,
   spanMetricsConnector,
+  basicAuthExtension,
+  bearerTokenAuthExtension,
   fileStorageExtension,
   healthCheckExtension,
 ];

@@ -40,6 +40,18 @@ export interface Layout {
 export const keyOf = (kind: ComponentKind, id: string, pipelineId?: string): string =>
   (pipelineId === undefined ? `${kind} ${id}` : `${kind} ${id} ${pipelineId}`);
 
+/** The key of the extension that `id` means, in whichever spelling of its type. */
+export function extensionKey(id: string, { specs }: Pick<Layout, 'specs'>): string | null {
+  const exact = keyOf('extension', id);
+  if (specs.has(exact)) return exact;
+  const [type = '', ...name] = id.split('/');
+  for (const { key, kind, factory, id: other } of specs.values()) {
+    if (kind !== 'extension' || other.split('/').slice(1).join('/') !== name.join('/')) continue;
+    if ([factory.type, ...factory.aliases ?? []].includes(type)) return key;
+  }
+  return null;
+}
+
 export function createLayout(config: GraphConfig, factories: readonly AnyFactory[]): Layout {
   const { pipelines } = config;
   const specs = new Map<string, Spec>();

@@ -13,7 +13,7 @@ import type { Counters } from '../runtime/counters.ts';
 import { errorMessage, OperatorError, systemCause } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import type { World } from '../runtime/world.ts';
-import { keyOf, type Layout, type Spec } from './layout.ts';
+import { extensionKey, keyOf, type Layout, type Spec } from './layout.ts';
 import {
   countConnector, countExporter, countProcessor, countQueue, countReceiver, type CountedPlace,
 } from './throughput.ts';
@@ -64,11 +64,14 @@ export function buildPart(spec: Spec, options: PartOptions): Part {
   const entries = new Map(kind !== 'connector' ? []
     : spec.begins.map((one) => [one.id, new Outlet()] as const));
   const count = countersOf(spec, options);
-  const extension = (name: string) =>
-    parts.get(keyOf('extension', name))?.component as Extension | undefined;
+  const extension = (name: string) => {
+    const key = extensionKey(name, options.layout);
+    return key === null ? undefined : parts.get(key)?.component as Extension | undefined;
+  };
   const context: ComponentContext = {
     id, world, counters, host, agentId, folder,
     storage: (name) => extension(name)?.storage ?? null,
+    authenticator: (name) => extension(name)?.authenticator ?? null,
     log: log.child(labels),
     ...(kind === 'receiver' ? { durable: () => durableFor(id, options) } : {}),
     ...(kind === 'connector' ? { pipelines: entriesOf(spec, entries, count.outgoing) } : {}),

@@ -6,7 +6,7 @@
 
 import { isDeepStrictEqual } from 'node:util';
 import type { ComponentConfig } from '../config/components.ts';
-import { keyOf, type Layout, type Spec } from './layout.ts';
+import { extensionKey, type Layout, type Spec } from './layout.ts';
 
 export interface Change {
   readonly kept: ReadonlySet<string>;
@@ -25,7 +25,9 @@ export function compareLayouts(before: Layout, after: Layout): Change {
   for (const spec of extensionsFirst) {
     const earlier = before.specs.get(spec.key);
     const same = earlier !== undefined && isSame(earlier, spec);
-    if (same && usedBy(spec).every((key) => kept.has(key))) kept.add(spec.key);
+    if (same && usedBy(spec, after).every((key) => key !== null && kept.has(key))) {
+      kept.add(spec.key);
+    }
   }
   const keys = [...after.specs.keys()];
   return {
@@ -53,8 +55,8 @@ function sameSettings(before: ComponentConfig, after: ComponentConfig): boolean 
   return isDeepStrictEqual(before.config, after.config);
 }
 
-const usedBy = ({ factory, defined }: Spec): string[] =>
-  (factory.uses?.(defined.config) ?? []).map(({ id }) => keyOf('extension', id));
+const usedBy = ({ factory, defined }: Spec, layout: Layout) =>
+  (factory.uses?.(defined.config) ?? []).map(({ id }) => extensionKey(id, layout));
 
 function changedPipelines(before: Layout, after: Layout): string[] {
   const byId = ({ config }: Layout) => new Map(config.pipelines.map((one) => [one.id, one]));

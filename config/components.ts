@@ -27,7 +27,8 @@ export interface ComponentSchema {
   readonly uses?: ((config: any) => readonly {
     readonly path: ConfigPath;
     readonly id: string;
-    readonly type: string;
+    /** Null: of any type. */
+    readonly type: string | null;
   }[]) | undefined;
   /** For a connector: the pipelines that a parsed configuration names; it must begin them. */
   readonly chooses?: ((config: any) => readonly {

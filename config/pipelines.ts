@@ -187,7 +187,7 @@ function usedExtensions(running: readonly string[], { tree, sections }: Context)
       if (found === null) {
         return report(`the extension "${used.id}" is not defined`, 'define it below extensions:');
       }
-      if (extensions.schemaOf(found)?.type !== used.type) {
+      if (used.type !== null && extensions.schemaOf(found)?.type !== used.type) {
         return report(`the extension "${used.id}" is not of type ${used.type}`,
           `name an extension of type ${used.type}`);
       }

@@ -13,6 +13,7 @@ import { createOtlpGrpcClient } from '../../proto/grpc/client.ts';
 import { SIGNALS } from '../../proto/otlp/model.ts';
 import type { Endpoint } from '../../runtime/net.ts';
 import { parseEndpoint } from '../../runtime/net.ts';
+import { auth, credentialsOf, usedAuth } from '../authentication.ts';
 import { createQueuedExporter } from '../queue/exporter.ts';
 import { createSendingExporter } from './sending/delivery.ts';
 import {
@@ -45,7 +46,7 @@ const createSchema = () => strictObject({
   wait_for_ready: ignoredKey('what cannot be sent now is sent later'),
   write_buffer_size: ignoredKey('buffers have a fixed size'),
   read_buffer_size: ignoredKey('buffers have a fixed size'),
-  auth: refusedKey('write the credentials in headers'),
+  auth: auth(),
   authority: refusedKey('use tls.server_name_override'),
 });
 
@@ -59,7 +60,7 @@ export const otlpExporter: ExporterFactory<OtlpExporterConfig> = {
   get schema() {
     return createSchema();
   },
-  uses: queueStorage,
+  uses: (config) => [...queueStorage(config), ...usedAuth(config.auth, [])],
   create: createOtlpExporter,
 };
 
@@ -81,12 +82,14 @@ function createOtlpExporter(config: OtlpExporterConfig, context: ComponentContex
   const { id, world, log, counters } = context;
   const { endpoint, tls } = config;
   const secure = endpoint.secure ?? !tls.insecure;
+  const credentials = credentialsOf(config.auth, context, `exporters.${id}.auth`);
   const open = async () => createOtlpGrpcClient({
     endpoint,
     clock: world.clock,
     tls: secure ? await readClientTls(config.tls, world.files, `exporters.${id}.tls`) : null,
     compression: config.compression === 'gzip' ? 'gzip' : 'none',
     headers: config.headers,
+    ...credentials,
     timeoutMs: config.timeout,
     ...(config.keepalive === undefined ? {} : { keepalive: keepaliveOf(config.keepalive) }),
   });

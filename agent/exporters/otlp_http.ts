@@ -10,6 +10,7 @@ import type {
   ComponentContext, Exporter, ExporterFactory,
 } from '../../proto/contract/component.ts';
 import { SIGNALS, type Signal } from '../../proto/otlp/model.ts';
+import { auth, credentialsOf, usedAuth } from '../authentication.ts';
 import { createQueuedExporter } from '../queue/exporter.ts';
 import { createSendingExporter } from './sending/delivery.ts';
 import {
@@ -45,7 +46,7 @@ const createSchema = () => section({
   force_attempt_http2: ignoredKey('HTTP/1.1 is spoken'),
   compression_params: refusedKey('the level of zlib is used'),
   proxy_url: refusedKey('send to the proxy through its own address'),
-  auth: refusedKey('write the credentials in headers'),
+  auth: auth(),
   profiles_endpoint: refusedKey('profiles are not taken yet'),
 }).superRefine((config, ctx) => {
   const each = SIGNALS.every((signal) => config[`${signal}_endpoint`] !== undefined);
@@ -64,7 +65,7 @@ export const otlpHttpExporter: ExporterFactory<OtlpHttpExporterConfig> = {
   get schema() {
     return createSchema();
   },
-  uses: queueStorage,
+  uses: (config) => [...queueStorage(config), ...usedAuth(config.auth, [])],
   create: createOtlpHttpExporter,
 };
 
@@ -77,6 +78,7 @@ function createOtlpHttpExporter(
   context: ComponentContext,
 ): Exporter {
   const { id, world, log, counters } = context;
+  const credentials = credentialsOf(config.auth, context, `exporters.${id}.auth`);
   const open = async () => {
     // Loaded by those who use it: it is the heaviest part of an agent.
     const { createOtlpHttpClient } = await import('../../proto/http/client.ts');
@@ -91,6 +93,7 @@ function createOtlpHttpExporter(
       encoding: config.encoding,
       compression: config.compression === 'gzip' ? 'gzip' : 'none',
       headers: config.headers,
+      ...credentials,
       timeoutMs: config.timeout,
       ...(config.max_conns_per_host === 0 ? {} : { connectionsMax: config.max_conns_per_host }),
     });

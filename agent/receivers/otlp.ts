@@ -20,6 +20,7 @@ import { createOtlpHttpServer } from '../../proto/http/listener.ts';
 import { SIGNALS } from '../../proto/otlp/model.ts';
 import type { ServerTlsOptions } from '../../proto/tls.ts';
 import { formatEndpoint, isLoopback } from '../../runtime/net.ts';
+import { auth, authorizeOf, usedAuth } from '../authentication.ts';
 
 const limits = {
   /** What all requests of a receiver may hold together. Over it: clients are told to come again. */
@@ -34,7 +35,7 @@ const shared = () => ({
   tls: serverTls(),
   transport: z.literal('tcp').describe('Only tcp.').default('tcp'),
   include_metadata: refusedKey('the pipeline does not see the headers of requests'),
-  auth: refusedKey('let a proxy do it, or use tls.client_ca_file'),
+  auth: auth(),
   middlewares: refusedKey('there are none'),
 });
 
@@ -120,6 +121,8 @@ export const otlpReceiver: ReceiverFactory<OtlpReceiverConfig> = {
   get schema() {
     return createSchema();
   },
+  uses: ({ protocols }) => (['grpc', 'http'] as const).flatMap((name) =>
+    usedAuth(protocols[name]?.auth, ['protocols', name])),
   create: createOtlpReceiver,
 };
 
@@ -158,14 +161,14 @@ function createOtlpReceiver(
 /** The Collector's files commonly say 0.0.0.0, so it works; but it should be meant. */
 function warnIfOpen({ grpc, http }: OtlpReceiverConfig['protocols'], context: ComponentContext) {
   const open = [grpc, http].filter((one) => one !== undefined)
-    .filter(({ endpoint, tls }) =>
-      !isLoopback(endpoint.host) && tls?.client_ca_file === undefined);
+    .filter(({ endpoint, tls, auth }) => !isLoopback(endpoint.host)
+      && tls?.client_ca_file === undefined && auth === undefined);
   if (open.length === 0) return;
   const where = open.map(({ endpoint }) => formatEndpoint(endpoint)).join(' and ');
   const plain = open.some(({ tls }) => tls === undefined)
     ? ', and who is on the way can read and change it' : '';
   context.log.warn(`whoever reaches ${where} can send data as anybody${plain}; bind to localhost, `
-    + `or set tls.client_ca_file in receivers.${context.id}.protocols`);
+    + `or set auth or tls.client_ca_file in receivers.${context.id}.protocols`);
 }
 
 const addresses = (servers: readonly [string, OtlpServer][]) =>
@@ -173,15 +176,17 @@ const addresses = (servers: readonly [string, OtlpServer][]) =>
 
 function grpcServer(
   config: GrpcConfig,
-  { id, world, counters }: ComponentContext,
+  context: ComponentContext,
   consumer: ArrivalConsumer,
   admission: Admission,
 ): OtlpServer {
+  const { id, world, counters } = context;
   const { server_parameters: keepalive } = config.keepalive;
+  const setting = `receivers.${id}.protocols.grpc`;
   return createOtlpGrpcServer({
     endpoint: config.endpoint,
-    setting: `receivers.${id}.protocols.grpc`,
-    world, consumer, counters, admission,
+    setting, world, consumer, counters, admission,
+    ...authorizeOf(config.auth, context, `${setting}.auth`),
     ...tlsOf(config.tls),
     messageBytesMax: config.max_recv_msg_size_mib * MIB,
     concurrentStreamsMax: config.max_concurrent_streams,
@@ -197,15 +202,17 @@ function grpcServer(
 
 function httpServer(
   config: HttpConfig,
-  { id, world, counters }: ComponentContext,
+  context: ComponentContext,
   consumer: ArrivalConsumer,
   admission: Admission,
 ): OtlpServer {
+  const { id, world, counters } = context;
   const { cors } = config;
+  const setting = `receivers.${id}.protocols.http`;
   return createOtlpHttpServer({
     endpoint: config.endpoint,
-    setting: `receivers.${id}.protocols.http`,
-    world, consumer, counters, admission,
+    setting, world, consumer, counters, admission,
+    ...authorizeOf(config.auth, context, `${setting}.auth`),
     ...tlsOf(config.tls),
     paths: {
       traces: config.traces_url_path,

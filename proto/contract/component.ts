@@ -7,6 +7,7 @@ import type { Counters } from '../../runtime/counters.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { World } from '../../runtime/world.ts';
 import type { Signal } from '../otlp/model.ts';
+import type { Authorize } from './arrival.ts';
 import type { Batch, Origin } from './batch.ts';
 import type { Outcome } from './outcome.ts';
 
@@ -48,7 +49,17 @@ export type Connector = Component & Consumer;
 export type Extension = Component & {
   /** For components that name it as their storage. */
   readonly storage?: Storage;
+  /** For components that name it in `auth.authenticator`. */
+  readonly authenticator?: Authenticator;
 };
+
+/** Who may ask, and what to say when asking. Used when the extension has started. */
+export interface Authenticator {
+  /** For servers; absent: it is only for clients. */
+  readonly authorize?: Authorize;
+  /** For clients: headers of each request, by lower-case names; absent: only for servers. */
+  readonly headers?: () => Readonly<Record<string, string>>;
+}
 
 /** A place for what components keep, other than their own folder. */
 export interface Storage {
@@ -80,6 +91,8 @@ export interface ComponentContext {
   readonly host: Host;
   /** The storage of the extension of this name; null when it has none. */
   readonly storage?: (extensionId: string) => Storage | null;
+  /** What the extension of this name has for `auth.authenticator`; null when it has none. */
+  readonly authenticator?: (extensionId: string) => Authenticator | null;
   /**
    * For a receiver: the stretches of its sources that are durable in each of the queues behind it.
    * What is in all of them need not be read again. None where one of them does not know.
@@ -131,7 +144,8 @@ export interface Factory<C, K extends ComponentKind, T extends Component> {
 export interface UsedExtension {
   readonly path: readonly string[];
   readonly id: string;
-  readonly type: string;
+  /** Null: of any type. */
+  readonly type: string | null;
 }
 
 /** The pipeline whose id stands at `path` of a connector's configuration. */

@@ -42,6 +42,8 @@ export interface OtlpGrpcClientOptions {
   readonly compression: 'gzip' | 'none';
   /** Sent with each request; names in lower case. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** The same, for those that change; asked before each attempt. */
+  readonly credentials?: () => Readonly<Record<string, string>>;
   /** Time for one attempt, in milliseconds. */
   readonly timeoutMs: number;
   readonly requestBytesMax?: number;
@@ -98,12 +100,13 @@ const requestTooLarge = (bytes: number, bytesMax: number): SendOutcome => ({
 const TIMEOUT_MS_MAX = 99_999_999;
 
 function metadataOf(
-  { headers = {}, timeoutMs }: OtlpGrpcClientOptions,
+  { headers = {}, credentials, timeoutMs }: OtlpGrpcClientOptions,
   batch: Batch,
   attempt: number,
 ): Metadata {
   const metadata = new Metadata();
   for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
+  for (const [name, value] of Object.entries(credentials?.() ?? {})) metadata.set(name, value);
   if (batch.id !== undefined) metadata.set(BATCH_HEADER, batch.id);
   metadata.set(ATTEMPT_HEADER, String(attempt));
   // A server that cannot be told of the end of the attempt ends it by itself, and drops the batch.

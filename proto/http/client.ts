@@ -48,6 +48,8 @@ export interface OtlpHttpClientOptions {
   readonly compression: 'gzip' | 'none';
   /** Sent with each request; names in lower case. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** The same, for those that change; asked before each attempt. */
+  readonly credentials?: () => Readonly<Record<string, string>>;
   /** Time for one attempt, in milliseconds. */
   readonly timeoutMs: number;
   readonly requestBytesMax?: number;
@@ -116,12 +118,13 @@ function bodyOf(batch: Batch, encoding: 'proto' | 'json'): Buffer | SendOutcome 
 }
 
 function headersOf(
-  { encoding, compression, headers = {} }: OtlpHttpClientOptions,
+  { encoding, compression, headers = {}, credentials }: OtlpHttpClientOptions,
   batch: Batch,
   attempt: number,
 ): Record<string, string> {
   return {
     ...headers,
+    ...credentials?.(),
     'content-type': CONTENT_TYPES[encoding === 'json' ? 'json' : 'protobuf'],
     ...(compression === 'gzip' ? { 'content-encoding': 'gzip' } : {}),
     ...(batch.id === undefined ? {} : { [BATCH_HEADER]: batch.id }),

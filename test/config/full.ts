@@ -34,6 +34,8 @@ export const REQUIRED: Record<string, Record<string, Written | unknown>> = {
   'exporter.otlp_grpc': { endpoint: 'localhost:14317' },
   'exporter.otlp_http': { endpoint: 'http://localhost:8080' },
   'exporter.prometheus': { endpoint: 'localhost:9464' },
+  'extension.basic_auth': { htpasswd: { file: '/etc/binnacle/users' } },
+  'extension.bearer_token_auth': { filename: '/etc/binnacle/tokens' },
 };
 
 const HEAD = `# Every key of an agent with its default; keys without one stand in comments.
