@@ -176,7 +176,7 @@ program.command('token')
   .action(createTokenFor);
 
 program.command('htpasswd')
-  .description('print a line for basic_auth: the user, and a hash of the password on standard input')
+  .description('print a line for basic_auth: a user, and a hash of the password that is read')
   .argument('<user>', 'who may send')
   .action(async (user: string) => {
     const { hashPassword } = await import('./agent/extensions/basic_auth/password.ts');

@@ -90,8 +90,8 @@ const digest = (text: string): Buffer => createHash('sha256').update(text).diges
 
 /** The scheme of a header is the same in capitals (RFC 9110, 11.1). */
 function normal(value: string, scheme: string): string {
-  const same = scheme !== '' && value.slice(0, scheme.length).toLowerCase() === scheme.toLowerCase();
-  return same ? `${scheme}${value.slice(scheme.length)}` : value;
+  const [given, rest] = [value.slice(0, scheme.length), value.slice(scheme.length)];
+  return given.toLowerCase() === scheme.toLowerCase() ? `${scheme}${rest}` : value;
 }
 
 function tokensIn(text: string): string[] {

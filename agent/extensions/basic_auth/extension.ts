@@ -51,7 +51,9 @@ const createSchema = () => section({
   }
   if (client === undefined) return;
   const user = client.username ?? client.username_file;
-  if (user === undefined) fault(ctx, 'is required', 'or username_file', ['client_auth', 'username']);
+  if (user === undefined) {
+    fault(ctx, 'is required', 'or username_file', ['client_auth', 'username']);
+  }
   if (user?.includes(':') === true && client.username_file === undefined) {
     fault(ctx, 'must not have a colon', '', ['client_auth', 'username']);
   }

@@ -3,7 +3,7 @@
 //     {SHA}<base64>                 SHA-1, as `htpasswd -s` writes it
 //     {SSHA}<base64>                SHA-1 of password and salt; the salt follows the 20 bytes
 //     $apr1$<salt>$<22 characters>  Apache's MD5, as `htpasswd` writes it unless told otherwise
-//     $scrypt$<N>$<r>$<p>$<salt>$<hash>   scrypt, salt and hash in base64; ours: `binnacle htpasswd`
+//     $scrypt$<N>$<r>$<p>$<salt>$<hash>   ours, of `binnacle htpasswd`; the last two in base64
 //     anything else without $       the password itself
 //
 // bcrypt and crypt's SHA-2 ($2y$, $5$, $6$) are not understood: Node.js does not have them.

@@ -168,7 +168,7 @@ test('otlp exporters: what is wrong or not built is refused by name', () => {
   grpc({ sending_queue: { drop_oldest: true } }, 'sending_queue.drop_oldest', /block_on_overflow/);
   grpc({ sending_queue: { wait_for_result: true } }, 'sending_queue.wait_for_result', /enabled/);
   grpc({ sending_queue: { batch: {} } }, 'sending_queue.batch', /batch processor/);
-  grpc({ auth: { authenticator: 'x' } }, 'auth', /headers/);
+  grpc({ auth: {} }, 'auth.authenticator', /expected string/);
   grpc({ tls: { cert_file: 'x' } }, 'tls', /belong together/);
   grpc({ tls: { ca_pem: 'x' } }, 'tls.ca_pem', /ca_file/);
   grpc({ headers: { 'a b': 'c' } }, 'headers.a b', /./);

@@ -214,7 +214,8 @@ test('otlp receiver: what is wrong or not built is refused by name', () => {
     assert.match(`${issue?.message} ${hint}`, sentence, JSON.stringify(result.error!.issues));
   };
   check({}, 'protocols', /names no protocol/);
-  check({ grpc: { auth: { authenticator: 'x' } } }, 'protocols.grpc.auth', /not supported .*proxy/);
+  check({ grpc: { auth: { authenticator: 'x', request_params: ['y'] } } },
+    'protocols.grpc.auth.request_params', /not supported/);
   check({ http: { include_metadata: true } }, 'protocols.http.include_metadata', /not supported/);
   check({ http: { response_headers: { a: 'b' } } }, 'protocols.http.response_headers', /supported/);
   check({ http: { logs_url_path: 'v1/logs' } }, 'protocols.http.logs_url_path', /must be a path/);
