@@ -65,7 +65,8 @@ export async function openJournal(options: JournalOptions): Promise<Journal> {
         : `make ${folder} a folder that this user may write`);
   }
   const missing = () => counters.total('binnacle_queue_missing_batches_total');
-  showJournal(context, queue, { missing, bytesMax: () => counters.total('binnacle_queue_bytes_max') });
+  const mostBytes = () => counters.total('binnacle_queue_bytes_max');
+  showJournal(context, queue, { missing, bytesMax: mostBytes });
   return {
     put: (batch, abort) => queue.put(batch, abort),
     take: (abort) => queue.take(abort),

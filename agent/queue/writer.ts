@@ -122,7 +122,8 @@ export function createWriter(options: WriterOptions): Writer {
     }
     let at = before;
     const records = group.map(({ batch, origins, enqueuedMs }, index) => {
-      const record = { sequence: next + index, at, batch, enqueuedMs, hasOrigins: origins !== null };
+      const sequence = next + index;
+      const record = { sequence, at, batch, enqueuedMs, hasOrigins: origins !== null };
       at += recordBytes(batch.bytes.length, segment.seal !== null, origins);
       return record;
     });

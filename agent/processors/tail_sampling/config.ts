@@ -265,7 +265,8 @@ export const createSchema = () => section({
 }).superRefine((config, ctx) => {
   const names = new Set<string>();
   config.policies.forEach(({ name }, index) => {
-    if (names.has(name)) fault(ctx, 'is the name of another policy', '', ['policies', index, 'name']);
+    const path = ['policies', index, 'name'];
+    if (names.has(name)) fault(ctx, 'is the name of another policy', '', path);
     names.add(name);
   });
   if (config.drop_pending_traces_on_shutdown && config.keep_pending_traces_on_shutdown) {

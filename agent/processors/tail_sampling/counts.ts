@@ -21,8 +21,6 @@ export interface Tallies {
   lost(reason: 'damaged' | 'broken' | 'refused', spans: number): void;
 }
 
-const PREFIX = 'otelcol_processor_tail_sampling';
-
 export function createTallies({ id, counters }: ComponentContext): Tallies {
   const count = (name: string, help: string, labels = {}) =>
     counters.counter(name, help, { processor: id, ...labels });
@@ -34,23 +32,26 @@ export function createTallies({ id, counters }: ComponentContext): Tallies {
       createDropCounter({ id, counters }, 'shutdown')('traces', spans);
     } else bySampling('traces', spans);
   };
-  const began = count(`${PREFIX}_new_trace_id_received_total`, 'Traces that began.');
+  const began = count('otelcol_processor_tail_sampling_new_trace_id_received_total',
+    'Traces that began.');
   return {
     voted: ({ name: policy }, vote) => {
       if (vote.kind === 'error') {
-        count(`${PREFIX}_sampling_policy_evaluation_error_total`, 'Policies that failed.').add(1);
+        count('otelcol_processor_tail_sampling_sampling_policy_evaluation_error_total',
+          'Policies that failed on a trace.').add(1);
         return;
       }
-      count(`${PREFIX}_count_traces_sampled_total`, 'Answers of policies about traces.', {
-        policy, sampled: String(isSampling(vote)),
-        decision: vote.kind === 'dropped' ? 'dropped' : isSampling(vote) ? 'sampled' : 'not_sampled',
-      }).add(1);
+      const isSampled = isSampling(vote);
+      const other = vote.kind === 'dropped' ? 'dropped' : 'not_sampled';
+      count('otelcol_processor_tail_sampling_count_traces_sampled_total',
+        'Answers of policies about traces.',
+        { policy, sampled: String(isSampled), decision: isSampled ? 'sampled' : other }).add(1);
     },
-    decided: ({ kind }) => count(`${PREFIX}_global_count_traces_sampled_total`,
+    decided: ({ kind }) => count('otelcol_processor_tail_sampling_global_count_traces_sampled_total',
       'Traces that were decided.', { sampled: String(kind === 'sampled'), decision: kind }).add(1),
     began: () => began.add(1),
     late: (decision, spans) => {
-      count(`${PREFIX}_early_releases_from_cache_decision_total`,
+      count('otelcol_processor_tail_sampling_early_releases_from_cache_decision_total',
         'Spans that came after their trace was decided.',
         { sampled: String(decision.kind === 'sampled') }).add(spans);
       leftOut(decision, spans);
@@ -69,8 +70,8 @@ export function createTallies({ id, counters }: ComponentContext): Tallies {
 
 export function showTable({ id, counters }: ComponentContext, table: TraceTable): void {
   const labels = { processor: id };
-  counters.gauge(`${PREFIX}_sampling_traces_on_memory`, 'Traces that wait for their decision.',
-    () => table.size, labels);
+  counters.gauge('otelcol_processor_tail_sampling_sampling_traces_on_memory',
+    'Traces that wait for their decision.', () => table.size, labels);
   counters.gauge('binnacle_tail_sampling_memory_bytes', 'Bytes that what waits takes in memory.',
     () => table.bytes, labels);
 }

@@ -6,7 +6,9 @@ import {
 import { probabilityOf } from '../../../../agent/processors/sampling/threshold.ts';
 import { parseTraceState } from '../../../../agent/processors/sampling/trace_state.ts';
 import { Batch } from '../../../../proto/contract/batch.ts';
-import type { Component, ComponentContext, Consumer } from '../../../../proto/contract/component.ts';
+import type {
+  Component, ComponentContext, Consumer,
+} from '../../../../proto/contract/component.ts';
 import type { KeyValue, Span } from '../../../../proto/otlp/model.ts';
 import { createCounters } from '../../../../runtime/counters.ts';
 import type { Files } from '../../../../runtime/files.ts';
