@@ -47,8 +47,11 @@ export function createTallies({ id, counters }: ComponentContext): Tallies {
         'Answers of policies about traces.',
         { policy, sampled: String(isSampled), decision: isSampled ? 'sampled' : other }).add(1);
     },
-    decided: ({ kind }) => count('otelcol_processor_tail_sampling_global_count_traces_sampled_total',
-      'Traces that were decided.', { sampled: String(kind === 'sampled'), decision: kind }).add(1),
+    decided: ({ kind }) => {
+      count('otelcol_processor_tail_sampling_global_count_traces_sampled_total',
+        'Traces that were decided.', { sampled: String(kind === 'sampled'), decision: kind })
+        .add(1);
+    },
     began: () => began.add(1),
     late: (decision, spans) => {
       count('otelcol_processor_tail_sampling_early_releases_from_cache_decision_total',
