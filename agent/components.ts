@@ -1,6 +1,7 @@
 // All component types of the agent: the one place that knows them.
 
 import type { AnyFactory } from '../proto/contract/component.ts';
+import { countConnector } from './connectors/count/connector.ts';
 import { forwardConnector } from './connectors/forward.ts';
 import { serviceGraphConnector } from './connectors/service_graph/connector.ts';
 import { spanMetricsConnector } from './connectors/span_metrics/connector.ts';
@@ -54,6 +55,7 @@ export const factories: readonly AnyFactory[] = [
   otlpExporter,
   otlpHttpExporter,
   prometheusExporter,
+  countConnector,
   forwardConnector,
   serviceGraphConnector,
   spanMetricsConnector,
