@@ -26,13 +26,15 @@ const attribute = () => strictObject({
     .optional(),
 });
 
+const noAttributes = () =>
+  z.array(attribute()).max(0, 'is not supported: a metric has no attributes');
+
 const info = (kind: CountedKind) => strictObject({
   description: z.string().describe('The description of the metric.').default(''),
   conditions: ottlConditions({ context: COUNTED[kind] })
     .describe('Only records for which one of them holds are counted; none: all records.')
     .default([]),
-  attributes: z.array(attribute())
-    .max(kind === 'metrics' ? 0 : Infinity, 'is not supported: a metric has no attributes')
+  attributes: (kind === 'metrics' ? noAttributes() : z.array(attribute()))
     .describe('There is a count for each combination of their values.').default([]),
 });
 
