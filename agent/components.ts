@@ -25,6 +25,8 @@ import { redactionProcessor } from './processors/redaction/processor.ts';
 import { resourceProcessor } from './processors/resource.ts';
 import { resourceDetectionProcessor } from './processors/resource_detection/processor.ts';
 import { tailSamplingProcessor } from './processors/tail_sampling/processor.ts';
+import { dockerReceiver } from './receivers/docker/receiver.ts';
+import { dockerStatsReceiver } from './receivers/docker_stats/receiver.ts';
 import { fileLogReceiver } from './receivers/file_log/receiver.ts';
 import { hostMetricsReceiver } from './receivers/host_metrics/receiver.ts';
 import { internalMetricsReceiver } from './receivers/internal_metrics.ts';
@@ -33,6 +35,8 @@ import { otlpReceiver } from './receivers/otlp.ts';
 import { prometheusReceiver } from './receivers/prometheus/receiver.ts';
 
 export const factories: readonly AnyFactory[] = [
+  dockerReceiver,
+  dockerStatsReceiver,
   fileLogReceiver,
   hostMetricsReceiver,
   internalMetricsReceiver,

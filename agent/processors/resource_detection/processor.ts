@@ -21,6 +21,7 @@ import type { Timer } from '../../../runtime/clock.ts';
 import { errorMessage, OperatorError } from '../../../runtime/errors.ts';
 import { setAttribute, type AttributeEdit } from '../edit/actions.ts';
 import { editResourceAttributes } from '../edit/resources.ts';
+import { DOCKER_SOCKET } from '../../docker_engine/engine.ts';
 import { joinAttributes, type Detector, type DetectorContext } from './detector.ts';
 import { createDockerDetector } from './docker.ts';
 import { createEnvironmentDetector } from './environment.ts';
@@ -62,7 +63,6 @@ const createSchema = () => section({
 
 export type ResourceDetectionConfig = z.output<ReturnType<typeof createSchema>>;
 
-const DOCKER_SOCKET = '/var/run/docker.sock';
 
 export const resourceDetectionProcessor: ProcessorFactory<ResourceDetectionConfig> = {
   kind: 'processor',

@@ -8,9 +8,12 @@ import { Batch } from '../../../proto/contract/batch.ts';
 import type { ResourceMetrics, ScopeMetrics } from '../../../proto/otlp/model.ts';
 import type { Clock, Timer } from '../../../runtime/clock.ts';
 import { errorMessage } from '../../../runtime/errors.ts';
-import { toResourceMetrics, type MetricDefinition, type Scrape } from './sample.ts';
+import { toResourceMetrics, type MetricDefinition, type Scrape } from '../../readings.ts';
 import type { Scraper } from './scraper.ts';
 import type { ScraperSet } from './scrapers.ts';
+
+/** The scope of each scraper's metrics: this and the scraper's name. */
+export const SCOPE = 'binnacle/agent/host_metrics';
 
 export const limits = {
   /** Resources in a batch; a collection with more of them (processes) becomes several batches. */
@@ -39,7 +42,8 @@ export function createCollection(options: CollectionOptions): () => Promise<Batc
     const scrapes = await Promise.all(runs.map((run) => run()));
     const resources = scrapes.flatMap((scrape, index) => {
       const { name } = set.scrapers[index]!;
-      return scrape === null ? [] : toResourceMetrics(name, scrape.readings, metrics.get(name)!);
+      return scrape === null ? [] : toResourceMetrics(
+        `${SCOPE}/${name}`, scrape.readings, metrics.get(name)!);
     });
     return toBatches(joinHost(resources));
   };

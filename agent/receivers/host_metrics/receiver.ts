@@ -8,11 +8,11 @@
 
 import { cpus, loadavg, release, uptime } from 'node:os';
 import type {
-  Component, ComponentContext, Consumer, Receiver, ReceiverFactory,
+  ComponentContext, Consumer, Receiver, ReceiverFactory,
 } from '../../../proto/contract/component.ts';
-import type { Timer } from '../../../runtime/clock.ts';
 import { rateLimited } from '../../../runtime/log.ts';
-import { createOutbox, settledBy, type Outbox } from '../../outbox.ts';
+import { createOutbox } from '../../outbox.ts';
+import { createTicker } from '../../ticker.ts';
 import { createCollection } from './collection.ts';
 import { hostMetricsSchema, type HostMetricsConfig } from './config.ts';
 import { createHost } from './host.ts';
@@ -61,7 +61,13 @@ function createReceiver(
     }
   };
   context.log.debug(`host metrics are read every ${interval} ms`, { receiver: id });
-  return createTicker(run, outbox, { config, context, skipped: meter.skipped });
+  return createTicker({
+    clock: world.clock,
+    initialDelayMs: config.initial_delay,
+    intervalMs: interval,
+    run, outbox,
+    skipped: meter.skipped,
+  });
 }
 
 function scrapersOf(
@@ -81,42 +87,6 @@ function scrapersOf(
     // Large, and of use only where there is no /proc.
     load: () => import('systeminformation'),
   });
-}
-
-interface TickerOptions {
-  readonly config: HostMetricsConfig;
-  readonly context: ComponentContext;
-  readonly skipped: () => void;
-}
-
-function createTicker(
-  run: () => Promise<void>,
-  outbox: Outbox,
-  { config, context, skipped }: TickerOptions,
-): Component {
-  const { clock } = context.world;
-  let timer: Timer | undefined;
-  let running: Promise<void> | undefined;
-  const tick = (): void => {
-    if (running !== undefined) return skipped();
-    running = run().finally(() => {
-      running = undefined;
-    });
-  };
-  return {
-    start: async () => {
-      timer = clock.after(config.initial_delay, () => {
-        timer = clock.every(config.collection_interval, tick);
-        tick();
-      });
-    },
-    stop: async (deadline) => {
-      timer?.cancel();
-      timer = undefined;
-      await settledBy(deadline, running);
-      await outbox.stop(deadline);
-    },
-  };
 }
 
 interface Meter {

@@ -12,7 +12,7 @@
 // MemFree + cached stands in for it.
 
 import { namedNumbers, type Host } from '../host.ts';
-import { NO_ATTRIBUTES, text, type MetricDefinition, type Sample } from '../sample.ts';
+import { NO_ATTRIBUTES, text, type MetricDefinition, type Sample } from '../../../readings.ts';
 import { hostScraper, type Scraper, type Wanted } from '../scraper.ts';
 
 export const memoryMetrics: readonly MetricDefinition[] = [

@@ -7,7 +7,7 @@
 
 import { namedNumbers, type Host } from '../host.ts';
 import type { ProcessTable } from '../process_table.ts';
-import { NO_ATTRIBUTES, text, type MetricDefinition, type Sample } from '../sample.ts';
+import { NO_ATTRIBUTES, text, type MetricDefinition, type Sample } from '../../../readings.ts';
 import { hostScraper, type Scraper } from '../scraper.ts';
 
 export const processesMetrics: readonly MetricDefinition[] = [

@@ -10,7 +10,7 @@ import { userInfo } from 'node:os';
 import { before, test } from 'node:test';
 import { METRICS } from '../../../../agent/receivers/host_metrics/config.ts';
 import { hostMetricsReceiver } from '../../../../agent/receivers/host_metrics/receiver.ts';
-import { SCOPE } from '../../../../agent/receivers/host_metrics/sample.ts';
+import { SCOPE } from '../../../../agent/receivers/host_metrics/collection.ts';
 import { Batch } from '../../../../proto/contract/batch.ts';
 import {
   createRecordingLog, createSink, NEVER, testContext, until,

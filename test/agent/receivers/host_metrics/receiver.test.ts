@@ -14,7 +14,7 @@ import { createOutbox, limits } from '../../../../agent/outbox.ts';
 import { hostMetricsReceiver } from '../../../../agent/receivers/host_metrics/receiver.ts';
 import {
   int, NO_ATTRIBUTES, toResourceMetrics, type MetricDefinition, type Reading, type Scrape,
-} from '../../../../agent/receivers/host_metrics/sample.ts';
+} from '../../../../agent/readings.ts';
 import type { Scraper } from '../../../../agent/receivers/host_metrics/scraper.ts';
 import { Batch } from '../../../../proto/contract/batch.ts';
 import { ACCEPTED, rejected, retryable } from '../../../../proto/contract/outcome.ts';

@@ -1,13 +1,13 @@
-// From readings to OTLP. A scraper turns text into samples (a metric's name, a number, attributes);
-// here the samples of a scrape become metrics with the unit, kind and description that the
-// scraper's table of definitions gives them.
+// From readings to OTLP, for receivers that read numbers by themselves. They make samples (a metric's
+// name, a number, attributes); here these become metrics with the unit, kind and description that a
+// table of definitions gives them.
 //
 // Invariants: a sample of a metric that is not enabled, and a sample whose value is not a finite
 // number, leaves nothing behind; a metric without samples is not sent at all.
 
 import type {
   Attributes, KeyValue, Metric, MetricData, NumberDataPoint, NumberValue, ResourceMetrics,
-} from '../../../proto/otlp/model.ts';
+} from '../proto/otlp/model.ts';
 
 export interface MetricDefinition {
   readonly name: string;
@@ -46,9 +46,6 @@ export interface Scrape {
   readonly hidden?: string;
 }
 
-/** The scope of each scraper's metrics: this and the scraper's name. */
-export const SCOPE = 'binnacle/agent/host_metrics';
-
 export const NO_ATTRIBUTES: Attributes = [];
 
 export function text(key: string, value: string): KeyValue {
@@ -71,15 +68,13 @@ export function pair(
   ];
 }
 
-/** The readings of a scraper as OTLP; one entry for each reading that has a sample to send. */
+/** Readings as OTLP; one entry for each that has a sample to send. */
 export function toResourceMetrics(
-  scraper: string,
+  scopeName: string,
   readings: readonly Reading[],
   definitions: readonly MetricDefinition[],
 ): ResourceMetrics[] {
-  const scope = {
-    name: `${SCOPE}/${scraper}`, version: '', attributes: [], droppedAttributesCount: 0,
-  };
+  const scope = { name: scopeName, version: '', attributes: [], droppedAttributesCount: 0 };
   return readings.flatMap((reading) => {
     const metrics = toMetrics(reading, definitions);
     if (metrics.length === 0) return [];
