@@ -1,6 +1,6 @@
-// From readings to OTLP, for receivers that read numbers by themselves. They make samples (a metric's
-// name, a number, attributes); here these become metrics with the unit, kind and description that a
-// table of definitions gives them.
+// From readings to OTLP, for receivers that read numbers by themselves. They make samples (a
+// metric's name, a number, attributes); here these become metrics with the unit, kind and
+// description that a table of definitions gives them.
 //
 // Invariants: a sample of a metric that is not enabled, and a sample whose value is not a finite
 // number, leaves nothing behind; a metric without samples is not sent at all.

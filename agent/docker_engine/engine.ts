@@ -1,5 +1,6 @@
-// The Docker Engine API (docs.docker.com/reference/api/engine), as far as the agent asks it: answers
-// in JSON, and streams. Over a unix socket, or over HTTP for an engine that listens on a port.
+// The Docker Engine API (docs.docker.com/reference/api/engine), as far as the agent asks it:
+// answers in JSON, and streams. Over a unix socket, or over HTTP for an engine that listens on a
+// port.
 
 import { request, type IncomingMessage, type RequestOptions } from 'node:http';
 import * as z from 'zod';
@@ -84,7 +85,9 @@ export function createEngine({ address, apiVersion, timeoutMs, clock }: EngineOp
     headers: { host: 'docker' },
     agent: false,
   });
-  const timed = async <T>(abort: AbortSignal, ask: (end: AbortSignal) => Promise<T>): Promise<T> => {
+  const timed = async <T>(
+    abort: AbortSignal, ask: (end: AbortSignal) => Promise<T>,
+  ): Promise<T> => {
     const end = new AbortController();
     const stop = () => end.abort();
     if (abort.aborted) stop();

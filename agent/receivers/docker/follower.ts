@@ -58,7 +58,7 @@ export interface Follower {
   done(): boolean;
   /** What has its verdict. */
   course(): Course;
-  /** Reads the log to its end; resolves then, or when it is over. Rejects when it cannot be read. */
+  /** Reads the log to its end, or until it is over. Rejects when it cannot be read. */
   read(): Promise<void>;
   /** Resolves when nothing is under way. */
   idle(): Promise<void>;

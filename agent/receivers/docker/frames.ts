@@ -1,13 +1,13 @@
-// What GET /containers/{id}/logs?timestamps=1 sends, as messages. A container without a terminal has
-// frames (Docker Engine API, "Attach to a container", stream format):
+// What GET /containers/{id}/logs?timestamps=1 sends, as messages. A container without a terminal
+// has frames (Docker Engine API, "Attach to a container", stream format):
 //
 //     1 byte   0 stdin, 1 stdout, 2 stderr
 //     3 bytes  0
 //     4 bytes  length of what follows, big-endian
 //     …        2026-01-02T03:04:05.678901234Z the message\n
 //
-// One with a terminal has the messages alone, and all of them are of stdout. Longer lines than 16 KiB
-// are several messages, all but the last of them without a line end; on a terminal the time of
+// One with a terminal has the messages alone, and all of them are of stdout. Longer lines than 16
+// KiB are several messages, all but the last of them without a line end; on a terminal the time of
 // each stands in the middle of the line.
 
 import { createLines } from '../../../runtime/lines.ts';

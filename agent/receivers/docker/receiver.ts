@@ -1,4 +1,5 @@
-// The receiver `docker`: follows the logs of all containers of this host by way of the Docker engine.
+// The receiver `docker`: follows the logs of all containers of this host by way of the Docker
+// engine.
 //
 // Promises:
 // - Containers are found by themselves; one that appears while the agent runs is read from its
@@ -6,10 +7,10 @@
 // - No line is lost that the engine still has: a place moves only over what the next part took, or
 //   refused for good, which is counted. After a stop, a crash or a kill -9 the rest is read again,
 //   but for what the disk queues behind have taken (places.ts).
-// - Lines of one stream of a container keep their order. Long ones, which the engine cuts, are whole
-//   again (records.ts).
-// - What is in memory is bounded, whatever the number of containers. An engine that is away is asked
-//   again for as long as it takes: it may start after the agent.
+// - Lines of one stream of a container keep their order. Long ones, which the engine cuts, are
+//   whole again (records.ts).
+// - What is in memory is bounded, whatever the number of containers. An engine that is away is
+//   asked again for as long as it takes: it may start after the agent.
 //
 // Keys: config.ts.
 

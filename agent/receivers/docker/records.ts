@@ -1,9 +1,9 @@
 // Messages become records: those of a long line are put together again, stream by stream, up to
 // `max_log_size`.
 //
-// A record says which messages have their verdict when it has its own: all up to it in the log. While
-// a line of the other stream is not at its end these are none, and the record that ends the line has
-// them: else that line's beginning would be passed over after a restart.
+// A record says which messages have their verdict when it has its own: all up to it in the log.
+// While a line of the other stream is not at its end these are none, and the record that ends the
+// line has them: else that line's beginning would be passed over after a restart.
 
 import type { Message } from './frames.ts';
 

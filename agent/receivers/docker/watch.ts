@@ -1,5 +1,5 @@
-// Hears from the engine when containers begin and end, for as long as the receiver runs, and looks for
-// them every `poll_interval` besides: an engine that was away has told nothing meanwhile.
+// Hears from the engine when containers begin and end, for as long as the receiver runs, and looks
+// for them every `poll_interval` besides: an engine that was away has told nothing meanwhile.
 
 import type { IncomingMessage } from 'node:http';
 import { errorMessage } from '../../../runtime/errors.ts';

@@ -1,5 +1,5 @@
-// What a person writes under `receivers.docker_stats`: the keys and defaults of the Collector's, but
-// that the version of the API is the newest which the engine speaks unless one is given.
+// What a person writes under `receivers.docker_stats`: the keys and defaults of the Collector's,
+// but that the version of the API is the newest which the engine speaks unless one is given.
 
 import * as z from 'zod';
 import { duration, refusedKey, section } from '../../../config/schema.ts';
@@ -7,7 +7,7 @@ import { ruleList } from '../../docker_engine/choice.ts';
 import { apiVersion, engineEndpoint } from '../../docker_engine/engine.ts';
 import { containerMetrics } from './metrics.ts';
 
-/** All attributes that the resource of a container can have, and whether it has them unless told. */
+/** All attributes that the resource of a container can have, and whether it has them untold. */
 export const RESOURCE_ATTRIBUTES = {
   'container.runtime': true,
   'container.hostname': true,

@@ -1,6 +1,6 @@
-// The metrics of containers: names, units, kinds and defaults are those of the Collector's docker_stats
-// receiver. Most of the memory's are fields of the engine's `memory_stats.stats` under their own names;
-// which there are depends on the version of control groups that the host uses.
+// The metrics of containers: names, units, kinds and defaults are those of the Collector's
+// docker_stats receiver. Most of the memory's are fields of the engine's `memory_stats.stats` under
+// their own names; which there are depends on the version of control groups that the host uses.
 
 import type { MetricDefinition } from '../../readings.ts';
 

@@ -1,8 +1,9 @@
 // A Docker engine for tests: an HTTP server on a unix socket that speaks the part of the documented
 // API which the agent uses, with containers that the test makes, writes to and stops. There is no
-// Docker where the tests run, so what it answers was written after the API's reference, not recorded
-// from an engine: lists, details, statistics, events, and logs as frames or, with a terminal, raw;
-// messages are cut at 16 KiB, and `since` leaves out what is before, as the engine does.
+// Docker where the tests run, so what it answers was written after the API's reference, not
+// recorded from an engine: lists, details, statistics, events, and logs as frames or, with a
+// terminal, raw; messages are cut at 16 KiB, and `since` leaves out what is before, as the engine
+// does.
 
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';

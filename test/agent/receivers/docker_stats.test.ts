@@ -5,9 +5,6 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createMatcher } from '../../../agent/docker_engine/choice.ts';
-import { parseDetails, parseImage } from '../../../agent/docker_engine/container.ts';
-import { parseAddress } from '../../../agent/docker_engine/engine.ts';
 import { containerMetrics } from '../../../agent/receivers/docker_stats/metrics.ts';
 import { dockerStatsReceiver } from '../../../agent/receivers/docker_stats/receiver.ts';
 import { statsSamples } from '../../../agent/receivers/docker_stats/samples.ts';
@@ -168,25 +165,6 @@ test('docker_stats: names, kinds and defaults are the Collector\'s', () => {
     'container.network.io.usage.tx_bytes', 'container.network.io.usage.tx_dropped',
   ]);
   assert.equal(containerMetrics.length, 72);
-});
-
-test('docker engine: addresses, images, rules', () => {
-  assert.deepEqual(parseAddress('unix:///run/d.sock'),
-    { socket: '/run/d.sock', host: 'docker', port: 0 });
-  assert.deepEqual(parseAddress('tcp://[::1]:99'), { socket: null, host: '::1', port: 99 });
-  assert.equal(parseAddress('ftp://x'), null);
-  assert.deepEqual(parseImage('r:5000/a/b'), { name: 'r:5000/a/b', tag: '' });
-  assert.deepEqual(parseImage('a/b:1@sha256:00'), { name: 'a/b', tag: '1' });
-  assert.deepEqual(parseImage('sha256:0123'), { name: 'sha256:0123', tag: '' });
-  const matches = (rules: string[], text: string) => createMatcher(rules)(text);
-  assert.equal(matches(['a'], 'a'), true);
-  assert.equal(matches(['a'], 'ab'), false);
-  assert.equal(matches(['a*'], 'team/a'), false);
-  assert.equal(matches(['*a*'], 'x/a/y'), true);
-  assert.equal(matches(['/^a.c$/'], 'abc'), true);
-  assert.equal(matches(['!a*'], 'b'), true);
-  assert.equal(matches(['!/b/'], 'abc'), false);
-  assert.throws(() => parseDetails({}), /no container/);
 });
 
 checkReceiver({

@@ -12,7 +12,9 @@
 import type { Attributes } from '../../../../proto/otlp/model.ts';
 import type { Accepts } from '../filter.ts';
 import { fields, number, type Host } from '../host.ts';
-import { NO_ATTRIBUTES, pair, text, type MetricDefinition, type Sample } from '../../../readings.ts';
+import {
+  NO_ATTRIBUTES, pair, text, type MetricDefinition, type Sample,
+} from '../../../readings.ts';
 import { hostScraper, type Scraper, type Wanted } from '../scraper.ts';
 
 const counter = { kind: 'counter', value: 'int', enabled: true } as const;

@@ -1,7 +1,7 @@
 // Proves that containers are found and followed without loss: the contract, restarts, what the
 // queues behind know, connections that break, an engine that comes late, choices by name, image and
-// label. The engine is a stand-in on a unix socket (docker_engine/stand_in.ts says how far it goes):
-// no test here has seen a real Docker engine.
+// label. The engine is a stand-in on a unix socket (docker_engine/stand_in.ts says how far it
+// goes): no test here has seen a real Docker engine.
 
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';

@@ -74,7 +74,8 @@ before(async () => {
     ...(name === 'filesystem' ? { include_virtual_filesystems: true } : {}),
   }]));
   const receiver = hostMetricsReceiver.create(hostMetricsReceiver.schema.parse({
-    collection_interval: '300ms', initial_delay: '0s', scrapers,
+    // A machine with much to do may need longer than the interval.
+    collection_interval: '300ms', initial_delay: '0s', timeout: '30s', scrapers,
   }), testContext({ log }), sink);
   earlier = look();
   await receiver.start();
