@@ -13,7 +13,7 @@ import type { Running } from '../runtime/lifecycle.ts';
 import { createProcessLog } from '../runtime/log.ts';
 import { formatEndpoint } from '../runtime/net.ts';
 import { createWorld, type World } from '../runtime/world.ts';
-import { factories } from './components.ts';
+import { loadComponents } from './components.ts';
 import { openDataFolder } from './data_folder.ts';
 import { createGraph, type Graph } from './graph.ts';
 import { lookAt, startReloading, type ReadAgent, type Reloading } from './reloading.ts';
@@ -38,7 +38,8 @@ export async function readAgentConfig({ files, env }: AgentSources): Promise<Rea
   const named = await readPlugins({ files, env, disk });
   const all = [...files, ...named.plugins.map(({ file }) => file)];
   const state = await lookAt(all, disk);
-  const known = [...factories, ...await pluginsOf(named, disk)];
+  const builtIn = await loadComponents(await textsOf({ files, env }, disk));
+  const known = [...builtIn, ...await pluginsOf(named, builtIn, disk)];
   const loaded = await loadAgentConfig({ files, env, disk, components: known });
   return { ...loaded, factories: known, files: all, state };
 }
@@ -46,13 +47,25 @@ export async function readAgentConfig({ files, env }: AgentSources): Promise<Rea
 /** All component types that a configuration may name, whatever else it says. */
 export async function readComponents({ files, env }: AgentSources): Promise<AnyFactory[]> {
   const disk = createWorld().files;
-  return [...factories, ...await pluginsOf(await readPlugins({ files, env, disk }), disk)];
+  const builtIn = await loadComponents();
+  const named = await readPlugins({ files, env, disk });
+  return [...builtIn, ...await pluginsOf(named, builtIn, disk)];
 }
 
-async function pluginsOf(named: NamedPlugins, disk: Files): Promise<readonly AnyFactory[]> {
+/** Where the types of components may be named. */
+async function textsOf({ files, env }: AgentSources, disk: Files): Promise<string[]> {
+  const texts = await Promise.all(files.map((file) => disk.readText(file).catch(() => null)));
+  return [...texts, ...Object.values(env)].filter((text) => typeof text === 'string');
+}
+
+async function pluginsOf(
+  named: NamedPlugins,
+  builtIn: readonly AnyFactory[],
+  disk: Files,
+): Promise<readonly AnyFactory[]> {
   if (named.plugins.length === 0) return [];
   const { loadPlugins } = await import('./plugins.ts');
-  return loadPlugins(named, factories, disk);
+  return loadPlugins(named, builtIn, disk);
 }
 
 /** Throws OperatorError when something outside must be mended first. */

@@ -6,7 +6,7 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { factories } from '../../agent/components.ts';
+import { loadComponents } from '../../agent/components.ts';
 import { openDataFolder } from '../../agent/data_folder.ts';
 import { readAgentConfig, startAgent } from '../../agent/main.ts';
 import { ConfigError } from '../../config/errors.ts';
@@ -15,6 +15,8 @@ import type { Running } from '../../runtime/lifecycle.ts';
 import { createWorld } from '../../runtime/world.ts';
 import { NEVER, NOW, temporaryFolder } from '../contract/fakes.ts';
 import { withoutLeaks } from '../contract/leaks.ts';
+
+const factories = await loadComponents();
 
 const CONFIG = `
 receivers:

@@ -6,10 +6,12 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { factories } from '../../agent/components.ts';
+import { loadComponents } from '../../agent/components.ts';
 import { SECTIONS } from '../../config/components.ts';
 import { agentSchema } from '../../config/pipelines.ts';
 import { knownKeys } from '../../config/shape.ts';
+
+const factories = await loadComponents();
 
 const pageOf = (name: string) =>
   readFileSync(`${import.meta.dirname}/../../docs/${name}.md`, 'utf8');

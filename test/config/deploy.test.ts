@@ -9,10 +9,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parseAllDocuments } from 'yaml';
-import { factories } from '../../agent/components.ts';
+import { loadComponents } from '../../agent/components.ts';
 import { describeProblems } from '../../config/errors.ts';
 import { loadAgentConfig } from '../../config/pipelines.ts';
 import { createFiles } from '../../runtime/files.ts';
+
+const factories = await loadComponents();
 
 const DEPLOY = `${import.meta.dirname}/../../config/deploy`;
 

@@ -39,8 +39,10 @@ const skipDefault = needed.length === 0 ? skip : `not built yet: ${needed.join('
 
 async function readComponents(): Promise<readonly ComponentSchema[]> {
   if (!existsSync(componentsFile)) return [];
-  const module = await import(componentsFile) as { factories: readonly ComponentSchema[] };
-  return module.factories;
+  const module = await import(componentsFile) as {
+    loadComponents(): Promise<readonly ComponentSchema[]>;
+  };
+  return module.loadComponents();
 }
 
 test('shipped: backend.full.yaml says exactly the defaults', async () => {

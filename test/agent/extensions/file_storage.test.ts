@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { factories } from '../../../agent/components.ts';
+import { loadComponents } from '../../../agent/components.ts';
 import { fileStorageExtension } from '../../../agent/extensions/file_storage.ts';
 import { otlpExporter } from '../../../agent/exporters/otlp.ts';
 import { createGraph } from '../../../agent/graph.ts';
@@ -17,6 +17,8 @@ import { createFiles } from '../../../runtime/files.ts';
 import {
   batchOfKeys, createRecordingLog, createSink, NEVER, temporaryFolder, testContext,
 } from '../../contract/fakes.ts';
+
+const factories = await loadComponents();
 
 const HEX = 'ab'.repeat(32);
 const KEY = Buffer.from(HEX, 'hex');
