@@ -72,6 +72,8 @@ test('tidy rules: import direction', () => {
   check('agent/exporters/sending/delivery.ts', './slots.ts', 0);
   check('agent/exporters/sending/delivery.ts', '../otlp.ts', 1);
   check('agent/receivers/otlp.ts', '../exporters/sending/delivery.ts', 1);
+  check('agent/receivers/otlp.ts', '../processors/edit/records.ts', 1);
+  check('agent/connectors/forward.ts', '../processors/edit/records.ts', 0);
   check('agent/processors/resource_detection/processor.ts', '../edit/actions.ts', 0);
 });
 

@@ -34,6 +34,10 @@ export const REQUIRED: Record<string, Record<string, Written | unknown>> = {
   'exporter.otlp_grpc': { endpoint: 'localhost:14317' },
   'exporter.otlp_http': { endpoint: 'http://localhost:8080' },
   'exporter.prometheus': { endpoint: 'localhost:9464' },
+  'connector.routing': {
+    default_pipelines: ['traces/joined', 'metrics/joined', 'logs/joined'],
+    table: [{ condition: 'attributes["team"] == "a"', pipelines: ['logs/joined'] }],
+  },
   'extension.basic_auth': { htpasswd: { file: '/etc/binnacle/users' } },
   'extension.bearer_token_auth': { filename: '/etc/binnacle/tokens' },
 };
