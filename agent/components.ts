@@ -70,6 +70,8 @@ const COMPONENTS: readonly Listed[] = [
     (await import('./connectors/count/connector.ts')).countConnector),
   one('connector', ['forward'], async () =>
     (await import('./connectors/forward.ts')).forwardConnector),
+  one('connector', ['routing'], async () =>
+    (await import('./connectors/routing/connector.ts')).routingConnector),
   one('connector', ['service_graph', 'servicegraph'], async () =>
     (await import('./connectors/service_graph/connector.ts')).serviceGraphConnector),
   one('connector', ['span_metrics', 'spanmetrics'], async () =>
@@ -82,69 +84,6 @@ const COMPONENTS: readonly Listed[] = [
     (await import('./extensions/file_storage.ts')).fileStorageExtension),
   one('extension', ['health_check', 'healthcheck'], async () =>
     (await import('./extensions/health_check.ts')).healthCheckExtension),
-import type { AnyFactory } from '../proto/contract/component.ts';
-import { forwardConnector } from './connectors/forward.ts';
-import { routingConnector } from './connectors/routing/connector.ts';
-import { serviceGraphConnector } from './connectors/service_graph/connector.ts';
-import { spanMetricsConnector } from './connectors/span_metrics/connector.ts';
-import { debugExporter } from './exporters/debug.ts';
-import { otlpExporter } from './exporters/otlp.ts';
-import { otlpHttpExporter } from './exporters/otlp_http.ts';
-import { prometheusExporter } from './exporters/prometheus/exporter.ts';
-import { basicAuthExtension } from './extensions/basic_auth/extension.ts';
-import { bearerTokenAuthExtension } from './extensions/bearer_token_auth.ts';
-import { fileStorageExtension } from './extensions/file_storage.ts';
-import { healthCheckExtension } from './extensions/health_check.ts';
-import { attributesProcessor } from './processors/attributes.ts';
-import { batchProcessor } from './processors/batch/processor.ts';
-import { cumulativeToDeltaProcessor } from './processors/cumulative_to_delta.ts';
-import { deltaToCumulativeProcessor } from './processors/delta_to_cumulative.ts';
-import { intervalProcessor } from './processors/interval.ts';
-import { maskProcessor } from './processors/mask/processor.ts';
-import { memoryLimiterProcessor } from './processors/memory_limiter.ts';
-import { probabilisticSamplerProcessor } from './processors/probabilistic_sampler.ts';
-import { redactionProcessor } from './processors/redaction/processor.ts';
-import { resourceProcessor } from './processors/resource.ts';
-import { resourceDetectionProcessor } from './processors/resource_detection/processor.ts';
-import { tailSamplingProcessor } from './processors/tail_sampling/processor.ts';
-import { fileLogReceiver } from './receivers/file_log/receiver.ts';
-import { hostMetricsReceiver } from './receivers/host_metrics/receiver.ts';
-import { internalMetricsReceiver } from './receivers/internal_metrics.ts';
-import { journaldReceiver } from './receivers/journald/receiver.ts';
-import { otlpReceiver } from './receivers/otlp.ts';
-import { prometheusReceiver } from './receivers/prometheus/receiver.ts';
-
-export const factories: readonly AnyFactory[] = [
-  fileLogReceiver,
-  hostMetricsReceiver,
-  internalMetricsReceiver,
-  journaldReceiver,
-  otlpReceiver,
-  prometheusReceiver,
-  attributesProcessor,
-  batchProcessor,
-  cumulativeToDeltaProcessor,
-  deltaToCumulativeProcessor,
-  intervalProcessor,
-  maskProcessor,
-  memoryLimiterProcessor,
-  probabilisticSamplerProcessor,
-  redactionProcessor,
-  resourceProcessor,
-  resourceDetectionProcessor,
-  tailSamplingProcessor,
-  debugExporter,
-  otlpExporter,
-  otlpHttpExporter,
-  prometheusExporter,
-  forwardConnector,
-  routingConnector,
-  serviceGraphConnector,
-  spanMetricsConnector,
-  basicAuthExtension,
-  bearerTokenAuthExtension,
-  fileStorageExtension,
-  healthCheckExtension,
 ];
 
 /**
