@@ -42,6 +42,8 @@ const COMPONENTS: readonly Listed[] = [
     (await import('./processors/cumulative_to_delta.ts')).cumulativeToDeltaProcessor),
   one('processor', ['delta_to_cumulative', 'deltatocumulative'], async () =>
     (await import('./processors/delta_to_cumulative.ts')).deltaToCumulativeProcessor),
+  one('processor', ['filter'], async () =>
+    (await import('./processors/filter/processor.ts')).filterProcessor),
   one('processor', ['interval'], async () =>
     (await import('./processors/interval.ts')).intervalProcessor),
   one('processor', ['mask'], async () =>
@@ -58,6 +60,8 @@ const COMPONENTS: readonly Listed[] = [
     (await import('./processors/resource_detection/processor.ts')).resourceDetectionProcessor),
   one('processor', ['tail_sampling'], async () =>
     (await import('./processors/tail_sampling/processor.ts')).tailSamplingProcessor),
+  one('processor', ['transform'], async () =>
+    (await import('./processors/transform/processor.ts')).transformProcessor),
   one('exporter', ['debug', 'logging'], async () =>
     (await import('./exporters/debug.ts')).debugExporter),
   one('exporter', ['otlp', 'otlp_grpc'], async () =>

@@ -22,16 +22,16 @@ const RECORD_CONTEXT: Readonly<Record<Signal, OttlContextName>> = {
   traces: 'span', metrics: 'metric', logs: 'log',
 };
 
-/** Throws OttlFault for the node that does not fit, with `index` set to that of its root. */
+/** `texts` are the trees of each text. Throws OttlFault, a MisfitFault where they do not fit. */
 export function inferContext(
-  roots: readonly Node[],
+  texts: readonly (readonly Node[])[],
   signal: Signal,
   functions: ReadonlyMap<string, FunctionSpec>,
 ): OttlContextName {
   let candidates = CONTEXTS_OF[signal];
   let lookedAt = false;
-  for (const [index, root] of roots.entries()) {
-    for (const node of nodesOf(root)) {
+  for (const [index, roots] of texts.entries()) {
+    for (const node of roots.flatMap((root) => [...nodesOf(root)])) {
       const fitting = placesOf(node, signal, functions);
       if (fitting === undefined) continue;
       lookedAt = true;
@@ -45,6 +45,7 @@ export function inferContext(
 
 /** A node that does not fit to those before it. */
 export class MisfitFault extends OttlFault {
+  /** Of the text in which it stands. */
   readonly index: number;
 
   constructor(node: Node, index: number, candidates: readonly OttlContextName[]) {

@@ -71,20 +71,23 @@ const rootsOf = ({ editor, condition }: ReturnType<typeof parseStatement>): read
 
 function settingsOf(roots: readonly Node[], options: OttlOptions) {
   const functions = functionsWith(options.functions ?? []);
-  const { context = inferContext(roots, options.signal!, functions), world } = options;
+  const { context = inferContext([roots], options.signal!, functions), world } = options;
   return { context, functions, environment: world };
 }
 
-/** The context of a group of statements and conditions. Throws OttlFault. */
+/**
+ * The context of a group of statements and conditions. Throws OttlFault; that of a MisfitFault has
+ * the index of its text, conditions first.
+ */
 export function contextOfGroup(
   statements: readonly string[], conditions: readonly string[], signal: Signal,
   functions: readonly FunctionSpec[] = [],
 ): OttlContextName {
-  const nodes = [
-    ...conditions.map(parseCondition),
-    ...statements.flatMap((text) => rootsOf(parseStatement(text))),
+  const texts = [
+    ...conditions.map((text) => [parseCondition(text)]),
+    ...statements.map((text) => rootsOf(parseStatement(text))),
   ];
-  return inferContext(nodes, signal, functionsWith(functions));
+  return inferContext(texts, signal, functionsWith(functions));
 }
 
 export interface FailureOptions {
