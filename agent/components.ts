@@ -64,6 +64,8 @@ const COMPONENTS: readonly Listed[] = [
     (await import('./processors/transform/processor.ts')).transformProcessor),
   one('exporter', ['debug', 'logging'], async () =>
     (await import('./exporters/debug.ts')).debugExporter),
+  one('exporter', ['file'], async () =>
+    (await import('./exporters/file/exporter.ts')).fileExporter),
   one('exporter', ['otlp', 'otlp_grpc'], async () =>
     (await import('./exporters/otlp.ts')).otlpExporter),
   one('exporter', ['otlp_http', 'otlphttp'], async () =>

@@ -30,6 +30,7 @@ export const REQUIRED: Record<string, Record<string, Written | unknown>> = {
   'processor.tail_sampling': {
     policies: [{ name: 'errors', type: 'status_code', status_code: { status_codes: ['ERROR'] } }],
   },
+  'exporter.file': { path: './data/out.json' },
   'exporter.otlp': { endpoint: 'localhost:14317' },
   'exporter.otlp_grpc': { endpoint: 'localhost:14317' },
   'exporter.otlp_http': { endpoint: 'http://localhost:8080' },
