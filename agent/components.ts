@@ -34,6 +34,8 @@ const COMPONENTS: readonly Listed[] = [
     (await import('./receivers/otlp.ts')).otlpReceiver),
   one('receiver', ['prometheus'], async () =>
     (await import('./receivers/prometheus/receiver.ts')).prometheusReceiver),
+  one('receiver', ['statsd'], async () =>
+    (await import('./receivers/statsd/receiver.ts')).statsdReceiver),
   one('processor', ['attributes'], async () =>
     (await import('./processors/attributes.ts')).attributesProcessor),
   one('processor', ['batch'], async () =>
