@@ -36,6 +36,9 @@ const COMPONENTS: readonly Listed[] = [
     (await import('./receivers/prometheus/receiver.ts')).prometheusReceiver),
   one('receiver', ['statsd'], async () =>
     (await import('./receivers/statsd/receiver.ts')).statsdReceiver),
+  one('receiver', ['stdin'], async () => (await import('./receivers/stdin.ts')).stdinReceiver),
+  one('receiver', ['syslog'], async () =>
+    (await import('./receivers/syslog/receiver.ts')).syslogReceiver),
   one('processor', ['attributes'], async () =>
     (await import('./processors/attributes.ts')).attributesProcessor),
   one('processor', ['batch'], async () =>

@@ -23,6 +23,7 @@ export const REQUIRED: Record<string, Record<string, Written | unknown>> = {
   'receiver.prometheus': { config: { scrape_configs: [
     { job_name: 'node', static_configs: [{ targets: ['localhost:9100'] }] },
   ] } },
+  'receiver.syslog': { tcp: { listen_address: 'localhost:54526' }, protocol: 'rfc5424' },
   'processor.attributes': { actions: [{ key: 'team', value: 'checkout', action: 'insert' }] },
   'processor.memory_limiter': { check_interval: '1s', limit_mib: 512 },
   'processor.probabilistic_sampler': { sampling_percentage: 10 },

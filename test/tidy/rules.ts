@@ -49,7 +49,7 @@ export function importDirection(files: readonly SourceFile[]): string[] {
 
 /** Rooms of the agent that components stand on: they know neither components nor the graph. */
 export const SHARED_BY_ALL: readonly string[] = [
-  'agent/operators/', 'agent/ottl/', 'agent/series/', 'agent/times/',
+  'agent/lines/', 'agent/operators/', 'agent/ottl/', 'agent/series/', 'agent/times/',
 ];
 /** What the other shared rooms stand on. */
 const SHARED_GROUND = 'agent/times/';

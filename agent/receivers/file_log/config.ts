@@ -16,8 +16,8 @@ import {
   byteSize, count, duration, fault, optionalSection, refusedKey, section, strictObject,
 } from '../../../config/schema.ts';
 import { operatorList } from '../../operators/pipeline.ts';
-import { forBytes } from './byte_pattern.ts';
-import { parseEncoding } from './encoding.ts';
+import { forBytes } from '../../lines/byte_pattern.ts';
+import { parseEncoding } from '../../lines/encoding.ts';
 
 const flag = (describe: string, fallback: boolean) => z.boolean().describe(describe)
   .default(fallback);

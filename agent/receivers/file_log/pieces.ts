@@ -6,12 +6,12 @@ import type { Clock } from '../../../runtime/clock.ts';
 import type { OpenFile } from '../../../runtime/files.ts';
 import type { Log } from '../../../runtime/log.ts';
 import type { Delivery } from '../sending/delivery.ts';
-import type { Encoding } from './encoding.ts';
+import type { Encoding } from '../../lines/encoding.ts';
 import type { Handles } from './handles.ts';
 import { MARK_BYTES, type Position } from './position.ts';
 import type { Build, FileFacts } from './records.ts';
 import type { Mark } from './resume.ts';
-import { afterLineEnd, trimSpans, type Spans, type Split } from './split.ts';
+import { afterLineEnd, trimSpans, type Spans, type Split } from '../../lines/split.ts';
 import type { Tail } from './tail.ts';
 import type { Tails } from './tails.ts';
 

@@ -14,8 +14,8 @@ import type { KeyValue } from '../../../proto/otlp/model.ts';
 import { encodeAttributes } from '../../../proto/otlp/value.ts';
 import { varintSize, Writer } from '../../../proto/protobuf/writer.ts';
 import { joinGroups } from '../../operators/groups.ts';
-import { createDecoder, type Decode, type Encoding } from './encoding.ts';
-import type { Spans } from './split.ts';
+import { createDecoder, type Decode, type Encoding } from '../../lines/encoding.ts';
+import type { Spans } from '../../lines/split.ts';
 
 /** What all records of a file have in common. */
 export interface FileFacts {

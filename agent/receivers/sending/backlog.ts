@@ -56,6 +56,8 @@ export interface Backlog<T> {
   last(): T | undefined;
   /** Resolves when nothing is under way, and nothing waits but for others to come. */
   idle(): Promise<void>;
+  /** Nothing more comes: nothing is held back. Resolves when all was sent, or when it is over. */
+  end(): Promise<void>;
 }
 
 interface Waiting<T> {
@@ -72,6 +74,7 @@ export function createBacklog<T>(options: BacklogOptions<T>): Backlog<T> {
   let running: Promise<void> | undefined;
   let due: Timer | undefined;
   let woken: (() => void)[] = [];
+  let ending = false;
 
   const full = (): boolean =>
     bytes >= options.bytesMax || (bytes > 0 && shared.bytes >= shared.bytesMax);
@@ -85,7 +88,7 @@ export function createBacklog<T>(options: BacklogOptions<T>): Backlog<T> {
     }
     items = items.slice(count);
   };
-  const isDue = (index: number): boolean => full() || stopping.aborted
+  const isDue = (index: number): boolean => full() || ending || stopping.aborted
     || clock.monotonicMs() - items[index]!.sinceMs >= (batches.holdMs ?? 0);
 
   /** Sends one batch; resolves with whether there may be more to send. */
@@ -142,6 +145,14 @@ export function createBacklog<T>(options: BacklogOptions<T>): Backlog<T> {
     },
     last: () => items.at(-1)?.item,
     idle: async () => {
+      while (running !== undefined) await running;
+    },
+    end: async () => {
+      ending = true;
+      // What is under way may have held back what is due only now.
+      while (running !== undefined) await running;
+      due?.cancel();
+      begin();
       while (running !== undefined) await running;
     },
   };

@@ -5,13 +5,13 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { createSeededRandom } from '../../../../runtime/random.ts';
-import { parseEncoding } from '../../../../agent/receivers/file_log/encoding.ts';
-import { createSplit, type Multiline } from '../../../../agent/receivers/file_log/split.ts';
-import { temporaryFolder } from '../../../contract/fakes.ts';
-import { attribute, follow, type Config } from './following.ts';
+import { createSeededRandom } from '../../../runtime/random.ts';
+import { parseEncoding } from '../../../agent/lines/encoding.ts';
+import { createSplit, type Multiline } from '../../../agent/lines/split.ts';
+import { temporaryFolder } from '../../contract/fakes.ts';
+import { attribute, follow, type Config } from '../receivers/file_log/following.ts';
 
-const LOGHUB = new URL('../../../../../shared/data/loghub', import.meta.url).pathname;
+const LOGHUB = new URL('../../../../shared/data/loghub', import.meta.url).pathname;
 
 /** The bodies that a file of this content gives, also after its last line was waited for. */
 async function read(content: string | Uint8Array, config: Config = {}): Promise<unknown[]> {
