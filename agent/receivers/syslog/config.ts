@@ -1,6 +1,6 @@
-// What a person writes under `receivers.syslog`: the keys and defaults of the Collector's, with these
-// differences: preserve_*_whitespaces, storage and retry_on_failure as in file_log; max_connections
-// of 0 is 4096 connections.
+// What a person writes under `receivers.syslog`: the keys and defaults of the Collector's, with
+// these differences: preserve_*_whitespaces, storage and retry_on_failure as in file_log;
+// max_connections of 0 is 4096 connections.
 
 import * as z from 'zod';
 import {

@@ -156,7 +156,7 @@ function createCounting(bytesMax: number): Framer {
 /** Digits of the longest length. */
 const DIGITS_MAX = 9;
 
-/** `more`: it is not there yet. Null: there is none. A line feed between messages is passed over. */
+/** `more`: it is not there yet. Null: there is none. Line feeds between messages are skipped. */
 function readLength(
   bytes: Buffer, start: number,
 ): { head: number; bytes: number } | 'more' | null {

@@ -3,9 +3,9 @@
 // Promises:
 // - A message that came in is handed on until it gets a final verdict; what is refused for good is
 //   counted. At a stop what waits is handed on until the deadline; the rest is counted.
-// - What waits is bounded in bytes. When there is no room, connections are not read, and packets are
-//   dropped and counted.
-// - A message that cannot be parsed becomes a record of its text alone, unless `on_error` drops it.
+// - What waits is bounded in bytes. When there is no room, connections are not read, and packets
+//   are dropped and counted.
+// - A message that cannot be parsed becomes a record of its text, unless `on_error` drops it.
 //
 // Syslog has no answers: what a kill finds in memory is lost, and nobody hears of it.
 

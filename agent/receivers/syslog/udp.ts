@@ -1,6 +1,6 @@
 // Messages over UDP: a packet is a message, without the line ends and NULs behind it, unless
-// `multiline` divides it. A sender of UDP cannot be told to wait, so what comes when there is no room
-// is dropped and counted.
+// `multiline` divides it. A sender of UDP cannot be told to wait, so what comes when there is no
+// room is dropped and counted.
 
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import type { AddressInfo } from 'node:net';
@@ -8,7 +8,7 @@ import { isIP } from 'node:net';
 import { addressesOf } from '../../../proto/listen.ts';
 import { listenError, type Endpoint } from '../../../runtime/net.ts';
 import { createFramer, type Framing } from './frames.ts';
-import type { Inlet } from './inlet.ts';
+import type { Inlet, Peer } from './inlet.ts';
 import type { Input } from './tcp.ts';
 
 export const limits = {
@@ -35,7 +35,9 @@ export async function startUdp(
   const divides = framing.multiline !== undefined;
   socket.on('message', (packet: Buffer, { address, port }: RemoteInfo) => {
     if (inlet.full()) return inlet.dropped('full');
-    const peer = { transport: 'IP.UDP', peerIp: address, peerPort: port, hostIp, hostPort } as const;
+    const peer: Peer = {
+      transport: 'IP.UDP', peerIp: address, peerPort: port, hostIp, hostPort,
+    };
     const message = withoutEnd(packet);
     if (message.length === 0) return;
     if (!divides) return inlet.add(message, peer);

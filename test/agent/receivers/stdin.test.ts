@@ -1,5 +1,5 @@
-// Proves the receiver stdin: lines in pieces, the end, back-pressure, operators, a stop, the contract;
-// and, with a real process, that the agent goes on when standard input has ended.
+// Proves the receiver stdin: lines in pieces, the end, back-pressure, operators, a stop, and the
+// contract. Standard input is a stream in memory.
 
 import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';

@@ -145,7 +145,8 @@ test('syslog: TLS, with and without a certificate of the client', () => withoutL
   };
   const running = await start({ tcp: { ...LOCAL, tls }, protocol: 'rfc5424' });
   const sendSecure = (options: object) => new Promise<void>((resolve) => {
-    const socket = connectTls({ host: '127.0.0.1', port: running.port, ca: authority.cert, ...options,
+    const target = { host: '127.0.0.1', port: running.port, ca: authority.cert };
+    const socket = connectTls({ ...target, ...options,
       checkServerIdentity: () => undefined }, () => socket.end(`${message('secret')}\n`));
     socket.on('error', () => {}).on('close', () => resolve()).resume();
   });
