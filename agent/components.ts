@@ -43,6 +43,8 @@ const COMPONENTS: readonly Listed[] = [
     (await import('./processors/attributes.ts')).attributesProcessor),
   one('processor', ['batch'], async () =>
     (await import('./processors/batch/processor.ts')).batchProcessor),
+  one('processor', ['cardinality_guard', 'cardinality_guardian'], async () =>
+    (await import('./processors/cardinality_guard/processor.ts')).cardinalityGuardProcessor),
   one('processor', ['cumulative_to_delta', 'cumulativetodelta'], async () =>
     (await import('./processors/cumulative_to_delta.ts')).cumulativeToDeltaProcessor),
   one('processor', ['delta_to_cumulative', 'deltatocumulative'], async () =>
