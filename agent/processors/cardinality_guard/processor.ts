@@ -1,6 +1,6 @@
-// Keeps attributes with ever new values (user ids, paths, random names) from making ever new series.
-// Values of each attribute of each metric are counted by epochs; of one that gets too many new
-// ones, what is too many is held off, and everything else is left alone.
+// Keeps attributes with ever new values (user ids, paths, random names) from making ever new
+// series. Values of each attribute of each metric are counted by epochs; of one that gets too many
+// new ones, what is too many is held off, and everything else is left alone.
 //
 //   tag_only                the point gets otel.metric.overflow=true and stays as it is
 //   overflow_attribute      otel.metric.overflow=true stands in the place of the attribute

@@ -117,8 +117,8 @@ export function createTrackers({ trackersMax, newMax, overflow }: TrackersOption
     rejected: () => rejected,
     offenders: (most) => {
       const current = now();
-      const named = new Set(current.map(({ metric, attribute }) => `${metric}\0${attribute}`));
-      const before = latest.filter(({ metric, attribute }) => !named.has(`${metric}\0${attribute}`));
+      const named = new Set(current.map(nameOf));
+      const before = latest.filter((offender) => !named.has(nameOf(offender)));
       return [...current, ...before].sort((one, other) => other.values - one.values).slice(0, most);
     },
     heldOff: () => heldOff + heldOffNow(),
@@ -144,6 +144,8 @@ export function createTrackers({ trackersMax, newMax, overflow }: TrackersOption
     },
   };
 }
+
+const nameOf = ({ metric, attribute }: Offender): string => `${metric}\0${attribute}`;
 
 function shortened(value: string): string {
   const part = limits.valueChars / 2;

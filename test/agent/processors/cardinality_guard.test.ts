@@ -12,7 +12,9 @@ import { createTrackers } from '../../../agent/processors/cardinality_guard/trac
 import type { Batch } from '../../../proto/contract/batch.ts';
 import type { Consumer } from '../../../proto/contract/component.ts';
 import { ACCEPTED, retryable } from '../../../proto/contract/outcome.ts';
-import type { DataPoint, HistogramDataPoint, Metric, MetricData } from '../../../proto/otlp/model.ts';
+import type {
+  DataPoint, HistogramDataPoint, Metric, MetricData,
+} from '../../../proto/otlp/model.ts';
 import { createCounters } from '../../../runtime/counters.ts';
 import { createSeededRandom } from '../../../runtime/random.ts';
 import { checkConsumer } from '../../contract/check_consumer.ts';
@@ -85,10 +87,9 @@ test('cardinality_guard: what is within its bounds passes untouched', async () =
   assert.equal(await passes({ ...LIMIT, never_drop_labels: ['user'] }), true);
   assert.equal(await passes({ ...LIMIT, metric_overrides: { calls: 5 } }), true);
   assert.equal(await passes({ ...LIMIT, metric_overrides: { others: 5 } }), false);
-  assert.equal(await passes({ ...LIMIT, max_tracker_count: 1, never_drop_labels: ['x'] }), false);
 });
 
-test('cardinality_guard: an epoch later what was seen is known, and some more may come', async () => {
+test('cardinality_guard: an epoch later what was seen is known, some more may come', async () => {
   const clock = createManualClock();
   const sink = createSink();
   const guard = build({ ...LIMIT, epoch_duration_seconds: 60 }, sink,
@@ -110,7 +111,7 @@ test('cardinality_guard: an epoch later what was seen is known, and some more ma
   assert.equal(clock.pending(), 0);
 });
 
-test('cardinality_guard: of gauges the newest is kept; what cannot be added is marked', async () => {
+test('cardinality_guard: of gauges the newest is kept; others may be marked', async () => {
   const level = (user: string, value: number, second: number) =>
     gauge(value, { time: at(second), attributes: { user } });
   const gauges = await guarded({ max_cardinality_delta_per_epoch: 1 },
