@@ -38,7 +38,9 @@ function parse(replacement: string): Expansion {
 
 function groupOf(found: readonly unknown[], group: string): string {
   if (/^\d+$/.test(group)) {
-    const value = found[Number(group)];
+    // Behind the groups stand the place of the match, a number, and the whole text.
+    const groupCount = found.findIndex((one) => typeof one === 'number');
+    const value = Number(group) < groupCount ? found[Number(group)] : undefined;
     return typeof value === 'string' ? value : '';
   }
   const named = found.at(-1);

@@ -192,7 +192,15 @@ export const pattern = (flags: string = ''): Parameter<Asked<RegExp>> => ({
 const limits = {
   /** Patterns that come from records; when there are more, all are forgotten. */
   patterns: 128,
+  /** A longer text fails: regular expressions may go back and forth in it (D-017). */
+  searchedChars: 256 * 1024,
 };
+
+/** A text that may be searched for a pattern. */
+export function searchable(input: string): string {
+  return input.length <= limits.searchedChars ? input
+    : fail(`a text of more than ${limits.searchedChars} characters is not searched`);
+}
 
 /** Patterns that are made of values of records are remembered for a while. */
 function patternsOf(get: Getter, flags: string): Asked<RegExp> {

@@ -8,7 +8,8 @@ import { splitCsv } from './csv.ts';
 import { converter, type FunctionSpec, type Parameter } from './function.ts';
 import { compileGrok } from './grok.ts';
 import {
-  anyValue, int, literalBool, literalText, literalTexts, literalWord, map, optional, pattern, text,
+  anyValue, int, literalBool, literalText, literalTexts, literalWord, map, optional, pattern,
+  searchable, text,
 } from './parameters.ts';
 import { ofText } from './texts.ts';
 import { urlParts } from './url.ts';
@@ -19,13 +20,14 @@ const limits = {
 };
 
 function parseJson(input: string): Value {
+  // Lines that are no JSON are common; an exception with its stack costs more than the rest.
+  if (!/^\s*[{[]/.test(input)) return fail('the text is no JSON object or array');
   let parsed: unknown;
   try {
     parsed = JSON.parse(input);
   } catch {
-    return fail('the text is no JSON');
+    return fail('the text is no JSON object or array');
   }
-  if (typeof parsed !== 'object' || parsed === null) return fail('JSON is no object or array');
   return fromAny(anyOf(parsed, limits.jsonDepth));
 }
 
@@ -189,7 +191,7 @@ const namedPattern = (): ReturnType<typeof pattern> => ({
 
 const extractPatterns = converter('ExtractPatterns', { target: text(), pattern: namedPattern() },
   ({ target, pattern: asked }) => (view) => {
-    const groups = asked(view).exec(target(view))?.groups ?? {};
+    const groups = asked(view).exec(searchable(target(view)))?.groups ?? {};
     return mapOf(Object.entries(groups).map(([key, value]) =>
       ({ key, value: stringAny(value ?? '') })));
   });

@@ -9,7 +9,7 @@ import { editor, type FunctionSpec, type Parameter } from './function.ts';
 import { parseGlob } from './glob.ts';
 import { changeValues } from './map_editors.ts';
 import {
-  literalText, literalWord, mapTarget, optional, pattern, target, text, textFunction,
+  literalText, literalWord, mapTarget, optional, pattern, searchable, target, text, textFunction,
   type TextFunction,
 } from './parameters.ts';
 import { expandReplacement } from './expand.ts';
@@ -48,7 +48,7 @@ function replacePatternIn(
   { function: make, replacementFormat }: Making,
 ): string {
   expression.lastIndex = 0;
-  if (!expression.test(input)) return input;
+  if (!expression.test(searchable(input))) return input;
   expression.lastIndex = 0;
   const expanded = expandReplacement(replacement);
   return input.replace(expression, (...found: unknown[]) => {
@@ -104,7 +104,7 @@ const replaceMatch = editor('replace_match', {
   target: target(), pattern: glob(), replacement: text(), ...making,
 }, ({ target: path, pattern: matches, replacement, ...how }) => (view) => {
   const before = path.get(view);
-  if (typeof before !== 'string' || !matches.test(before)) return;
+  if (typeof before !== 'string' || !matches.test(searchable(before))) return;
   path.set(view, matchReplacement(replacement(view), how));
 });
 
@@ -113,7 +113,7 @@ const replaceAllMatches = editor('replace_all_matches', {
 }, ({ target: path, pattern: matches, replacement, ...how }) => (view) => {
   const replaced = matchReplacement(replacement(view), how);
   changeValues(view, path, (value) =>
-    (value.type === 'string' && matches.test(value.value) ? stringAny(replaced) : value));
+    (value.type === 'string' && matches.test(searchable(value.value)) ? stringAny(replaced) : value));
 });
 
 export const REPLACE_EDITORS: readonly FunctionSpec[] = [

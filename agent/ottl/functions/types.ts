@@ -6,7 +6,7 @@ import {
   Duration, Id, isList, isMap, Opaque, textOf, Time, typeName, type Value,
 } from '../value.ts';
 import { converter, type FunctionSpec } from './function.ts';
-import { anyValue, pattern, textLike, values } from './parameters.ts';
+import { anyValue, pattern, searchable, textLike, values } from './parameters.ts';
 
 /** A converter of one value. */
 function ofValue(name: string, convert: (value: Value) => Value): FunctionSpec {
@@ -126,7 +126,7 @@ function lengthOf(value: Value): bigint {
 const isMatch = converter('IsMatch', { target: textLike('base64'), pattern: pattern() },
   ({ target, pattern: matches }) => (view) => {
     const found = target(view);
-    return found !== null && matches(view).test(found);
+    return found !== null && matches(view).test(searchable(found));
   });
 
 const coalesce = converter('Coalesce', { values: values() }, ({ values: asked }) => (view) =>

@@ -221,7 +221,7 @@ test('ottl error modes: ignore and silent go on, propagate throws', () => {
       onFailure: ({ message }, text) => failures.push(`${text}: ${message}`),
     });
   assert.equal(build('ignore')(viewOfAll()), true);
-  assert.deepEqual(failures, ['ParseJSON(body)["a"] == 1: the text is no JSON']);
+  assert.deepEqual(failures, ['ParseJSON(body)["a"] == 1: the text is no JSON object or array']);
   assert.throws(() => build('propagate')(viewOfAll()), OttlFailure);
   const view = viewOfAll();
   createStatements(['set(severity_text, 5)', 'set(severity_text, "X")'],
@@ -277,7 +277,7 @@ test('ottl failures: all are counted, and told without the record and what is in
   assert.equal(conditions('silent')(viewOfAll()), false);
   assert.equal(counters.total('binnacle_ottl_failures_total', { component: 'transform/x' }), 4);
   assert.deepEqual(log.lines.map(({ level, message, fields }) => [level, message, fields]), [
-    ['warn', 'cannot run a statement on a record: the text is no JSON',
+    ['warn', 'cannot run a statement on a record: the text is no JSON object or array',
       { statement: 'ParseJSON(body)["***"] == #' }],
   ]);
 });

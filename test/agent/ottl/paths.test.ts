@@ -7,11 +7,10 @@ import { test } from 'node:test';
 import { FIELDS } from '../../../agent/ottl/contexts.ts';
 import { OTTL_CONTEXTS, type OttlContextName } from '../../../agent/ottl/view.ts';
 import type {
-  DataPoint, ExponentialHistogramDataPoint, HistogramDataPoint, NumberDataPoint,
-  SummaryDataPoint,
+  DataPoint, ExponentialHistogramDataPoint, NumberDataPoint, SummaryDataPoint,
 } from '../../../proto/otlp/model.ts';
 import {
-  after, any, fails, LOG, METRIC, pairs, valueOf, viewOfAll, type Plain,
+  after, any, fails, HISTOGRAM, LOG, METRIC, pairs, valueOf, viewOfAll, type Plain,
 } from './records.ts';
 
 /** The path reads as `before`; after it is set to `value` it reads as `want`. */
@@ -153,10 +152,6 @@ test('ottl paths: metric', () => {
 
 const BASE: DataPoint = {
   attributes: pairs({ cpu: '0' }), startTimeUnixNano: 1n, timeUnixNano: 2n, flags: 0,
-};
-const HISTOGRAM: HistogramDataPoint = {
-  ...BASE, count: 3n, sum: 1.5, bucketCounts: [1n, 2n], explicitBounds: [10], exemplars: [],
-  min: undefined, max: 9,
 };
 const EXPONENTIAL: ExponentialHistogramDataPoint = {
   ...BASE, count: 3n, sum: undefined, scale: 2, zeroCount: 1n, zeroThreshold: 0.5, exemplars: [],

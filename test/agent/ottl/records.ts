@@ -11,7 +11,7 @@ import {
 } from '../../../agent/ottl/value.ts';
 import { OttlView, type OttlContextName } from '../../../agent/ottl/view.ts';
 import type {
-  AnyValue, Attributes, LogRecord, Metric, NumberDataPoint, Span,
+  AnyValue, Attributes, HistogramDataPoint, LogRecord, Metric, NumberDataPoint, Span,
 } from '../../../proto/otlp/model.ts';
 
 /** A moment that the clock of tests stands at: 2026-01-02T03:04:05.000000006Z. */
@@ -104,6 +104,12 @@ const POINT: NumberDataPoint = {
 export const METRIC: Metric = {
   name: 'system.cpu.time', description: 'd', unit: 's', metadata: [],
   data: { type: 'sum', dataPoints: [POINT], aggregationTemporality: 2, isMonotonic: true },
+};
+
+export const HISTOGRAM: HistogramDataPoint = {
+  attributes: pairs({ cpu: '0' }), startTimeUnixNano: 1n, timeUnixNano: 2n, flags: 0,
+  count: 3n, sum: 1.5, bucketCounts: [1n, 2n], explicitBounds: [10], exemplars: [],
+  min: undefined, max: 9,
 };
 
 /** A view of one record of each kind, in one resource and scope. */

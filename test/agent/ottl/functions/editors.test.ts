@@ -116,6 +116,7 @@ table('replace_pattern', [
   [{ a: 'x1y2' }, 'replace_pattern(attributes["a"], "(?P<n>\\\\d)", "<${n}>$$")',
     { a: 'x<1>$y<2>$' }],
   [{ a: 'x1' }, 'replace_pattern(attributes["a"], "(\\\\d)", "$2!")', { a: 'x!' }],
+  [{ a: 'x1' }, 'replace_pattern(attributes["a"], "(\\d)", "$3$4!")', { a: 'x!' }],
   [{ a: 5n }, 'replace_pattern(attributes["a"], "5", "6")', { a: 5n }],
   [{ a: 'b' }, 'replace_pattern(attributes["a"], "b", resource.attributes["service.name"])',
     { a: 'shop' }],

@@ -210,7 +210,7 @@ test('filter: a condition that fails refuses the batch, or counts as not holding
   const conditions = ['ParseJSON(body)["a"] == 1', 'body == "shop slow"'];
   const refused = await run({ logs: { log_record: conditions } }, logs());
   assert.deepEqual(refused.outcome,
-    { status: 'rejected', reason: 'cannot filter the batch: the text is no JSON' });
+    { status: 'rejected', reason: 'cannot filter the batch: the text is no JSON object or array' });
   assert.equal(refused.dropped, 0);
   for (const mode of ['ignore', 'silent']) {
     const { got, dropped, counters } = await run(
