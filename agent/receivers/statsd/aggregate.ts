@@ -1,6 +1,6 @@
-// What came in since the last batch, by sender, name, type and tags. Counters and observers begin
-// anew with each batch; a gauge is sent when it was heard of, and its value is remembered for a
-// while, so that `+1` and `-1` mean something after a batch, too (the Collector begins at 0).
+// What came in since the last batch, by name, type and tags, whoever sent it. Counters and observers
+// begin anew with each batch; a gauge is sent when it was heard of, and its value is remembered for
+// a while, so that `+1` and `-1` mean something after a batch, too (the Collector begins at 0).
 //
 // Invariant: there are never more than `limits.series` series and `limits.values` values of
 // gauges and summaries; what needs more is not kept, and its values are counted.
@@ -15,7 +15,7 @@ import type { StatsdLine, StatsdType } from './line.ts';
 import { createObserver, type Observer, type Span } from './observers.ts';
 
 export const limits = {
-  /** Series of all senders, remembered gauges among them. */
+  /** Series, remembered gauges among them. */
   series: 100_000,
   /** Values that are kept one by one. */
   values: 500_000,
@@ -31,7 +31,7 @@ const DELTA = 1;
 
 export interface Aggregate {
   /** The number of values that were not kept. */
-  add(line: StatsdLine, sender: string): number;
+  add(line: StatsdLine): number;
   /** All that came since the last call; none when nothing did. */
   flush(): Batch<'metrics'>[];
   series(): number;
@@ -51,27 +51,21 @@ interface Series {
   idle: number;
 }
 
-type Senders = Map<string, Map<string, Series>>;
-
 export function createAggregate(
   config: StatsdConfig,
   { clock, random }: Pick<World, 'clock' | 'random'>,
 ): Aggregate {
-  const senders: Senders = new Map();
+  const all = new Map<string, Series>();
   const mappings = mappingsOf(config.timer_histogram_mapping);
   let startNs = clock.nowNs();
-  let count = 0;
   let values = 0;
-  const find = (line: StatsdLine, sender: string): Series | null => {
+  const find = (line: StatsdLine): Series | null => {
     const key = JSON.stringify([line.type, line.name, line.tags]);
-    const own = senders.get(sender) ?? new Map<string, Series>();
-    const known = own.get(key);
+    const known = all.get(key);
     if (known !== undefined) return known;
-    if (count >= limits.series) return null;
-    count += 1;
-    senders.set(sender, own);
+    if (all.size >= limits.series) return null;
     const series = createSeries(line);
-    own.set(key, series);
+    all.set(key, series);
     return series;
   };
   const observe = (series: Series, line: StatsdLine): number => {
@@ -88,10 +82,10 @@ export function createAggregate(
     return lost;
   };
   return {
-    add: (line, sender) => {
+    add: (line) => {
       const disabled = mappings.get(line.type)?.observer_type.startsWith('disable') === true;
       if (disabled) return 0;
-      const series = find(line, sender);
+      const series = find(line);
       if (series === null) return line.values.length;
       series.heard = true;
       series.timeNs = line.timeNs;
@@ -104,13 +98,12 @@ export function createAggregate(
       startNs = span.timeNs;
       values = 0;
       const round = rounding(config.counter_type, () => random.float());
-      const groups = [...senders.values()].map((own) =>
-        [...own.values()].filter(({ heard }) => heard)
-          .map((series) => toMetric(series, span, { config, round })));
-      count = forget(senders);
-      return batchesOf(groups);
+      const metrics = [...all.values()].filter(({ heard }) => heard)
+        .map((series) => toMetric(series, span, { config, round }));
+      forget(all);
+      return batchesOf(metrics);
     },
-    series: () => count,
+    series: () => all.size,
   };
 }
 
@@ -130,20 +123,14 @@ function valueAfter(before: number, value: number, { type, relative, each }: Sta
   return relative ? before + value : value;
 }
 
-/** Begins anew; the number of series that are remembered. */
-function forget(senders: Senders): number {
-  let count = 0;
-  for (const [sender, own] of senders) {
-    for (const [key, series] of own) {
-      series.idle = series.heard ? 0 : series.idle + 1;
-      const remembered = series.type === 'gauge' && series.idle < limits.gaugeBatches;
-      series.heard = false;
-      if (!remembered) own.delete(key);
-    }
-    if (own.size === 0) senders.delete(sender);
-    count += own.size;
+/** Begins anew. */
+function forget(all: Map<string, Series>): void {
+  for (const [key, series] of all) {
+    series.idle = series.heard ? 0 : series.idle + 1;
+    const remembered = series.type === 'gauge' && series.idle < limits.gaugeBatches;
+    series.heard = false;
+    if (!remembered) all.delete(key);
   }
-  return count;
 }
 
 type Round = (value: number) => NumberValue;
@@ -184,27 +171,12 @@ function toMetric(series: Series, span: Span, { config, round }: Making): Metric
   } };
 }
 
-/** A resource for each sender. */
-function batchesOf(groups: readonly (readonly Metric[])[]): Batch<'metrics'>[] {
+function batchesOf(metrics: readonly Metric[]): Batch<'metrics'>[] {
   const batches: Batch<'metrics'>[] = [];
-  let resourceMetrics: ResourceMetrics[] = [];
-  let room: number = limits.batchSeries;
-  const close = (): void => {
-    if (resourceMetrics.length === 0) return;
-    batches.push(Batch.fromRequest('metrics', { resourceMetrics }));
-    resourceMetrics = [];
-    room = limits.batchSeries;
-  };
-  for (const group of groups) {
-    for (let first = 0; first < group.length;) {
-      const metrics = group.slice(first, first + room);
-      resourceMetrics.push(resourceOf(metrics));
-      first += metrics.length;
-      room -= metrics.length;
-      if (room === 0) close();
-    }
+  for (let first = 0; first < metrics.length; first += limits.batchSeries) {
+    const some = metrics.slice(first, first + limits.batchSeries);
+    batches.push(Batch.fromRequest('metrics', { resourceMetrics: [resourceOf(some)] }));
   }
-  close();
   return batches;
 }
 

@@ -19,6 +19,8 @@ const transport = () => z.string().transform((value, ctx): Transport => {
   return z.NEVER;
 });
 
+const ONE_SENDER = 'senders are never apart: nothing that is handed on could tell them apart';
+
 const ascending = (values: readonly number[]): boolean =>
   values.every((value, index) => index === 0 || value > values[index - 1]!);
 
@@ -51,9 +53,8 @@ export const statsdSchema = () => section({
   enable_simple_tags: z.boolean().default(false)
     .describe('Take tags without a value; lines with such are refused otherwise.'),
   is_monotonic_counter: z.boolean().default(false).describe('Counters only grow.'),
-  enable_ip_only_aggregation: z.boolean().default(false)
-    .describe('Senders of one address are one, whatever their ports.'),
-  ignore_host: z.boolean().describe('All senders are one.').default(false),
+  enable_ip_only_aggregation: ignoredKey(ONE_SENDER),
+  ignore_host: ignoredKey(ONE_SENDER),
   counter_type: z.enum(['int', 'float', 'stochastic_int']).default('int')
     .describe('int is rounded, stochastic_int so that it is right on average.'),
   timer_histogram_mapping: z.array(mapping()).default([])

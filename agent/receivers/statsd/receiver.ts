@@ -44,10 +44,10 @@ function createReceiver(
     dropped: meter.dropped,
   });
   const options = { simpleTags: config.enable_simple_tags, metricType: config.enable_metric_type };
-  const take = (line: string, sender: string): void => {
+  const take = (line: string): void => {
     const parsed = parseLine(line, options);
     if (typeof parsed === 'string') return meter.bad(parsed);
-    meter.taken(parsed.values.length, aggregate.add(parsed, senderOf(sender, config)));
+    meter.taken(parsed.values.length, aggregate.add(parsed));
   };
   const flush = (): void => {
     for (const batch of aggregate.flush()) outbox.add(batch);
@@ -73,12 +73,6 @@ function createReceiver(
     addresses: (): Readonly<Record<string, string>> =>
       (lines === undefined ? {} : { StatsD: formatEndpoint(lines.endpoint) }),
   };
-}
-
-/** Whose values are added up together. */
-function senderOf(sender: string, config: StatsdConfig): string {
-  if (config.ignore_host) return '';
-  return config.enable_ip_only_aggregation ? sender.replace(/:\d+$/, '') : sender;
 }
 
 interface Meter {

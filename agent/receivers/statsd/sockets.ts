@@ -5,7 +5,7 @@ import { createSocket, type Socket as Datagrams } from 'node:dgram';
 import type { Socket } from 'node:net';
 import { addressesOf, listen } from '../../../proto/listen.ts';
 import { errorCode } from '../../../runtime/errors.ts';
-import { formatEndpoint, listenError, type Endpoint } from '../../../runtime/net.ts';
+import { listenError, type Endpoint } from '../../../runtime/net.ts';
 import type { StatsdConfig } from './config.ts';
 
 export const limits = {
@@ -17,8 +17,7 @@ export const limits = {
   receiveBytes: 4 * 1024 * 1024,
 } as const;
 
-/** `sender` is `host:port`. */
-export type OnLine = (line: string, sender: string) => void;
+export type OnLine = (line: string) => void;
 
 export interface Lines {
   readonly endpoint: Endpoint;
@@ -93,11 +92,10 @@ function listenTo(socket: Datagrams, line: OnLine): void {
   } catch {
     // The system's own size must do.
   }
-  socket.on('message', (message, { address, port }) => {
-    const sender = formatEndpoint({ host: address, port });
+  socket.on('message', (message) => {
     const text = message.toString();
-    if (!text.includes('\n')) return line(text.trimEnd(), sender);
-    for (const one of text.split('\n')) if (one.trimEnd() !== '') line(one.trimEnd(), sender);
+    if (!text.includes('\n')) return line(text.trimEnd());
+    for (const one of text.split('\n')) if (one.trimEnd() !== '') line(one.trimEnd());
   });
 }
 
@@ -114,14 +112,12 @@ async function openTcp(endpoint: Endpoint, options: LinesOptions): Promise<Lines
 }
 
 function takeConnection(socket: Socket, { line, tooLong }: LinesOptions): void {
-  const sender = formatEndpoint({
-    host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 });
   let rest = '';
   let skipping = false;
   const take = (text: string): void => {
     const one = text.trimEnd();
     if (skipping) skipping = false;
-    else if (one !== '') line(one, sender);
+    else if (one !== '') line(one);
   };
   socket.setEncoding('utf8');
   socket.on('data', (chunk: string) => {

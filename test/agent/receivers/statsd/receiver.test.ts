@@ -78,7 +78,7 @@ function aggregating(config: Record<string, unknown> = {}) {
   const add = (...lines: string[]) => lines.map((line) => {
     const parsed = parseLine(line, PLAIN);
     assert.ok(typeof parsed !== 'string', `${line}: ${String(parsed)}`);
-    return aggregate.add(parsed, 'host:1');
+    return aggregate.add(parsed);
   });
   const flush = (): Told[] => aggregate.flush().flatMap(told);
   return { aggregate, clock, add, flush };
@@ -215,19 +215,6 @@ test('statsd: an exponential histogram holds each value in its bucket', () => {
   }), { numRuns: 300 });
 });
 
-test('statsd: senders are apart, or one', () => {
-  const count = (config: Record<string, unknown>, ...senders: string[]) => {
-    const clock = createManualClock();
-    const receiver = statsdSchema().parse(config);
-    const aggregate = createAggregate(receiver, { clock, random: createSeededRandom(1) });
-    for (const sender of senders) {
-      aggregate.add(parseLine('a:1|c', PLAIN) as StatsdLine, sender);
-    }
-    return aggregate.flush().flatMap(told).length;
-  };
-  assert.equal(count({}, 'a:1', 'a:2', 'a:1'), 2);
-});
-
 test('statsd: series and values are bounded', () => {
   const { aggregate, add } = aggregating();
   for (let series = 0; series < 100_000; series += 1) add(`a${series}:1|c`);
@@ -275,14 +262,15 @@ test('statsd: lines come by UDP and TCP, and the last of them with the stop', as
     const taken = (count: number) => until(() =>
       context.counters.total('binnacle_statsd_values_total') === count, 'values');
     const sink = createSink();
-    const udp = receiverOf({ ignore_host: true }, sink, context);
+    const udp = receiverOf({}, sink, context);
     await udp.start();
     await sendUdp(udp, 'a:1|c\nb:2|g\r\n\nc:x|s\nd:1|c|#t');
     await sendUdp(udp, 'a:1|c');
     await taken(3);
     await udp.stop(NEVER);
     assert.deepEqual(values(sink.received.flatMap(told)), [['a', 2n], ['b', 2]]);
-    const tcp = receiverOf({ transport: 'tcp', enable_ip_only_aggregation: true }, sink, context);
+    const tcp = receiverOf({ transport: 'tcp', enable_ip_only_aggregation: true }, sink,
+      context);
     await tcp.start();
     await sendTcp(tcp, 'a:1|', 'c\nlong', 'x'.repeat(200_000), '\nb:3|g');
     await sendTcp(tcp, 'a:1|c\n');
