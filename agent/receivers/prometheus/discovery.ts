@@ -174,10 +174,18 @@ function httpLook(client: PageClient, url: string, refreshMs: number): Look {
 
 type DnsConfig = ScrapeConfig['dns_sd_configs'][number];
 
-function dnsLook({ names, type, port }: DnsConfig, { log, setting }: DiscoveryOptions): Look {
+/** The calls of node:dns that are made. */
+export type DnsResolver = Pick<Resolver, 'cancel' | 'resolveSrv' | 'resolve4' | 'resolve6'
+  | 'resolveMx' | 'resolveNs'>;
+
+export function dnsLook(
+  { names, type, port }: DnsConfig,
+  { log, setting }: Pick<DiscoveryOptions, 'log' | 'setting'>,
+  createResolver: () => DnsResolver = () => new Resolver({ timeout: 5000, tries: 2 }),
+): Look {
   const known = new Map<string, FoundTargets>();
   return async (abort) => {
-    const resolver = new Resolver({ timeout: 5000, tries: 2 });
+    const resolver = createResolver();
     const cancel = () => resolver.cancel();
     abort.addEventListener('abort', cancel, { once: true });
     for (const name of names) {
@@ -195,7 +203,7 @@ function dnsLook({ names, type, port }: DnsConfig, { log, setting }: DiscoveryOp
 }
 
 async function addressesOf(
-  resolver: Resolver,
+  resolver: DnsResolver,
   name: string,
   type: DnsConfig['type'],
   port = 0,
