@@ -9,6 +9,7 @@ import { keyValueParser } from './parsers/key_value.ts';
 import { regexParser } from './parsers/regex.ts';
 import { syslogParser } from './parsers/syslog.ts';
 import { uriParser } from './parsers/uri.ts';
+import { preset } from './preset.ts';
 import { recombine } from './recombine.ts';
 import { scopeNameParser } from './scope_name.ts';
 import { severityParser } from './severity.ts';
@@ -30,6 +31,7 @@ export const DEFINITIONS: Readonly<Record<string, Definition>> = {
   key_value_parser: keyValueParser,
   move,
   noop,
+  preset,
   recombine,
   regex_parser: regexParser,
   regex_replace: regexReplace,

@@ -8,6 +8,7 @@ import { DEFINITIONS } from '../../../agent/operators/definitions.ts';
 import { FUNCTIONS } from '../../../agent/operators/expression/functions.ts';
 import { PREDICATES } from '../../../agent/operators/expression/syntax.ts';
 import { blockKeys, parserKeys } from '../../../agent/operators/parser.ts';
+import { PRESETS } from '../../../agent/operators/presets.ts';
 import { operatorKeys } from '../../../agent/operators/step.ts';
 
 const page = readFileSync(new URL('../../../docs/operators.md', import.meta.url), 'utf8');
@@ -35,6 +36,12 @@ test('docs/operators.md: every operator has a section that names its keys', () =
 test('docs/operators.md: every section of an operator is of one that is there', () => {
   const titles = [...page.matchAll(/^### `(\w+)`$/gm)].map(([, title]) => title!);
   assert.deepEqual(titles.sort(), Object.keys(DEFINITIONS).sort());
+});
+
+test('docs/operators.md: every preset is named', () => {
+  for (const name of Object.keys(PRESETS)) {
+    assert.ok(section('### `preset`').includes(`\n| \`${name}\` |`), name);
+  }
 });
 
 test('docs/operators.md: every function of expressions is named', () => {
