@@ -49,16 +49,22 @@ const COMPONENTS: readonly Listed[] = [
     (await import('./processors/cumulative_to_delta.ts')).cumulativeToDeltaProcessor),
   one('processor', ['delta_to_cumulative', 'deltatocumulative'], async () =>
     (await import('./processors/delta_to_cumulative.ts')).deltaToCumulativeProcessor),
+  one('processor', ['drain'], async () =>
+    (await import('./processors/drain/processor.ts')).drainProcessor),
   one('processor', ['filter'], async () =>
     (await import('./processors/filter/processor.ts')).filterProcessor),
   one('processor', ['interval'], async () =>
     (await import('./processors/interval.ts')).intervalProcessor),
+  one('processor', ['log_dedup', 'logdedup'], async () =>
+    (await import('./processors/log_dedup/processor.ts')).logDedupProcessor),
   one('processor', ['mask'], async () =>
     (await import('./processors/mask/processor.ts')).maskProcessor),
   one('processor', ['memory_limiter'], async () =>
     (await import('./processors/memory_limiter.ts')).memoryLimiterProcessor),
   one('processor', ['probabilistic_sampler'], async () =>
     (await import('./processors/probabilistic_sampler.ts')).probabilisticSamplerProcessor),
+  one('processor', ['rate_limit'], async () =>
+    (await import('./processors/rate_limit.ts')).rateLimitProcessor),
   one('processor', ['redaction'], async () =>
     (await import('./processors/redaction/processor.ts')).redactionProcessor),
   one('processor', ['resource'], async () =>

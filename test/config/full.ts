@@ -27,6 +27,7 @@ export const REQUIRED: Record<string, Record<string, Written | unknown>> = {
   'processor.attributes': { actions: [{ key: 'team', value: 'checkout', action: 'insert' }] },
   'processor.memory_limiter': { check_interval: '1s', limit_mib: 512 },
   'processor.probabilistic_sampler': { sampling_percentage: 10 },
+  'processor.rate_limit': { records_per_second: 1000 },
   'processor.resource': { attributes: [{ key: 'env', value: 'production', action: 'upsert' }] },
   'processor.tail_sampling': {
     policies: [{ name: 'errors', type: 'status_code', status_code: { status_codes: ['ERROR'] } }],

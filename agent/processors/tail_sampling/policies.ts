@@ -2,6 +2,7 @@
 
 import type { ComponentContext } from '../../../proto/contract/component.ts';
 import type { Clock } from '../../../runtime/clock.ts';
+import { createRate, type Rate } from '../sampling/rate.ts';
 import type { CompositeConfig, PolicyConfig } from './config.ts';
 import {
   createAlways, createBooleanAttribute, createLatency, createNumericAttribute, createSpanCount,
@@ -11,9 +12,7 @@ import { createOttlCondition } from './ottl_condition.ts';
 import {
   allOf, byChance, DEFAULT_SALT, isSampling, NEVER, type Policy, type TraceView, type Vote,
 } from './policy.ts';
-import {
-  createBytesLimiting, createProbabilistic, createRate, createRateLimiting, type Rate,
-} from './shares.ts';
+import { createBytesLimiting, createProbabilistic, createRateLimiting } from './shares.ts';
 
 export interface NamedPolicy extends Policy {
   readonly name: string;

@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createRate } from '../../../../agent/processors/tail_sampling/shares.ts';
+import { createRate } from '../../../../agent/processors/sampling/rate.ts';
 import {
   tailSamplingProcessor,
 } from '../../../../agent/processors/tail_sampling/processor.ts';
