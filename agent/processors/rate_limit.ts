@@ -10,7 +10,7 @@
 // Rules:
 // - A bucket of tokens holds `burst` of the rate; a record passes while there are any, and may take
 //   more than there are: so the rate holds, and what is larger than a bucket is not stuck.
-// - Keys are bounded by `max_keys`; beyond it new ones share one bucket. Full buckets are forgotten.
+// - Keys are bounded by `max_keys`; beyond it new ones share a bucket. Full ones are forgotten.
 // - What the next one refuses for now has taken nothing: it comes again.
 
 import * as z from 'zod';
@@ -119,7 +119,8 @@ type Admitted =
 
 type KeyOf = (resource: Resource | undefined, attributes: Attributes) => string;
 
-function createKey({ by_resource_attributes: ofResource, by_attributes: ofRecord }: RateLimitConfig) {
+function createKey(config: RateLimitConfig): KeyOf {
+  const { by_resource_attributes: ofResource, by_attributes: ofRecord } = config;
   if (ofResource.length === 0 && ofRecord.length === 0) return () => '';
   const textOf = (attributes: Attributes, key: string): string => {
     const value = attributes.find((one) => one.key === key)?.value;

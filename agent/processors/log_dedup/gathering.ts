@@ -171,7 +171,8 @@ function createTimeText(timeZone: string): (ms: number) => string {
   const format = new Intl.DateTimeFormat('en', { timeZone, timeZoneName: 'longOffset' });
   return (ms) => {
     const name = format.formatToParts(ms).find(({ type }) => type === 'timeZoneName')!.value;
-    const [, sign = '+', hours = '00', minutes = '00'] = /GMT([+-])(\d\d):?(\d\d)?/.exec(name) ?? [];
+    const parts = /GMT([+-])(\d\d):?(\d\d)?/.exec(name) ?? [];
+    const [, sign = '+', hours = '00', minutes = '00'] = parts;
     const offsetMs = (Number(hours) * 60 + Number(minutes)) * 60_000 * (sign === '-' ? -1 : 1);
     return `${ofUtc(ms + offsetMs)}${offsetMs === 0 ? 'Z' : `${sign}${hours}:${minutes}`}`;
   };

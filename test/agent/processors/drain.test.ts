@@ -167,7 +167,8 @@ function accuracyOf(groups: readonly string[], labels: readonly string[]): numbe
 /** RFC 4180. */
 function parseCsv(csv: string): string[][] {
   const rows: string[][] = [[]];
-  for (const [, quoted, plain, end] of csv.matchAll(/(?:"((?:[^"]|"")*)"|([^,\r\n]*))(,|\r?\n|$)/g)) {
+  const cells = csv.matchAll(/(?:"((?:[^"]|"")*)"|([^,\r\n]*))(,|\r?\n|$)/g);
+  for (const [, quoted, plain, end] of cells) {
     rows.at(-1)!.push(quoted?.replaceAll('""', '"') ?? plain ?? '');
     if (end !== ',' && end !== '') rows.push([]);
     if (end === '') break;

@@ -95,7 +95,8 @@ test('log_dedup: one record for those that say the same, with their number', asy
   await dedup.clock.advance(6000);
   assert.deepEqual(dedup.counts(), { a: 3, b: 1 });
   const [first] = dedup.records();
-  assert.deepEqual(Object.fromEntries(first!.attributes.map(({ key, value }) => [key, value.value])),
+  const said = first!.attributes.map(({ key, value }) => [key, value.value]);
+  assert.deepEqual(Object.fromEntries(said),
     {
       log_count: 3n,
       first_observed_timestamp: '2025-12-31T19:00:00-05:00',

@@ -150,9 +150,11 @@ test('rate_limit: a log record says its weight in attributes', async () => {
   const logRecords = Array.from({ length: 400 }, (): LogRecord =>
     ({ ...RECORD, attributes: [text('a', 'b')] }));
   await processor.consume(Batch.fromRequest('logs', { resourceLogs: [{
-    resource: undefined, schemaUrl: '', scopeLogs: [{ scope: undefined, logRecords, schemaUrl: '' }],
+    resource: undefined, schemaUrl: '',
+    scopeLogs: [{ scope: undefined, logRecords, schemaUrl: '' }],
   }] }), NEVER);
-  const kept = (sink.received[0] as Batch<'logs'>).request.resourceLogs[0]!.scopeLogs[0]!.logRecords;
+  const [group] = (sink.received[0] as Batch<'logs'>).request.resourceLogs;
+  const kept = group!.scopeLogs[0]!.logRecords;
   // The first ten pass as they are; of the others chance decides, less and less often.
   assert.ok(kept.length > 20 && kept.length < 80, String(kept.length));
   assert.deepEqual(kept[0]!.attributes.map(({ key }) => key), ['a']);
