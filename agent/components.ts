@@ -79,6 +79,8 @@ const COMPONENTS: readonly Listed[] = [
     (await import('./exporters/debug.ts')).debugExporter),
   one('exporter', ['file'], async () =>
     (await import('./exporters/file/exporter.ts')).fileExporter),
+  one('exporter', ['load_balancing', 'loadbalancing'], async () =>
+    (await import('./exporters/load_balancing/exporter.ts')).loadBalancingExporter),
   one('exporter', ['otlp', 'otlp_grpc'], async () =>
     (await import('./exporters/otlp.ts')).otlpExporter),
   one('exporter', ['otlp_http', 'otlphttp'], async () =>

@@ -1,5 +1,6 @@
 // Addresses: how an endpoint is written, what it means, and what to say when it cannot be bound.
 
+import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { OperatorError, errorCode, systemCause } from './errors.ts';
 
@@ -25,6 +26,11 @@ export function parseEndpoint(text: string): Endpoint | null {
 
 export function formatEndpoint({ host, port }: Endpoint): string {
   return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** All addresses of a host name, as the system knows them. Throws the system's error. */
+export async function lookupHost(host: string): Promise<readonly string[]> {
+  return (await lookup(host, { all: true })).map(({ address }) => address);
 }
 
 /** True for addresses that only this machine can reach. */

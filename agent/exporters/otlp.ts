@@ -3,23 +3,14 @@
 // large are in sending/delivery.ts.
 
 import * as z from 'zod';
-import {
-  duration, fault, ignoredKey, optionalSection, refusedKey, strictObject,
-} from '../../config/schema.ts';
+import { fault, strictObject } from '../../config/schema.ts';
 import type {
   ComponentContext, Exporter, ExporterFactory,
 } from '../../proto/contract/component.ts';
-import { createOtlpGrpcClient } from '../../proto/grpc/client.ts';
 import { SIGNALS } from '../../proto/otlp/model.ts';
 import type { Endpoint } from '../../runtime/net.ts';
 import { parseEndpoint } from '../../runtime/net.ts';
-import { auth, credentialsOf, usedAuth } from '../authentication.ts';
-import { createQueuedExporter } from '../queue/exporter.ts';
-import { createSendingExporter } from './sending/delivery.ts';
-import {
-  clientTls, headers, queueOptions, queueStorage, readClientTls, retryOnFailure, retryOptions,
-  sendingQueue,
-} from './sending/settings.ts';
+import { createGrpcExporter, grpcKeys, grpcUses, openGrpc } from './sending/grpc.ts';
 
 const createSchema = () => strictObject({
   endpoint: z.string().transform((text, ctx) => {
@@ -28,26 +19,7 @@ const createSchema = () => strictObject({
     fault(ctx, 'is not the address of a gRPC server', 'write host:port, such as localhost:4317');
     return z.NEVER;
   }).describe('Where to send: host:port; http:// before it means plain text, https:// TLS.'),
-  tls: clientTls().describe('TLS is spoken unless insecure is true.'),
-  compression: z.enum(['gzip', 'none', ''], 'must be gzip or none')
-    .describe('gzip or none.').default('gzip'),
-  headers: headers(),
-  timeout: duration({ min: '1ms' }).describe('Time for one attempt.').prefault('5s'),
-  keepalive: optionalSection({
-    time: duration({ min: '1s' }).describe('A silent connection is checked after this time.')
-      .prefault('10s'),
-    timeout: duration({ min: '1ms' }).describe('Time for the answer to a check.').prefault('20s'),
-    permit_without_stream: z.boolean().describe('Checks also while nothing is sent.')
-      .default(false),
-  }).describe('Checks of the connection; absent means none.'),
-  retry_on_failure: retryOnFailure(),
-  sending_queue: sendingQueue(),
-  balancer_name: ignoredKey('one connection to one address is used'),
-  wait_for_ready: ignoredKey('what cannot be sent now is sent later'),
-  write_buffer_size: ignoredKey('buffers have a fixed size'),
-  read_buffer_size: ignoredKey('buffers have a fixed size'),
-  auth: auth(),
-  authority: refusedKey('use tls.server_name_override'),
+  ...grpcKeys(),
 });
 
 export type OtlpExporterConfig = z.output<ReturnType<typeof createSchema>>;
@@ -60,7 +32,7 @@ export const otlpExporter: ExporterFactory<OtlpExporterConfig> = {
   get schema() {
     return createSchema();
   },
-  uses: (config) => [...queueStorage(config), ...usedAuth(config.auth, [])],
+  uses: (config) => grpcUses(config, []),
   create: createOtlpExporter,
 };
 
@@ -79,36 +51,9 @@ function parseTarget(text: string): Target | null {
 }
 
 function createOtlpExporter(config: OtlpExporterConfig, context: ComponentContext): Exporter {
-  const { id, world, log, counters } = context;
-  const { endpoint, tls } = config;
-  const secure = endpoint.secure ?? !tls.insecure;
-  const credentials = credentialsOf(config.auth, context, `exporters.${id}.auth`);
-  const open = async () => createOtlpGrpcClient({
-    endpoint,
-    clock: world.clock,
-    tls: secure ? await readClientTls(config.tls, world.files, `exporters.${id}.tls`) : null,
-    compression: config.compression === 'gzip' ? 'gzip' : 'none',
-    headers: config.headers,
-    ...credentials,
-    timeoutMs: config.timeout,
-    ...(config.keepalive === undefined ? {} : { keepalive: keepaliveOf(config.keepalive) }),
-  });
-  const delivery = {
-    id, world, log, counters,
-    retry: retryOptions(config.retry_on_failure),
-    concurrency: config.sending_queue.num_consumers,
-  };
-  const queue = queueOptions(config.sending_queue);
-  if (queue === null) return createSendingExporter(open, delivery);
-  const { storage: storageId } = config.sending_queue;
-  const storage = storageId === undefined ? null : context.storage?.(storageId) ?? null;
-  return createQueuedExporter(open, { context, delivery, queue, storage });
-}
-
-function keepaliveOf(config: NonNullable<OtlpExporterConfig['keepalive']>) {
-  return {
-    timeMs: config.time,
-    timeoutMs: config.timeout,
-    permitWithoutStream: config.permit_without_stream,
-  };
+  const { endpoint } = config;
+  const secure = endpoint.secure ?? !config.tls.insecure;
+  const setting = `exporters.${context.id}`;
+  const open = openGrpc(config, context, setting);
+  return createGrpcExporter(config, context, () => open(endpoint, secure));
 }

@@ -33,6 +33,10 @@ export const REQUIRED: Record<string, Record<string, Written | unknown>> = {
     policies: [{ name: 'errors', type: 'status_code', status_code: { status_codes: ['ERROR'] } }],
   },
   'exporter.file': { path: './data/out.json' },
+  'exporter.load_balancing': {
+    protocol: { otlp: null },
+    resolver: { static: { hostnames: ['backend-1:4317', 'backend-2:4317'] } },
+  },
   'exporter.otlp': { endpoint: 'localhost:14317' },
   'exporter.otlp_grpc': { endpoint: 'localhost:14317' },
   'exporter.otlp_http': { endpoint: 'http://localhost:8080' },
