@@ -112,8 +112,10 @@ const replaceAllMatches = editor('replace_all_matches', {
   target: mapTarget(), pattern: glob(), replacement: text(), ...making,
 }, ({ target: path, pattern: matches, replacement, ...how }) => (view) => {
   const replaced = matchReplacement(replacement(view), how);
-  changeValues(view, path, (value) =>
-    (value.type === 'string' && matches.test(searchable(value.value)) ? stringAny(replaced) : value));
+  changeValues(view, path, (value) => {
+    const found = value.type === 'string' && matches.test(searchable(value.value));
+    return found ? stringAny(replaced) : value;
+  });
 });
 
 export const REPLACE_EDITORS: readonly FunctionSpec[] = [

@@ -187,8 +187,10 @@ test('transform: error modes, of all and of a group', async () => {
   assert.deepEqual(unpaired((ignored.got as Batch<'logs'>).request.resourceLogs[0]!.scopeLogs[0]!
     .logRecords[1]!.attributes), { went: 'on' });
   const refused = await run({ error_mode: 'propagate', log_statements: [failing] }, logs());
-  assert.deepEqual(refused.outcome,
-    { status: 'rejected', reason: 'cannot transform the batch: the text is no JSON object or array' });
+  assert.deepEqual(refused.outcome, {
+    status: 'rejected',
+    reason: 'cannot transform the batch: the text is no JSON object or array',
+  });
   const group = await run({
     error_mode: 'propagate', log_statements: [{ error_mode: 'silent', statements: [failing] }],
   }, logs());
