@@ -128,10 +128,12 @@ test('ottl fuzz: values', () => {
 });
 
 test('ottl fuzz: any text is read or refused, with a problem that has a caret', () => {
-  const words = fc.array(fc.oneof(fc.constantFrom('set', '(', ')', '[', ']', '{', '}', ',', '.',
-    '"', 'log', 'body', 'where', 'and', 'or', 'not', '==', '<', '=', '+', '-', '1', '1.5', '0x', 'nil',
-    ' ', '\n', 'Split', ':', '\\', 'true'), fc.string({ unit: 'grapheme' })), { maxLength: 30 })
-    .map((all) => all.join(''));
+  const words = fc.array(fc.oneof(
+    fc.constantFrom('set', '(', ')', '[', ']', '{', '}', ',', '.', '"', 'log', 'body', 'where',
+      'and', 'or', 'not', '==', '<', '=', '+', '-', '1', '1.5', '0x', 'nil', ' ', '\n', 'Split',
+      ':', '\\', 'true'),
+    fc.string({ unit: 'grapheme' }),
+  ), { maxLength: 30 }).map((all) => all.join(''));
   fc.assert(fc.property(words, (text) => {
     for (const problem of [statementProblem(text, { signal: 'logs' }),
       conditionProblem(text, { context: 'log' })]) {
