@@ -1,5 +1,5 @@
-// Proves that no key of a component is ignored in silence: each that its schema says is not supported
-// is refused by name, with what to do instead; each that it says means nothing is accepted.
+// Proves that no key of a component is ignored in silence: each that its schema says is not
+// supported is refused by name, with what to do instead; each that means nothing is accepted.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
