@@ -128,7 +128,8 @@ test('routing: what a route moved no other one gets, what it copied all may', as
   await check({ table: [{ ...route('a', ''), condition: undefined, statement: ' route() ' }] },
     { a: '0 1 2 3' });
   const both = [...everywhere('a'), ...everywhere('b')];
-  await check({ table: [{ ...route('a', SHOP), pipelines: both }], ...last }, { a: '0 1', b: '0 1', c: '2 3' });
+  await check({ table: [{ ...route('a', SHOP), pipelines: both }], ...last },
+    { a: '0 1', b: '0 1', c: '2 3' });
 });
 
 test('routing: what nobody takes is dropped and counted', async () => {
