@@ -10,9 +10,9 @@ import type {
   DataPoint, Metric, ResourceMetrics, ScopeMetrics,
 } from '../../../proto/otlp/model.ts';
 import { trimSuffixes, ucumOf } from '../../../proto/prometheus/names.ts';
-import { PageError } from '../../../proto/prometheus/series.ts';
+import { PageError, parseNumber } from '../../../proto/prometheus/series.ts';
 import type { PageEntry, PageReader } from '../../../proto/prometheus/text.ts';
-import { parseNumber } from '../../../proto/prometheus/series.ts';
+import { detached } from '../../../runtime/text.ts';
 import { placeOf, type Families, type Family } from './families.ts';
 import { createOwners, type Owners, type ResourceOwner, type ScopeOwner } from './owners.ts';
 import { dataOf, isTime, Point, text, type Part, type PointKind } from './points.ts';
@@ -130,13 +130,13 @@ export class SeriesTable {
     let family = this.#families.get(name);
     if (family === undefined) {
       family = { type: 'unknown', help: '', unit: '', page: this.#page };
-      this.#families.set(flat(name), family);
+      this.#families.set(detached(name), family);
       this.#familiesSeen += 1;
     }
     family.page = this.#page;
-    if (entry === 'type' && family.type !== said) family.type = flat(said);
-    else if (entry === 'help' && family.help !== said) family.help = flat(said);
-    else if (entry === 'unit' && family.unit !== said) family.unit = flat(said);
+    if (entry === 'type' && family.type !== said) family.type = detached(said);
+    else if (entry === 'help' && family.help !== said) family.help = detached(said);
+    else if (entry === 'unit' && family.unit !== said) family.unit = detached(said);
   }
 
   #sample(reader: PageReader): void {
@@ -184,10 +184,11 @@ export class SeriesTable {
     if (this.#series.size >= limits.series) {
       throw new PageError(`more than ${limits.series} series`, reader.line);
     }
-    const labels = reader.labels();
-    const series = this.#seriesOf(labels, reader.line);
-    // A part of a text keeps the whole text in memory.
-    this.#series.set(flat(reader.series), series);
+    // The labels, too, are parts of what is detached here.
+    const written = detached(reader.series);
+    reader.series = written;
+    const series = this.#seriesOf(reader.labels(), reader.line);
+    this.#series.set(written, series);
     return series;
   }
 
@@ -327,9 +328,6 @@ const REPORTS = {
 
 const NO_COUNTS = (): PageCounts =>
   ({ scraped: 0, kept: 0, added: 0, duplicates: 0, invalid: 0 });
-
-/** A text of its own, which does not keep the page that it was cut from. */
-const flat = (part: string): string => Buffer.from(part).toString();
 
 function mergeLabels(labels: LabelMap, target: LabelMap, honorLabels: boolean): void {
   for (const [name, value] of target) {

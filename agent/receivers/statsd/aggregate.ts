@@ -1,6 +1,7 @@
-// What came in since the last batch, by name, type and tags, whoever sent it. Counters and observers
-// begin anew with each batch; a gauge is sent when it was heard of, and its value is remembered for
-// a while, so that `+1` and `-1` mean something after a batch, too (the Collector begins at 0).
+// What came in since the last batch, by name, type and tags, whoever sent it. Counters and
+// observers begin anew with each batch; a gauge is sent when it was heard of, and its value is
+// remembered for a while, so that `+1` and `-1` mean something after a batch, too (the Collector
+// begins at 0).
 //
 // Invariant: there are never more than `limits.series` series and `limits.values` values of
 // gauges and summaries; what needs more is not kept, and its values are counted.
@@ -9,6 +10,7 @@ import { Batch } from '../../../proto/contract/batch.ts';
 import type {
   Attributes, Metric, NumberDataPoint, NumberValue, ResourceMetrics,
 } from '../../../proto/otlp/model.ts';
+import { detached } from '../../../runtime/text.ts';
 import type { World } from '../../../runtime/world.ts';
 import type { Mapping, StatsdConfig } from './config.ts';
 import type { StatsdLine, StatsdType } from './line.ts';
@@ -114,8 +116,8 @@ function mappingsOf(list: readonly Mapping[]): ReadonlyMap<StatsdType, Mapping> 
 
 function createSeries({ name, type, tags }: StatsdLine): Series {
   const attributes = tags.map(([key, value]) =>
-    ({ key, value: { type: 'string', value } as const }));
-  return { name, type, attributes, value: 0, timeNs: 0n, observer: null, heard: false, idle: 0 };
+    ({ key: detached(key), value: { type: 'string', value: detached(value) } as const }));
+  return { name: detached(name), type, attributes, value: 0, timeNs: 0n, observer: null, heard: false, idle: 0 };
 }
 
 function valueAfter(before: number, value: number, { type, relative, each }: StatsdLine): number {

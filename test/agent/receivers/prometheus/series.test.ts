@@ -3,6 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import {
   compileRelabelling, relabelRules,
 } from '../../../../agent/receivers/prometheus/relabel.ts';
@@ -314,6 +316,24 @@ test('series: the second sample of a series is a duplicate', () => {
   const { page, table } = target();
   assert.equal(points(page('g 1\ng 2\n'), 'g')[0]!['value'], 1);
   assert.equal(table.counts.duplicates, 1);
+});
+
+test('series: what is learned from a page does not keep the page', () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const { page } = target();
+  const filling = `# ${'x'.repeat(4 * 1024 * 1024)}\n`;
+  let series = '';
+  const read = (count: number): number => {
+    series += `g{which="a label value that is new on page ${count}"} 1\n`;
+    page(Buffer.from(filling + series).toString());
+    collect();
+    return process.memoryUsage().heapUsed;
+  };
+  const before = read(0);
+  for (let count = 1; count < 8; count += 1) read(count);
+  const grown = read(8) - before;
+  assert.ok(grown < 8 * 1024 * 1024, `${grown} bytes`);
 });
 
 test('series: limits fail the page', () => {
