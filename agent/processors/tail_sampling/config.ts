@@ -4,7 +4,7 @@
 import * as z from 'zod';
 import { pattern } from '../../../config/pattern.ts';
 import {
-  byteSize, count, duration, fault, ignoredKey, optionalSection, section, strictObject,
+  byteSize, count, duration, fault, ignoredKey, optionalSection, refusedKey, section, strictObject,
 } from '../../../config/schema.ts';
 import { errorMode, ottlConditions } from '../../ottl/schema.ts';
 
@@ -235,6 +235,8 @@ export const createSchema = () => section({
   block_on_overflow: z.boolean()
     .describe('Whether senders wait at num_traces, in place of early decisions.').default(false),
   expected_new_traces_per_sec: ignoredKey('nothing is allocated ahead'),
+  num_shards: ignoredKey('one thread decides'),
+  tail_storage: refusedKey('what waits is on disk by itself; storage says where'),
   policies: z.array(topPolicy()).min(1).describe('What is kept: what one of these samples.'),
   decision_cache: section({
     sampled_cache_size: count()
