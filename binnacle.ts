@@ -2,6 +2,8 @@
 // an agent never carries the backend.
 
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { TapFlags } from './agent/watching/tap.ts';
+import type { TopFlags } from './agent/watching/top.ts';
 import type { ExportFlags } from './backend/client/export.ts';
 import type { QueryFlags } from './backend/client/query.ts';
 import type { SchemaFlags } from './backend/client/schema.ts';
@@ -49,7 +51,7 @@ program.command('up')
   .option('--data-dir <folder>', 'where everything is kept (BINNACLE_DATA_DIR, ./data)')
   .action((flags: UpFlags) => runProcess((abort) => up(flags, abort), UP_STOP_MS));
 
-program.command('agent')
+const agentCommand = program.command('agent')
   .description('run the agent: collect on this host and ship OTLP to a backend')
   .option('-c, --config <file>', 'configuration; several are merged left to right', collect, [])
   .action(async ({ config }: { config: string[] }) => {
@@ -58,6 +60,26 @@ program.command('agent')
     const files = config.length === 0 ? [AGENT_CONFIG] : config;
     await runProcess(() => startAgent({ files, env: process.env, version: VERSION }),
       AGENT_STOP_MS, { reloads: true });
+  });
+
+watch('tap')
+  .description('show what passes a place of a running agent, as it passes')
+  .argument('[place]', 'a pipeline, a component, exporter:otlp, processor:batch@logs (receivers)')
+  .option('-f, --filter <text>', 'only records with this text in them', '')
+  .option('-r, --rate <number>', 'records in a second; others are left out', wholeNumber, 10)
+  .option('--json', 'a line of JSON for each', false)
+  .action(async (place: string | undefined, flags: TapFlags) => {
+    const { tap } = await import('./agent/watching/tap.ts');
+    await tap(place ?? '', flags);
+  });
+
+watch('top')
+  .description('show what a running agent does: rates, queues, what is refused, memory, CPU')
+  .option('--once', 'show it once, with the rates of one interval', false)
+  .option('--interval <seconds>', 'time between two looks', wholeNumber, 2)
+  .action(async (flags: TopFlags) => {
+    const { top } = await import('./agent/watching/top.ts');
+    await top(flags);
   });
 
 program.command('backend')
@@ -253,6 +275,12 @@ function printStart(addresses: Readonly<Record<string, string>>, dataDir: string
   const example = 'SELECT MetricName, count() FROM otel_metrics_sum GROUP BY 1';
   process.stdout.write(`binnacle ${VERSION} is running; Ctrl-C stops it\n${lines.join('\n')}\n`
     + `\n  Ask: npx binnacle query "${example}"\n`);
+}
+
+/** A command that asks a running agent. */
+function watch(name: string): Command {
+  return agentCommand.command(name)
+    .option('-u, --url <url>', 'its extension zpages', 'http://localhost:55679');
 }
 
 /** A command that asks a running backend. */

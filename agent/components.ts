@@ -105,6 +105,10 @@ const COMPONENTS: readonly Listed[] = [
     (await import('./extensions/file_storage.ts')).fileStorageExtension),
   one('extension', ['health_check', 'healthcheck'], async () =>
     (await import('./extensions/health_check.ts')).healthCheckExtension),
+  one('extension', ['pprof'], async () =>
+    (await import('./extensions/pprof.ts')).pprofExtension),
+  one('extension', ['zpages'], async () =>
+    (await import('./extensions/zpages/extension.ts')).zpagesExtension),
 ];
 
 /**

@@ -20,7 +20,7 @@
 //   wait, then it hands on what it holds; they go on when the new parts have started. When one of
 //   these cannot start, the parts of before are built and started again.
 
-import type { AnyFactory } from '../proto/contract/component.ts';
+import type { AnyFactory, GraphView, Host } from '../proto/contract/component.ts';
 import type { Counters } from '../runtime/counters.ts';
 import { errorMessage, OperatorError } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
@@ -196,7 +196,11 @@ class Running implements Graph {
   /** Builds what `kept` does not have. */
   #build(layout: Layout, kept: ReadonlyMap<string, Part>): State {
     const parts = new Map(kept);
-    const host = { ready: () => this.#ready };
+    const host: Host = {
+      ready: () => this.#ready,
+      view: () => viewOf(this.#state),
+      tap: (key, see) => this.#state.parts.get(key)?.tap(see) ?? null,
+    };
     const build = (spec: Spec) => {
       if (parts.has(spec.key)) return;
       parts.set(spec.key, buildPart(spec, { ...this.#options, host, parts, layout }));
@@ -239,6 +243,21 @@ class Running implements Graph {
 
 const keysWithout = (parts: ReadonlyMap<string, Part>, kept: ReadonlyMap<string, Part>) =>
   new Set([...parts.keys()].filter((key) => !kept.has(key)));
+
+function viewOf({ layout, parts }: State): GraphView {
+  return {
+    pipelines: layout.config.pipelines,
+    parts: [...parts.values()].map(({ spec: { key, kind, id, factory, pipeline }, ...part }) => {
+      const problem = part.problem();
+      return {
+        key, kind, id, type: factory.type, calls: part.calls(),
+        addresses: part.component.addresses?.() ?? {},
+        ...(pipeline === undefined ? {} : { pipeline: pipeline.id }),
+        ...(problem === undefined ? {} : { problem }),
+      };
+    }),
+  };
+}
 
 const outletsOf = ({ outlet, entries }: Part) =>
   [...(outlet === null ? [] : [outlet]), ...entries.values()];

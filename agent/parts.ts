@@ -6,18 +6,18 @@ import { join } from 'node:path';
 import type { ComponentConfig } from '../config/components.ts';
 import type { Origin } from '../proto/contract/batch.ts';
 import type {
-  Component, ComponentContext, Consumer, Exporter, Extension, Host, PipelineEntry,
+  Component, ComponentContext, Consumer, Exporter, Extension, Host, PartView, PipelineEntry,
 } from '../proto/contract/component.ts';
 import type { Signal } from '../proto/otlp/model.ts';
 import type { Counters } from '../runtime/counters.ts';
 import { errorMessage, OperatorError, systemCause } from '../runtime/errors.ts';
-import type { Log } from '../runtime/log.ts';
+import type { Log, LogFields } from '../runtime/log.ts';
 import type { World } from '../runtime/world.ts';
 import { extensionKey, keyOf, type Layout, type Spec } from './layout.ts';
 import {
   countConnector, countExporter, countProcessor, countQueue, countReceiver, type CountedPlace,
 } from './throughput.ts';
-import { Outlet } from './wiring.ts';
+import { Outlet, type Tap } from './wiring.ts';
 
 /** A component that has not returned from `stop` so long after the deadline is left behind. */
 const STOP_GRACE_MS = 1000;
@@ -36,6 +36,10 @@ export interface Part {
   readonly entries: ReadonlyMap<string, Outlet>;
   /** Calls of `consume` that have no answer yet. */
   calls(): number;
+  /** Sees what leaves it, or enters it when it is an exporter; returns what ends that. */
+  tap(see: Tap): () => void;
+  /** The last warning or error of its log. */
+  problem(): PartView['problem'];
   /** Forgets what it showed of itself. */
   release(): void;
 }
@@ -68,11 +72,14 @@ export function buildPart(spec: Spec, options: PartOptions): Part {
     const key = extensionKey(name, options.layout);
     return key === null ? undefined : parts.get(key)?.component as Extension | undefined;
   };
+  let last: PartView['problem'];
   const context: ComponentContext = {
     id, world, counters, host, agentId, folder,
     storage: (name) => extension(name)?.storage ?? null,
     authenticator: (name) => extension(name)?.authenticator ?? null,
-    log: log.child(labels),
+    log: remembering(log.child(labels), world, (problem) => {
+      last = problem;
+    }),
     ...(kind === 'receiver' ? { durable: () => durableFor(id, options) } : {}),
     ...(kind === 'connector' ? { pipelines: entriesOf(spec, entries, count.outgoing) } : {}),
   };
@@ -85,6 +92,12 @@ export function buildPart(spec: Spec, options: PartOptions): Part {
     name: `${kind} ${id}`,
     inlet: takes ? callers.watch(count.incoming(component as Component & Consumer)) : null,
     calls: callers.underWay,
+    tap: (see) => {
+      const places = [...(outlet === null ? [] : [outlet]), ...entries.values()];
+      const ends = kind === 'exporter' ? [callers.tap(see)] : places.map((one) => one.tap(see));
+      return () => ends.forEach((end) => end());
+    },
+    problem: () => last,
     release: () => counters.release(),
   };
 }
@@ -150,13 +163,38 @@ const NOTHING_BEHIND: Consumer = {
   consume: async () => assert.fail('there is no consumer behind this component'),
 };
 
+/** Keeps the last warning or error besides writing it. */
+function remembering(
+  log: Log,
+  world: World,
+  keep: (problem: NonNullable<PartView['problem']>) => void,
+): Log {
+  const write = (level: 'warn' | 'error') => (message: string, fields?: LogFields) => {
+    keep({ level, message, atMs: world.clock.nowMs() });
+    log[level](message, fields);
+  };
+  return {
+    debug: (message, fields) => log.debug(message, fields),
+    info: (message, fields) => log.info(message, fields),
+    warn: write('warn'),
+    error: write('error'),
+    child: (fields) => remembering(log.child(fields), world, keep),
+  };
+}
+
 function createCallers() {
   let underWay = 0;
+  const taps = new Set<Tap>();
   return {
     underWay: () => underWay,
+    tap: (see: Tap) => {
+      taps.add(see);
+      return () => void taps.delete(see);
+    },
     watch: (consumer: Consumer): Consumer => ({
       consume: async (batch, abort) => {
         underWay += 1;
+        if (taps.size > 0) for (const tap of taps) tap(batch);
         try {
           return await consumer.consume(batch, abort);
         } finally {

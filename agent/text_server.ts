@@ -23,8 +23,19 @@ export interface TextServerOptions {
   readonly endpoint: Endpoint;
   /** The configuration path of the endpoint, for the error when it cannot be bound. */
   readonly setting: string;
-  /** Null means: no such path. */
-  answer(path: string): TextAnswer | null;
+  /** Null means: no such path. What takes longer is a promise, which is waited for. */
+  answer(path: string, query: URLSearchParams): TextAnswer | null | Promise<TextAnswer | null>;
+  /** Answers that do not end by themselves; null: `answer` is asked. */
+  stream?(path: string, query: URLSearchParams): TextStream | null;
+  /** Names by which it may be called (the Host header); absent: any. */
+  readonly hosts?: (name: string) => boolean;
+}
+
+/** An answer that goes on until the client leaves, which `gone` tells. */
+export interface TextStream {
+  readonly contentType: string;
+  /** `write` is false when the client does not keep up: what follows should be left out. */
+  run(write: (text: string) => boolean, gone: AbortSignal): void;
 }
 
 const limits = {
@@ -46,7 +57,13 @@ export async function startTextServer(options: TextServerOptions): Promise<TextS
         response.setHeader('allow', 'GET, HEAD');
         return write(response, { ...NOT_FOUND, status: 405, body: 'method not allowed\n' });
       }
-      write(response, options.answer(pathOf(request.url ?? '/')) ?? NOT_FOUND);
+      const [path = '/', query = ''] = (request.url ?? '/').split('?', 2);
+      if (options.hosts?.(hostOf(request.headers.host ?? '')) === false) {
+        return write(response, { ...NOT_FOUND, status: 421, body: 'not the name of this agent\n' });
+      }
+      const stream = options.stream?.(path, new URLSearchParams(query)) ?? null;
+      if (stream !== null) return begin(response, stream);
+      void answer(response, options.answer(path, new URLSearchParams(query)));
     },
   );
   server.timeout = limits.idleMs;
@@ -63,7 +80,27 @@ export async function startTextServer(options: TextServerOptions): Promise<TextS
 
 const NOT_FOUND: TextAnswer = { status: 404, contentType: 'text/plain', body: 'not found\n' };
 
-const pathOf = (url: string): string => url.split('?')[0]!;
+/** `[::1]:80` → `::1`. */
+const hostOf = (text: string): string => text.replace(/:\d+$/, '').replace(/^\[|\]$/g, '');
+
+async function answer(
+  response: ServerResponse,
+  given: TextAnswer | null | Promise<TextAnswer | null>,
+): Promise<void> {
+  if (!(given instanceof Promise)) return write(response, given ?? NOT_FOUND);
+  response.socket?.setTimeout(0);
+  write(response, await given ?? NOT_FOUND);
+  response.socket?.setTimeout(limits.idleMs);
+}
+
+function begin(response: ServerResponse, stream: TextStream): void {
+  const gone = new AbortController();
+  response.on('close', () => gone.abort());
+  response.socket?.setTimeout(0);
+  response.writeHead(200, { 'content-type': stream.contentType, 'cache-control': 'no-store' });
+  response.flushHeaders();
+  stream.run((text) => !gone.signal.aborted && response.write(text), gone.signal);
+}
 
 function write(response: ServerResponse, { status, contentType, body }: TextAnswer): void {
   response.writeHead(status, {

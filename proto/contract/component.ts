@@ -112,6 +112,41 @@ export interface PipelineEntry extends Consumer {
 export interface Host {
   /** True from the moment all components have started until stop begins. */
   ready(): boolean;
+  /** What runs now, for pages about it. */
+  readonly view?: () => GraphView;
+  /**
+   * Calls `see` with each batch that leaves a part, or enters it when it is an exporter, until the
+   * function that it returns is called. Null: there is no such part. `see` must be quick.
+   */
+  readonly tap?: (key: string, see: (batch: Batch) => void) => (() => void) | null;
+}
+
+export interface GraphView {
+  readonly parts: readonly PartView[];
+  readonly pipelines: readonly PipelineView[];
+}
+
+export interface PartView {
+  /** `exporter otlp`, or `processor batch logs`: its pipeline is last. */
+  readonly key: string;
+  readonly kind: ComponentKind;
+  readonly id: string;
+  readonly type: string;
+  /** Of a processor. */
+  readonly pipeline?: string;
+  /** Batches handed to it that have no answer yet. */
+  readonly calls: number;
+  readonly addresses: Readonly<Record<string, string>>;
+  /** The last warning or error that it wrote to the log. */
+  readonly problem?: { readonly level: string; readonly message: string; readonly atMs: number };
+}
+
+export interface PipelineView {
+  readonly id: string;
+  readonly signal: Signal;
+  readonly receivers: readonly string[];
+  readonly processors: readonly string[];
+  readonly exporters: readonly string[];
 }
 
 /**
