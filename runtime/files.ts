@@ -19,6 +19,9 @@ export interface FileStat {
   readonly kind: 'file' | 'folder' | 'other';
   /** Who may read, write and execute it, as chmod counts; absent where the system has no such. */
   readonly permissions?: number;
+  /** Whose it is; absent where the system has no such. */
+  readonly userId?: number;
+  readonly groupId?: number;
 }
 
 export interface FolderEntry {
@@ -232,7 +235,11 @@ function fileStat(stat: Awaited<ReturnType<typeof fs.stat>>): FileStat {
     modifiedMs: Number(stat.mtimeMs),
     createdMs: Number(stat.birthtimeMs),
     kind: stat.isFile() ? 'file' : stat.isDirectory() ? 'folder' : 'other',
-    ...(process.platform === 'win32' ? {} : { permissions: Number(stat.mode) & 0o777 }),
+    ...(process.platform === 'win32' ? {} : {
+      permissions: Number(stat.mode) & 0o777,
+      userId: Number(stat.uid),
+      groupId: Number(stat.gid),
+    }),
   };
 }
 

@@ -108,7 +108,7 @@ export const PRESETS: Readonly<Record<string, PresetFacts>> = {
       ...['time', 'ts'].map((name) => ({
         type: 'time_parser', parse_from: `attributes.${name}`, layout_type: 'gotime',
         layout: '2006-01-02T15:04:05.999999999Z07:00', location,
-        if: `attributes.${name} matches "^[0-9]{4}-[0-9]{2}-[0-9]{2}T"`, on_error: 'send_quiet',
+        if: `(attributes.${name} ?? "") matches "^[0-9]{4}-[0-9]{2}-[0-9]{2}T"`,
       })),
       ...['level', 'lvl'].map((name) => ({
         type: 'severity_parser', parse_from: `attributes.${name}`, if: `attributes.${name} != nil`,

@@ -20,6 +20,7 @@ import { createDecoder, parseEncoding } from '../lines/encoding.ts';
 import { createSplit, type Spans } from '../lines/split.ts';
 import { createEntryBatches } from '../operators/batches.ts';
 import { createEntry, emptyMap } from '../operators/entry.ts';
+import { fixedTexts, settersOf, textsOf } from '../operators/fixed.ts';
 import { operatorList } from '../operators/pipeline.ts';
 import { createBacklog, type Backlog } from './sending/backlog.ts';
 import { createDelivery } from './sending/delivery.ts';
@@ -33,11 +34,6 @@ export const limits = {
   recordsMax: 8192,
 } as const;
 
-const texts = () => z.record(
-  z.string().min(1), z.union([z.string(), z.number(), z.boolean()]).transform(String)
-    .refine((text) => !/^EXPR\(/.test(text), 'holds an expression; use the operator add'),
-);
-
 const stdinSchema = () => strictObject({
   encoding: z.string()
     .refine((name) => !['nop', undefined].includes(parseEncoding(name)?.kind),
@@ -45,8 +41,10 @@ const stdinSchema = () => strictObject({
     .describe('How the bytes become text.').default('utf-8'),
   max_log_size: byteSize({ min: '64', max: '16MiB' })
     .describe('A longer line is split into several.').prefault('1MiB'),
-  attributes: texts().describe('Attributes that every record gets.').default({}),
-  resource: texts().describe('Attributes of the resource.').default({}),
+  attributes: fixedTexts().describe('Attributes that every record gets; EXPR(…) is asked of '
+    + 'each.').default({}),
+  resource: fixedTexts().describe('Attributes of the resource; EXPR(…) is asked of each '
+    + 'record.').default({}),
   operators: operatorList().default([]),
   retry_on_failure: section({
     initial_interval: duration({ min: '1ms' }).describe('First wait.').prefault('1s'),
@@ -123,14 +121,16 @@ interface BacklogParts {
 function createLineBacklog(
   config: StdinConfig, context: ComponentContext, { delivery, deadline, count }: BacklogParts,
 ): Backlog<string> {
-  const resource = Object.assign(emptyMap(), config.resource);
+  const resource = Object.assign(emptyMap(), textsOf(config.resource));
+  const fixed = textsOf(config.attributes);
+  const setters = settersOf(config.attributes, config.resource);
   return createBacklog<string>({
-    batches: createEntryBatches(config.operators, context),
+    batches: createEntryBatches([...setters, ...config.operators], context),
     delivery,
     clock: context.world.clock,
     stopping: deadline.signal,
     bytesMax: limits.waitingBytesMax,
-    entryOf: (line) => createEntry(line, Object.assign(emptyMap(), config.attributes), resource),
+    entryOf: (line) => createEntry(line, Object.assign(emptyMap(), fixed), resource),
     mark: (batch) => batch,
     done: (lines) => {
       count.waiting -= lines.length;

@@ -15,6 +15,7 @@ import { pattern } from '../../../config/pattern.ts';
 import {
   byteSize, count, duration, fault, optionalSection, refusedKey, section, strictObject,
 } from '../../../config/schema.ts';
+import { fixedTexts } from '../../operators/fixed.ts';
 import { operatorList } from '../../operators/pipeline.ts';
 import { forBytes } from '../../lines/byte_pattern.ts';
 import { parseEncoding } from '../../lines/encoding.ts';
@@ -23,12 +24,6 @@ const flag = (describe: string, fallback: boolean) => z.boolean().describe(descr
   .default(fallback);
 
 const globs = () => z.union([z.string().transform((glob) => [glob]), z.array(z.string().min(1))]);
-
-const texts = () => z.record(
-  z.string().min(1),
-  z.union([z.string(), z.number(), z.boolean()]).transform(String)
-    .refine((text) => !/^EXPR\(/.test(text), 'expressions are not supported'),
-);
 
 const sources = () => ({
   include: globs().refine((list) => list.length > 0, 'needs at least one glob')
@@ -76,10 +71,14 @@ const attributes = () => ({
   include_file_path: flag('Attribute log.file.path.', false),
   include_file_name_resolved: flag('Attribute log.file.name_resolved, links resolved.', false),
   include_file_path_resolved: flag('Attribute log.file.path_resolved, links resolved.', false),
+  include_file_owner_name: flag('Attribute log.file.owner.name.', false),
+  include_file_owner_group_name: flag('Attribute log.file.owner.group.name.', false),
   include_file_record_number: flag('Attribute log.file.record_number, from 1.', false),
   include_file_record_offset: flag('Attribute log.file.record_offset, in bytes.', false),
-  attributes: texts().describe('Attributes that every record gets.').default({}),
-  resource: texts().describe('Attributes of the resource.').default({}),
+  attributes: fixedTexts().describe('Attributes that every record gets; EXPR(…) is asked of '
+    + 'each.').default({}),
+  resource: fixedTexts().describe('Attributes of the resource; EXPR(…) is asked of each '
+    + 'record.').default({}),
 });
 
 const delivery = () => ({
@@ -95,15 +94,14 @@ const delivery = () => ({
 });
 
 const refusals = () => ({
-  header: refusedKey('use an operator, or exclude the header lines later'),
+  header: refusedKey('drop the header lines with the operator filter, '
+    + 'and set what they say with add'),
   delete_after_read: refusedKey('let logrotate or a timer delete old files'),
   acquire_fs_lock: refusedKey('leave it out; files are read while others write'),
   ordering_criteria: refusedKey('narrow include and exclude to the files that matter'),
   polls_to_archive: refusedKey('leave it out; positions of missing files are kept for a day'),
   on_truncate: refusedKey('leave it out; a truncated file is read from its beginning'),
   file_cache_advise: refusedKey('leave it out'),
-  include_file_owner_name: refusedKey('use include_file_path'),
-  include_file_owner_group_name: refusedKey('use include_file_path'),
 });
 
 export const fileLogSchema = () => strictObject({

@@ -26,6 +26,7 @@ import type {
 import type { KeyValue } from '../../../proto/otlp/model.ts';
 import { rateLimited } from '../../../runtime/log.ts';
 import { createEntryBatches } from '../../operators/batches.ts';
+import { settersOf, textsOf } from '../../operators/fixed.ts';
 import { createArchives, type Archives } from './archives.ts';
 import { createCheckpointWriter, loadCheckpoints, type CheckpointWriter } from './checkpoints.ts';
 import { fileLogSchema, type FileLogConfig } from './config.ts';
@@ -34,6 +35,7 @@ import { parseEncoding } from '../../lines/encoding.ts';
 import { createOperatorBuild } from './entries.ts';
 import { createWalk, type FoundFile, type Walk } from './glob.ts';
 import { createHandles, type Handles } from './handles.ts';
+import { createOwners, NOBODY } from './owners.ts';
 import { MARK_BYTES } from './position.ts';
 import { isFlushDue, isJoinDue, type ReaderCounters } from './pieces.ts';
 import { createTurn } from './reader.ts';
@@ -284,25 +286,31 @@ function createBuild(
     withNumber: config.include_file_record_number,
     withOffset: config.include_file_record_offset,
   };
-  if (config.operators.length === 0) return { build: createPlainBuild(options), holdMs: null };
-  const batches = createEntryBatches(config.operators, context);
+  const operators = [...settersOf(config.attributes, config.resource), ...config.operators];
+  if (operators.length === 0) return { build: createPlainBuild(options), holdMs: null };
+  const batches = createEntryBatches(operators, context);
   return { build: createOperatorBuild(options, batches), holdMs: batches.holdMs };
 }
 
 /** What every record of a file says; made anew when its path changes. */
 function createFacts(config: FileLogConfig, { world }: ComponentContext) {
-  const fixed = toPairs(config.attributes);
-  const resource = toPairs(config.resource);
+  const fixed = toPairs(textsOf(config.attributes));
+  const resource = toPairs(textsOf(config.resource));
+  const owners = createOwners(world.files);
   return async (tail: Tail): Promise<FileFacts> => {
     if (tail.facts !== null) return tail.facts;
     const { path } = tail;
     const withReal = config.include_file_name_resolved || config.include_file_path_resolved;
     const real = withReal ? await world.files.realPath(path).catch(() => null) ?? path : path;
+    const { owner, group } = config.include_file_owner_name
+      || config.include_file_owner_group_name ? await owners(path) : NOBODY;
     const named: [boolean, string, string][] = [
       [config.include_file_name, 'log.file.name', basename(path)],
       [config.include_file_path, 'log.file.path', path],
       [config.include_file_name_resolved, 'log.file.name_resolved', basename(real)],
       [config.include_file_path_resolved, 'log.file.path_resolved', real],
+      [config.include_file_owner_name && owner !== '', 'log.file.owner.name', owner],
+      [config.include_file_owner_group_name && group !== '', 'log.file.owner.group.name', group],
     ];
     const names = named.filter(([wanted]) => wanted).map(([, key, value]) => pair(key, value));
     const own = new Set(names.map(({ key }) => key));

@@ -10,16 +10,12 @@ import { pattern } from '../../../config/pattern.ts';
 import { serverTls } from '../../../config/tls.ts';
 import { forBytes } from '../../lines/byte_pattern.ts';
 import { parseEncoding } from '../../lines/encoding.ts';
+import { fixedTexts } from '../../operators/fixed.ts';
 import { operatorList } from '../../operators/pipeline.ts';
 import { checkSyslog, syslogKeys } from '../../operators/parsers/syslog.ts';
 
 const flag = (describe: string, fallback = false) => z.boolean().describe(describe)
   .default(fallback);
-
-const texts = () => z.record(
-  z.string().min(1), z.union([z.string(), z.number(), z.boolean()]).transform(String)
-    .refine((text) => !/^EXPR\(/.test(text), 'holds an expression; use the operator add'),
-);
 
 /** What tcp and udp have in common. */
 const input = () => ({
@@ -66,8 +62,10 @@ export const syslogSchema = () => strictObject({
   on_error: z.enum(['send', 'drop', 'send_quiet', 'drop_quiet'])
     .describe('A message that cannot be parsed: send it as it is, or drop it; quiet says nothing.')
     .default('send'),
-  attributes: texts().describe('Attributes that every record gets.').default({}),
-  resource: texts().describe('Attributes of the resource.').default({}),
+  attributes: fixedTexts().describe('Attributes that every record gets; EXPR(…) is asked of '
+    + 'each.').default({}),
+  resource: fixedTexts().describe('Attributes of the resource; EXPR(…) is asked of each '
+    + 'record.').default({}),
   operators: operatorList().default([]),
   storage: ignoredKey('nothing is kept that a storage would hold'),
   retry_on_failure: section({

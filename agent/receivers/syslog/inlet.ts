@@ -3,6 +3,7 @@
 
 import { createEntryBatches } from '../../operators/batches.ts';
 import { createEntry, emptyMap, setField, type Entry } from '../../operators/entry.ts';
+import { settersOf, textsOf } from '../../operators/fixed.ts';
 import { createSyslog } from '../../operators/parsers/syslog.ts';
 import { createDecoder, parseEncoding } from '../../lines/encoding.ts';
 import type { ComponentContext } from '../../../proto/contract/component.ts';
@@ -66,7 +67,8 @@ export function createInlet(
   const entryOf = createReader(config, input, context, dropped);
   let waiting = 0;
   const backlog = createBacklog<Message>({
-    batches: createEntryBatches(config.operators, context),
+    batches: createEntryBatches(
+      [...settersOf(config.attributes, config.resource), ...config.operators], context),
     delivery, clock,
     stopping: deadline,
     bytesMax: config.tcp === undefined ? limits.udpBytesMax : limits.tcpBytesMax,
@@ -105,12 +107,13 @@ function createReader(
     'Messages that are not of the protocol.', { receiver: context.id });
   const parse = createSyslog(config, clock);
   const decode = createDecoder(parseEncoding(input.encoding)!);
-  const resource = Object.assign(emptyMap(), config.resource);
+  const resource = Object.assign(emptyMap(), textsOf(config.resource));
+  const fixed = textsOf(config.attributes);
   const drops = config.on_error.startsWith('drop');
   const isQuiet = config.on_error.endsWith('_quiet');
   return ({ bytes, peer }) => {
     const text = decode(bytes, 0, bytes.length);
-    const attributes = Object.assign(emptyMap(), config.attributes);
+    const attributes = Object.assign(emptyMap(), fixed);
     if (input.add_attributes) Object.assign(attributes, peerAttributes(peer));
     const entry = createEntry(text, attributes, resource);
     const parsed = parse(text, entry);

@@ -2,6 +2,7 @@
 // entries that become one (recombine, container), whatever the pieces in which their lines come.
 
 import assert from 'node:assert/strict';
+import { userInfo } from 'node:os';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { createEntryBatches } from '../../../agent/operators/batches.ts';
@@ -28,6 +29,26 @@ test('if: the operator is left out where the condition does not hold', async () 
   assert.deepEqual(records.map(({ attributes }) => attributes), [
     { a: 1, b: 2, text: 'is {"a":1} (a))' }, { text: 'is plain (a))' },
   ]);
+});
+
+test('attributes, resource of a receiver: text, and expressions asked of each record', async () => {
+  const records = await run(['a', 'b'], [{ type: 'noop' }], {
+    attributes: { fixed: 'x', upper: 'EXPR(upper(body))' },
+    resource: { host: 'h-EXPR(body)', n: 1 },
+  });
+  assert.deepEqual(records.map(({ attributes, resource }) => [attributes, resource]), [
+    [{ fixed: 'x', upper: 'A' }, { host: 'h-a', n: '1' }],
+    [{ fixed: 'x', upper: 'B' }, { host: 'h-b', n: '1' }],
+  ]);
+});
+
+test('file_log: whose a file is', async () => {
+  const [record] = await run('a', [], {
+    include_file_owner_name: true, include_file_owner_group_name: true,
+  });
+  const { username } = userInfo();
+  assert.equal(record!.attributes['log.file.owner.name'], username);
+  assert.notEqual(record!.attributes['log.file.owner.group.name'] ?? '', '');
 });
 
 test('output and router: entries go where they are sent, in copies where to several', async () => {

@@ -7,6 +7,7 @@ import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { PRESETS } from '../../../agent/operators/presets.ts';
+import { follow } from '../receivers/file_log/following.ts';
 import { problem, run, type Plain } from './running.ts';
 
 const LOGHUB = new URL('../../../../shared/data/loghub', import.meta.url).pathname;
@@ -101,6 +102,7 @@ test('presets: each takes its own example apart, and lets other lines pass', asy
   for (const [name, { example, attributes }] of Object.entries(PRESETS)) {
     const operators = [{ type: 'preset', name, location: 'UTC', on_error: 'send_quiet' }];
     const [record, other] = await run([example, 'something else: entirely'], operators);
+    assert.equal(await faults(example, operators), 0, name);
     assert.notEqual(record!.time, '', name);
     assert.notEqual(record!.severity, name === 'syslog_file' ? '' : '0 ', name);
     if (name !== 'access_log') assert.match(String(record!.body), /text$/, name);
@@ -110,6 +112,15 @@ test('presets: each takes its own example apart, and lets other lines pass', asy
     assert.equal(other!.body, 'something else: entirely', name);
   }
 });
+
+/** How many operators fail on a line. */
+async function faults(line: string, operators: unknown[]): Promise<number> {
+  const following = await follow({ operators });
+  following.write('a.log', `${line}\n`);
+  await following.poll();
+  await following.stop();
+  return following.counters.total('binnacle_operator_errors_total');
+}
 
 test('presets: access_log, and what is wrong with a preset', async () => {
   const operators = [{ type: 'preset', name: 'access_log' }];

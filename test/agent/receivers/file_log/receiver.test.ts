@@ -215,7 +215,8 @@ test('file_log: a wrong configuration is refused', () => {
   for (const pattern of ['[äö]', '\\p{L}', '[\\p{L}]', '\\x{e4}']) {
     assert.deepEqual(start(pattern), ['multiline.line_start_pattern'], pattern);
   }
-  assert.deepEqual(problems({ include, attributes: { a: 'EXPR(1)' } }), ['attributes.a']);
+  assert.deepEqual(problems({ include, attributes: { a: 'EXPR(1)' } }), undefined);
+  assert.deepEqual(problems({ include, attributes: { a: 'EXPR(1 +)' } }), ['attributes.a']);
   assert.deepEqual(problems({ include, operators: [{ type: 'xml_parser' }] }),
     ['operators.0.type']);
 });
