@@ -117,7 +117,10 @@ function mappingsOf(list: readonly Mapping[]): ReadonlyMap<StatsdType, Mapping> 
 function createSeries({ name, type, tags }: StatsdLine): Series {
   const attributes = tags.map(([key, value]) =>
     ({ key: detached(key), value: { type: 'string', value: detached(value) } as const }));
-  return { name: detached(name), type, attributes, value: 0, timeNs: 0n, observer: null, heard: false, idle: 0 };
+  return {
+    name: detached(name), type, attributes, value: 0, timeNs: 0n, observer: null, heard: false,
+    idle: 0,
+  };
 }
 
 function valueAfter(before: number, value: number, { type, relative, each }: StatsdLine): number {
