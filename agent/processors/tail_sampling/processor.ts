@@ -99,6 +99,8 @@ class TailSampler {
   #taking: Promise<void> = Promise.resolve();
   #timer: Timer | undefined;
   #isReplaying = true;
+  /** Notes in the journal that did not come back yet. */
+  #notes = 0;
 
   constructor(
     config: TailSamplingConfig, context: ComponentContext, next: Consumer, journal: Journal,
@@ -125,8 +127,10 @@ class TailSampler {
       policies: this.#policies, firstMatch: config.sample_on_first_match,
       isComplete: config.sampling_strategy === 'trace-complete',
       readBytesMax: bytesMax * limits.readShare, stop: this.#stopping.signal,
-      note: async (batch) =>
-        (await journal.put(batch, this.#stopping.signal)).status === 'accepted',
+      note: async (batch) => {
+        const { status } = await journal.put(batch, this.#stopping.signal);
+        if (status === 'accepted') this.#notes += 1;
+      },
     });
     showTable(context, this.#table);
   }
@@ -180,6 +184,7 @@ class TailSampler {
     await this.#rounds.run();
     // What came due while the round before was ending.
     if (this.#table.hasReady) await this.#rounds.run();
+    await this.#takeNotes();
     deadline.removeEventListener('abort', giveUp);
     await this.#journal.stop();
     if (this.#journal.batches() > 0) {
@@ -202,6 +207,16 @@ class TailSampler {
     }
   }
 
+  /** Those of the last decisions; without them the journal would not be empty. */
+  async #takeNotes(): Promise<void> {
+    while (this.#notes > 0) {
+      const held = await this.#journal.take(this.#stopping.signal);
+      if (held === null) return;
+      // Spans that were not taken in before wait for the next start.
+      if (held.batch.is('logs')) this.#admit(held);
+    }
+  }
+
   async #run(): Promise<void> {
     if (this.#hasLeft) return;
     await this.#rounds.run();
@@ -213,6 +228,7 @@ class TailSampler {
     const { batch } = held;
     if (batch.is('logs')) {
       if (this.#isReplaying) this.#recall(batch);
+      else this.#notes -= 1;
       held.done();
       return;
     }

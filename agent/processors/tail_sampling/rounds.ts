@@ -46,8 +46,8 @@ export interface RoundsOptions {
   readonly tallies: Tallies;
   /** Fires when nothing more may be waited for. */
   readonly stop: AbortSignal;
-  /** Makes it durable; false when that failed. */
-  note(batch: Batch): Promise<boolean>;
+  /** Makes it durable, if that can be. */
+  note(batch: Batch): Promise<void>;
 }
 
 export interface Rounds {

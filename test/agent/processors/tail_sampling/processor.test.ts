@@ -269,6 +269,8 @@ test('tail_sampling: a stop decides, drops or keeps what waits', async () => {
     const sampler = await startSampler({ decision_wait: '10s', ...config }, { disk });
     await send(sampler, spanOf(idOf(1)));
     await sampler.processor.stop(NEVER);
+    const says = sampler.log.lines.some(({ message }) => message.includes('next start'));
+    assert.equal(says, later > 0);
     assert.equal(sampler.kept().length, kept);
     assert.equal(sampler.counters.total(DROPPED, { reason: 'shutdown' }), dropped);
     const next = await startSampler({ decision_wait: '1s' }, { disk });

@@ -58,8 +58,8 @@ test('tail_sampling: a million spans that wait take no more memory than they may
   assert.ok(filled.grownBytes <= filled.countedBytes * 1.25 + 16 * MIB, String(filled.grownBytes));
 });
 
-test('tail_sampling: a million traces do not fit: the oldest are decided early', async (t) => {
-  const filled = await fill(300_000, 1);
+test('tail_sampling: more traces than fit into memory: the oldest are decided early', async (t) => {
+  const filled = await fill(100_000, 1);
   t.diagnostic(JSON.stringify(filled));
   assert.ok(filled.early > 0);
   assert.ok(filled.countedBytes <= 32 * MIB, String(filled.countedBytes));

@@ -55,5 +55,4 @@ process.stdout.write(`${JSON.stringify({
   early: counters.total('binnacle_tail_sampling_early_decisions_total'),
   refused,
 })}\n`);
-if (process.env['SNAPSHOT']) (await import('node:v8')).writeHeapSnapshot(process.env['SNAPSHOT']);
 process.exit();
