@@ -6,11 +6,11 @@
 // this one is known here. What an engine that is away, or a container that ends meanwhile, does not
 // answer is left out and said; the next collection asks again.
 
-import { Batch } from '../../../proto/contract/batch.ts';
+import type { Batch } from '../../../proto/contract/batch.ts';
 import type {
   ComponentContext, Consumer, Receiver, ReceiverFactory,
 } from '../../../proto/contract/component.ts';
-import type { Attributes, ResourceMetrics } from '../../../proto/otlp/model.ts';
+import type { Attributes } from '../../../proto/otlp/model.ts';
 import { errorMessage } from '../../../runtime/errors.ts';
 import { rateLimited } from '../../../runtime/log.ts';
 import { createMatcher } from '../../docker_engine/choice.ts';
@@ -19,7 +19,7 @@ import {
 } from '../../docker_engine/container.ts';
 import { createEngine, EngineError } from '../../docker_engine/engine.ts';
 import { createOutbox } from '../../outbox.ts';
-import { text, toResourceMetrics, type Reading } from '../../readings.ts';
+import { encodeReadings, text, type Reading } from '../../readings.ts';
 import { createTicker } from '../../ticker.ts';
 import {
   dockerStatsSchema, RESOURCE_ATTRIBUTES, type DockerStatsConfig, type ResourceAttribute,
@@ -130,9 +130,8 @@ function createCollection(
       const gone = error instanceof EngineError && error.status === CONTAINER_GONE;
       if (!gone && !abort.aborted) meter.trouble(errorMessage(error));
     });
-    const resourceMetrics: ResourceMetrics[] = toResourceMetrics(SCOPE, readings, definitions);
-    if (resourceMetrics.length === 0) return null;
-    const batch = Batch.fromRequest('metrics', { resourceMetrics });
+    const [batch] = encodeReadings([{ name: SCOPE, readings, definitions }], Infinity);
+    if (batch === undefined) return null;
     meter.collected(batch.itemCount);
     return batch;
   };

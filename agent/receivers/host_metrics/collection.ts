@@ -4,11 +4,10 @@
 // (a file system whose server is gone) is left alone: the collection goes out without it, and it
 // is not started again before it has answered.
 
-import { Batch } from '../../../proto/contract/batch.ts';
-import type { ResourceMetrics, ScopeMetrics } from '../../../proto/otlp/model.ts';
+import type { Batch } from '../../../proto/contract/batch.ts';
 import type { Clock, Timer } from '../../../runtime/clock.ts';
 import { errorMessage } from '../../../runtime/errors.ts';
-import { toResourceMetrics, type MetricDefinition, type Scrape } from '../../readings.ts';
+import { encodeReadings, type MetricDefinition, type Scrape } from '../../readings.ts';
 import type { Scraper } from './scraper.ts';
 import type { ScraperSet } from './scrapers.ts';
 
@@ -40,12 +39,13 @@ export function createCollection(options: CollectionOptions): () => Promise<Batc
   return async () => {
     set.renew();
     const scrapes = await Promise.all(runs.map((run) => run()));
-    const resources = scrapes.flatMap((scrape, index) => {
+    const scopes = scrapes.flatMap((scrape, index) => {
       const { name } = set.scrapers[index]!;
-      return scrape === null ? [] : toResourceMetrics(
-        `${SCOPE}/${name}`, scrape.readings, metrics.get(name)!);
+      return scrape === null ? [] : [{
+        name: `${SCOPE}/${name}`, readings: scrape.readings, definitions: metrics.get(name)!,
+      }];
     });
-    return toBatches(joinHost(resources));
+    return encodeReadings(scopes, limits.resourcesPerBatch);
   };
 }
 
@@ -84,23 +84,4 @@ function createRun(
     if (result?.hidden !== undefined) hidden(result.hidden);
     return result;
   };
-}
-
-/** The scopes of all scrapers under one resource, where it has no attributes: the host itself. */
-function joinHost(resources: readonly ResourceMetrics[]): ResourceMetrics[] {
-  const own = (one: ResourceMetrics): boolean => one.resource?.attributes.length === 0;
-  const scopeMetrics: ScopeMetrics[] = resources.filter(own).flatMap((one) => one.scopeMetrics);
-  const others = resources.filter((one) => !own(one));
-  if (scopeMetrics.length === 0) return others;
-  const resource = { attributes: [], droppedAttributesCount: 0, entityRefs: [] };
-  return [{ resource, scopeMetrics, schemaUrl: '' }, ...others];
-}
-
-function toBatches(resources: readonly ResourceMetrics[]): Batch<'metrics'>[] {
-  const batches: Batch<'metrics'>[] = [];
-  for (let start = 0; start < resources.length; start += limits.resourcesPerBatch) {
-    const resourceMetrics = resources.slice(start, start + limits.resourcesPerBatch);
-    batches.push(Batch.fromRequest('metrics', { resourceMetrics }));
-  }
-  return batches;
 }

@@ -111,8 +111,7 @@ async function readIdentity(
       await host.readLink(`${folder}/exe`).catch(tell('exe')) ?? '';
   }
   if (wants('process.owner')) {
-    const status = await host.readIfThere(`${folder}/status`).catch(tell('user')) ?? '';
-    const id = parseUserId(status);
+    const id = parseUserId(readStatus(host, folder, tell('user')));
     values['process.owner'] = users.get(id) ?? id;
   }
   if (wants('process.cgroup')) {
@@ -120,6 +119,15 @@ async function readIdentity(
     values['process.cgroup'] = groups.trimEnd();
   }
   return { name, attributes: toAttributes(values, enabled) };
+}
+
+/** The kernel answers it from memory, unlike what the process itself may have written over. */
+function readStatus(host: Host, folder: string, tell: (error: unknown) => null): string {
+  try {
+    return host.readNowIfThere(`${folder}/status`) ?? '';
+  } catch (error) {
+    return tell(error) ?? '';
+  }
 }
 
 /** In the order of the table; what is empty is left out. */

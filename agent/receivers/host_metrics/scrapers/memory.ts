@@ -15,6 +15,21 @@ import { namedNumbers, type Host } from '../host.ts';
 import { NO_ATTRIBUTES, text, type MetricDefinition, type Sample } from '../../../readings.ts';
 import { hostScraper, type Scraper, type Wanted } from '../scraper.ts';
 
+const HUGEPAGES = 'system.memory.linux.hugepages';
+const pages = { unit: '{page}', kind: 'level', value: 'int', enabled: false } as const;
+
+const HUGEPAGE_METRICS: readonly MetricDefinition[] = [
+  { ...pages, name: `${HUGEPAGES}.limit`, description: 'Number of huge pages.' },
+  { ...pages, name: `${HUGEPAGES}.page_size`, unit: 'By', description: 'Size of a huge page.' },
+  { ...pages, name: `${HUGEPAGES}.reserved`, description: 'Huge pages promised, not yet used.' },
+  { ...pages, name: `${HUGEPAGES}.surplus`, description: 'Huge pages above the number that is set.' },
+  { ...pages, name: `${HUGEPAGES}.usage`, description: 'Huge pages in each state.' },
+  {
+    name: `${HUGEPAGES}.utilization`, unit: '1', kind: 'gauge', value: 'double', enabled: false,
+    description: 'Share of the huge pages that is in each state.',
+  },
+];
+
 export const memoryMetrics: readonly MetricDefinition[] = [
   {
     name: 'system.memory.usage', unit: 'By', kind: 'level', value: 'int', enabled: true,
@@ -44,12 +59,12 @@ export const memoryMetrics: readonly MetricDefinition[] = [
     name: 'system.memory.linux.shared', unit: 'By', kind: 'level', value: 'int', enabled: false,
     description: 'Memory that processes share, most of it in tmpfs.',
   },
-  ...hugepageMetrics(),
+  ...HUGEPAGE_METRICS,
 ];
 
 export function createMemoryScraper(host: Host, wanted: Wanted): Scraper {
   return hostScraper('memory', host, async () => {
-    const samples = memorySamples(host.readNow('/proc/meminfo'));
+    const samples = memorySamples(host.readNow('/proc/meminfo'), wanted);
     if (wanted('system.memory.page_size')) {
       const value = await host.pageBytes();
       samples.push({ metric: 'system.memory.page_size', value, attributes: NO_ATTRIBUTES });
@@ -58,7 +73,9 @@ export function createMemoryScraper(host: Host, wanted: Wanted): Scraper {
   });
 }
 
-export function memorySamples(meminfo: string): Sample[] {
+const everything: Wanted = () => true;
+
+export function memorySamples(meminfo: string, wanted = everything): Sample[] {
   const kilobytes = namedNumbers(meminfo);
   const bytes = (name: string): number => (kilobytes.get(name) ?? NaN) * 1024;
   const total = bytes('MemTotal');
@@ -91,13 +108,13 @@ export function memorySamples(meminfo: string): Sample[] {
     single('system.linux.memory.available', available),
     single('system.linux.memory.dirty', bytes('Dirty')),
     single('system.memory.linux.shared', bytes('Shmem')),
-    ...hugepageSamples(kilobytes),
+    ...(HUGEPAGE_METRICS.some(({ name }) => wanted(name)) ? hugepageSamples(kilobytes) : []),
   ];
 }
 
 function hugepageSamples(numbers: ReadonlyMap<string, number>): Sample[] {
   const at = (name: string): number => numbers.get(name) ?? NaN;
-  const prefix = 'system.memory.linux.hugepages';
+  const prefix = HUGEPAGES;
   const [total, free] = [at('HugePages_Total'), at('HugePages_Free')];
   const states = { used: total - free, free };
   const single = (name: string, value: number): Sample =>
@@ -114,21 +131,5 @@ function hugepageSamples(numbers: ReadonlyMap<string, number>): Sample[] {
         { metric: `${prefix}.utilization`, value: total === 0 ? 0 : value / total, attributes },
       ];
     }),
-  ];
-}
-
-function hugepageMetrics(): MetricDefinition[] {
-  const prefix = 'system.memory.linux.hugepages';
-  const pages = { unit: '{page}', kind: 'level', value: 'int', enabled: false } as const;
-  return [
-    { ...pages, name: `${prefix}.limit`, description: 'Number of huge pages.' },
-    { ...pages, name: `${prefix}.page_size`, unit: 'By', description: 'Size of a huge page.' },
-    { ...pages, name: `${prefix}.reserved`, description: 'Huge pages promised, not yet used.' },
-    { ...pages, name: `${prefix}.surplus`, description: 'Huge pages above the configured number.' },
-    { ...pages, name: `${prefix}.usage`, description: 'Huge pages in each state.' },
-    {
-      name: `${prefix}.utilization`, unit: '1', kind: 'gauge', value: 'double', enabled: false,
-      description: 'Share of the huge pages that is in each state.',
-    },
   ];
 }

@@ -12,7 +12,7 @@
 
 import { errorMessage } from '../../../../runtime/errors.ts';
 import { createFilter, type NameFilter } from '../filter.ts';
-import { namedNumbers, type Host } from '../host.ts';
+import { namedNumbers, number, type Host } from '../host.ts';
 import { createIdentities } from '../process_identity.ts';
 import type { ProcessStat, ProcessTable } from '../process_table.ts';
 import {
@@ -121,7 +121,7 @@ export function createProcessScraper(
     const startNs = moment.bootNs + BigInt(Math.round(stat.startSeconds * 1e9));
     const ageMs = Number(moment.timeNs - startNs) / 1e6;
     if (!accepts(identity.name) || ageMs < options.delayMs) return null;
-    const samples = statSamples(stat, moment, ageMs / 1000);
+    const samples = statSamples(stat, moment, ageMs / 1000).filter(({ metric }) => wanted(metric));
     if (wanted('process.cpu.utilization')) samples.push(...usage.of(stat, moment));
     samples.push(...await fileSamples(host, stat.pid, wanted, troubles));
     return { resource: identity.attributes, startNs, timeNs: moment.timeNs, samples };
@@ -221,9 +221,15 @@ async function fileSamples(
   return samples;
 }
 
+/** Goes by the few names that matter: there is such a file for each process. */
 export function ioSamples(io: string): Sample[] {
-  const numbers = namedNumbers(io);
-  const at = (name: string): number => numbers.get(name) ?? NaN;
+  const lines = `\n${io}`;
+  const at = (name: string): number => {
+    const start = lines.indexOf(`\n${name}: `);
+    if (start === -1) return NaN;
+    const end = lines.indexOf('\n', start + 1);
+    return number(lines.slice(start + name.length + 3, end === -1 ? lines.length : end));
+  };
   return [
     ...pair('process.disk.io', DIRECTIONS, [at('read_bytes'), at('write_bytes')]),
     ...pair('process.disk.operations', DIRECTIONS, [at('syscr'), at('syscw')]),

@@ -13,7 +13,7 @@ import {
 import { createOutbox, limits } from '../../../../agent/outbox.ts';
 import { hostMetricsReceiver } from '../../../../agent/receivers/host_metrics/receiver.ts';
 import {
-  int, NO_ATTRIBUTES, toResourceMetrics, type MetricDefinition, type Reading, type Scrape,
+  encodeReadings, int, NO_ATTRIBUTES, type MetricDefinition, type Reading, type Scrape,
 } from '../../../../agent/readings.ts';
 import type { Scraper } from '../../../../agent/receivers/host_metrics/scraper.ts';
 import { Batch } from '../../../../proto/contract/batch.ts';
@@ -322,14 +322,15 @@ test('host_metrics collection: very many resources become several batches', asyn
 test('host_metrics samples: only enabled metrics and real numbers are sent', () => {
   const samples = [NaN, Infinity, 2.6].map((value) => ({ metric: 'a', value, attributes: [] }));
   const other = { metric: 'b', value: 1, attributes: [] };
-  const [resource] = toResourceMetrics('x', [{ ...reading(0), samples: [...samples, other] }],
-    [DEFINITION]);
-  const { metrics } = resource!.scopeMetrics[0]!;
+  const encoded = (...readings: Reading[]) =>
+    encodeReadings([{ name: 'x', readings, definitions: [DEFINITION] }], 10);
+  const [batch] = encoded({ ...reading(0), samples: [...samples, other] });
+  const { metrics } = batch!.request.resourceMetrics[0]!.scopeMetrics[0]!;
   assert.equal(metrics.length, 1);
   const { data } = metrics[0]!;
   assert.ok(data?.type === 'sum' && !data.isMonotonic);
   assert.deepEqual(data.dataPoints.map(({ value }) => value), [{ type: 'int', value: 3n }]);
-  assert.deepEqual(toResourceMetrics('x', [{ ...reading(NaN) }], [DEFINITION]), []);
+  assert.deepEqual(encoded(reading(NaN)), []);
 });
 
 test('host_metrics: ticks are skipped while a collection runs', linuxOnly, async () => {
