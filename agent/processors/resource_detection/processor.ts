@@ -25,9 +25,10 @@ import { DOCKER_SOCKET } from '../../docker_engine/engine.ts';
 import { joinAttributes, type Detector, type DetectorContext } from './detector.ts';
 import { createDockerDetector } from './docker.ts';
 import { createEnvironmentDetector } from './environment.ts';
+import { createK8sNodeDetector, SERVICE_ACCOUNT } from './k8s_node.ts';
 import { createSystemDetector, SYSTEM_ATTRIBUTES, type SystemAttribute } from './system.ts';
 
-const DETECTORS = ['env', 'system', 'docker'] as const;
+const DETECTORS = ['env', 'system', 'docker', 'k8s_node'] as const;
 
 const enabled = (name: string, unasked: boolean) => section({
   enabled: z.boolean().describe('Whether it is added.').default(unasked),
@@ -38,7 +39,8 @@ const systemAttributes = () => Object.fromEntries(Object.entries(SYSTEM_ATTRIBUT
   Record<SystemAttribute, ReturnType<typeof enabled>>;
 
 const createSchema = () => section({
-  detectors: z.array(z.enum(DETECTORS)).min(1)
+  detectors: z.array(z.preprocess((name) => name === 'k8snode' ? 'k8s_node' : name,
+    z.enum(DETECTORS))).min(1)
     .describe('Where to look; what an earlier one finds wins.').default(['env']),
   timeout: duration().describe('Time for all detectors together.').prefault('5s'),
   override: z.boolean()
@@ -59,6 +61,17 @@ const createSchema = () => section({
       'os.type': enabled('os.type', true),
     }).describe('What is added.'),
   }).describe('The detector docker.'),
+  k8snode: section({
+    auth_type: z.enum(['serviceAccount', 'none'])
+      .describe('How the API server is asked: with the service account of the pod, or plainly.')
+      .default('serviceAccount'),
+    node_from_env_var: z.string().min(1)
+      .describe('The environment variable with the name of the node.').default('K8S_NODE_NAME'),
+    resource_attributes: section({
+      'k8s.node.name': enabled('k8s.node.name', true),
+      'k8s.node.uid': enabled('k8s.node.uid', true),
+    }).describe('What is added.'),
+  }).describe('The detector k8s_node.'),
 });
 
 export type ResourceDetectionConfig = z.output<ReturnType<typeof createSchema>>;
@@ -75,20 +88,27 @@ export const resourceDetectionProcessor: ProcessorFactory<ResourceDetectionConfi
   create: (config, context, next) => {
     const place = { world: context.world, log: context.log, env: process.env };
     return createResourceDetection(config, context, next,
-      createDetectors(config, place, DOCKER_SOCKET));
+      createDetectors(config, place, { dockerSocket: DOCKER_SOCKET, serviceAccount: SERVICE_ACCOUNT }));
   },
 };
+
+export interface DetectorPlaces {
+  readonly dockerSocket: string;
+  /** The folder with the pod's secrets. */
+  readonly serviceAccount: string;
+}
 
 /** The detectors of a configuration, in its order. */
 export function createDetectors(
   config: ResourceDetectionConfig,
   context: DetectorContext,
-  dockerSocket: string,
+  { dockerSocket, serviceAccount }: DetectorPlaces,
 ): Detector[] {
   const builders: Record<(typeof DETECTORS)[number], () => Detector> = {
     env: () => createEnvironmentDetector(context),
     system: () => createSystemDetector(config.system, context),
     docker: () => createDockerDetector(config.docker.resource_attributes, context, dockerSocket),
+    k8s_node: () => createK8sNodeDetector(config.k8snode, context, serviceAccount),
   };
   return config.detectors.map((name) => builders[name]());
 }

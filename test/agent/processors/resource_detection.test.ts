@@ -26,10 +26,12 @@ const configOf = (settings: object) => resourceDetectionProcessor.schema.parse(s
 /** What the detectors of a configuration find, as text. */
 async function detected(
   settings: object,
-  { env = {}, socket = '/nowhere' }: { env?: Record<string, string>; socket?: string } = {},
+  { env = {}, socket = '/nowhere', serviceAccount = '/nowhere' }:
+  { env?: Record<string, string>; socket?: string; serviceAccount?: string } = {},
 ): Promise<Record<string, unknown>> {
   const log = createRecordingLog();
-  const detectors = createDetectors(configOf(settings), { world: createWorld(), log, env }, socket);
+  const detectors = createDetectors(configOf(settings), { world: createWorld(), log, env },
+    { dockerSocket: socket, serviceAccount });
   const found = await Promise.all(detectors.map((detector) => detector.detect(NEVER)));
   return Object.fromEntries(found.flat().map(({ key, value }) => [key, value.value]));
 }
@@ -105,7 +107,8 @@ test('resource_detection: without a Docker engine nothing is found, with one lin
   const log = createRecordingLog();
   const context = { world: createWorld(), log, env: {} };
   const config = configOf({ detectors: ['docker'] });
-  const [docker] = createDetectors(config, context, join(temporaryFolder(), 'docker.sock'));
+  const [docker] = createDetectors(config, context,
+    { dockerSocket: join(temporaryFolder(), 'docker.sock'), serviceAccount: '/nowhere' });
   assert.deepEqual(await docker!.detect(NEVER), []);
   assert.deepEqual(log.lines.map(({ message }) => message),
     ['the docker detector finds nothing: there is no Docker engine']);
