@@ -1,5 +1,6 @@
-// The `k8s_node` detector (`k8snode` in the Collector): the Kubernetes node that the agent's pod runs
-// on. Its name comes from an environment variable, which the pod must set from the downward API:
+// The `k8s_node` detector (`k8snode` in the Collector): the Kubernetes node that the agent's pod
+// runs on. Its name comes from an environment variable, which the pod must set from the downward
+// API:
 //
 //     env:
 //       - name: K8S_NODE_NAME

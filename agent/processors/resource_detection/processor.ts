@@ -87,8 +87,8 @@ export const resourceDetectionProcessor: ProcessorFactory<ResourceDetectionConfi
   },
   create: (config, context, next) => {
     const place = { world: context.world, log: context.log, env: process.env };
-    return createResourceDetection(config, context, next,
-      createDetectors(config, place, { dockerSocket: DOCKER_SOCKET, serviceAccount: SERVICE_ACCOUNT }));
+    const places = { dockerSocket: DOCKER_SOCKET, serviceAccount: SERVICE_ACCOUNT };
+    return createResourceDetection(config, context, next, createDetectors(config, place, places));
   },
 };
 

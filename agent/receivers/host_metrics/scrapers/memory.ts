@@ -22,7 +22,7 @@ const HUGEPAGE_METRICS: readonly MetricDefinition[] = [
   { ...pages, name: `${HUGEPAGES}.limit`, description: 'Number of huge pages.' },
   { ...pages, name: `${HUGEPAGES}.page_size`, unit: 'By', description: 'Size of a huge page.' },
   { ...pages, name: `${HUGEPAGES}.reserved`, description: 'Huge pages promised, not yet used.' },
-  { ...pages, name: `${HUGEPAGES}.surplus`, description: 'Huge pages above the number that is set.' },
+  { ...pages, name: `${HUGEPAGES}.surplus`, description: 'Huge pages beyond the number set.' },
   { ...pages, name: `${HUGEPAGES}.usage`, description: 'Huge pages in each state.' },
   {
     name: `${HUGEPAGES}.utilization`, unit: '1', kind: 'gauge', value: 'double', enabled: false,

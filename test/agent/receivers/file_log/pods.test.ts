@@ -1,6 +1,7 @@
-// Proves that the logs of pods are found by themselves and told with their pods, by the configuration
-// that docs/receivers.md gives ("Logs of pods"): pods that come and go, files that are rotated, lines
-// that the container runtime has cut. The tree is laid out as the kubelet lays out /var/log/pods.
+// Proves that the logs of pods are found by themselves and told with their pods, by the
+// configuration that docs/receivers.md gives ("Logs of pods"): pods that come and go, files that
+// are rotated, lines that the container runtime has cut. The tree is laid out as the kubelet lays
+// out /var/log/pods.
 
 import assert from 'node:assert/strict';
 import { renameSync, readFileSync } from 'node:fs';
@@ -35,7 +36,7 @@ function told(following: Following): string[] {
     }) : []);
 }
 
-test('file_log: pods are found with their names, over rotation and restarts of containers', async () => {
+test('file_log: pods are found with their names, over rotations and restarts', async () => {
   const place = { folder: temporaryFolder(), stateFolder: temporaryFolder() };
   const pods = await follow(documented(place.folder), place);
   const file = `shop_web-5d9_${UID}/app/0.log`;
