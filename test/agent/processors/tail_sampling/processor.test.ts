@@ -327,3 +327,23 @@ test('tail_sampling: a batch that the disk has damaged is counted, and no other 
     { reason: 'damaged' }), 1);
   await sampler.processor.stop(NEVER);
 });
+
+test('tail_sampling: what waits lies where storage says, sealed with its key', async () => {
+  const disk = createFaultyFiles(11);
+  const key = Buffer.alloc(32, 7);
+  const storage = () => ({ directory: '/elsewhere', keys: () => [key] });
+  const config = { decision_wait: '2s', storage: 'file_storage' };
+  const sampler = await startSampler(config, { disk, storage });
+  await send(sampler, spanOf(idOf(1), { name: 'nobody reads this' }));
+  const segments = disk.paths().filter((path) => path.endsWith('.seg'));
+  assert.ok(segments.length > 0);
+  for (const path of segments) {
+    assert.match(path, /^\/elsewhere\/processor\/tail_sampling\/traces\/journal\//);
+    assert.ok(!disk.content(path)!.includes('nobody reads this'));
+  }
+  disk.crash();
+  const after = await startSampler(config, { disk, storage });
+  await after.clock.advance(2000);
+  assert.deepEqual(after.kept().map(({ name }) => name), ['nobody reads this']);
+  await after.processor.stop(NEVER);
+});
