@@ -40,16 +40,15 @@ export function hideEmails(text: string, hide: Hide): string {
 const OCTET = '(?:25[0-5]|2[0-4]\\d|1?\\d?\\d)';
 const IPV4 = new RegExp(`(?<![\\w.-])((?:${OCTET}\\.){3})${OCTET}(?![\\w-]|\\.\\w)`, 'g');
 const IPV6 = /(?<![\w:.])[0-9a-fA-F:]{3,39}(?![\w:])/g;
-/** No time, and no list of others. */
-const IPV6_SIGN = /::|(?:[0-9a-fA-F]{1,4}:){7}/;
 /** Of this machine or of none. */
 const NOBODY = /^(?:127\.|0\.0\.0\.0$|255\.255\.255\.255$)/;
 
-/** `203.0.113.***`, `2001:db8:***`. */
-export function hideIps(text: string, hide: Hide): string {
-  const masked = text.replace(IPV4, (found, start: string) =>
+/** `203.0.113.***` */
+export const hideIpv4 = (text: string, hide: Hide): string =>
+  text.replace(IPV4, (found, start: string) =>
     (NOBODY.test(found) ? found : hide(found, `${start}***`)));
-  if (!IPV6_SIGN.test(masked)) return masked;
-  return masked.replace(IPV6, (found) => (found.length > 4 && isIPv6(found)
+
+/** `2001:db8:***` */
+export const hideIpv6 = (text: string, hide: Hide): string =>
+  text.replace(IPV6, (found) => (found.length > 4 && isIPv6(found)
     ? hide(found, `${found.split(':').slice(0, 2).join(':')}:***`) : found));
-}

@@ -1,7 +1,7 @@
 // The rules of the mask processor, in the order in which they are applied: what is known by its
 // name or surroundings first, since what they hide must not be taken for a number.
 
-import { hideEmails, hideIps } from './addresses.ts';
+import { hideEmails, hideIpv4, hideIpv6 } from './addresses.ts';
 import { meaningOf } from './keys.ts';
 import { hideCards, hideIbans, hidePhones, hideSsns } from './numbers.ts';
 import type { Rule } from './rule.ts';
@@ -16,6 +16,7 @@ const NAMES = '(?:passw|passp|passc|pwd|\\bpass|\\bpw|cvv|cvc|pin.?code|token|se
   + '|auth)'
   + '|x-amz-|\\botp|\\bdsn)';
 
+/** Those of one name are switched and counted together. */
 export const RULES: readonly Rule[] = [
   { name: 'private_key', level: 'public', triggers: ['-----BEGIN '], apply: hidePrivateKeys },
   { name: 'url_password', level: 'public', triggers: ['://[^ @/]*:[^ @/]*@'],
@@ -63,13 +64,14 @@ export const RULES: readonly Rule[] = [
       + '["\':=#.\\s]*(?:to |from |at )?["\']?\\(?\\d(?:[ ().-]*\\d){6}',
     ],
     apply: hidePhones },
+  { name: 'ip_address', level: 'restricted', triggers: ['\\d\\.\\d{1,3}\\.\\d{1,3}\\.\\d'],
+    apply: hideIpv4 },
   { name: 'ip_address', level: 'restricted',
-    triggers: ['\\d\\.\\d{1,3}\\.\\d{1,3}\\.\\d', '(?i)::[0-9a-f]|(?:[0-9a-f]{1,4}:){7}[0-9a-f]'],
-    apply: hideIps },
+    triggers: ['(?i)::[0-9a-f]|(?:[0-9a-f]{1,4}:){7}[0-9a-f]'], apply: hideIpv6 },
 ];
 
 /** Rules that only look at the names of values. */
 export const NAME_RULES = [{ name: 'user_name', level: 'restricted' }] as const;
 
 export const RULE_NAMES: readonly string[] =
-  [...RULES, ...NAME_RULES].map(({ name }) => name);
+  [...new Set([...RULES, ...NAME_RULES].map(({ name }) => name))];

@@ -18,7 +18,8 @@ export function maskRequest(signal: Signal, bytes: Uint8Array, masker: Masker): 
 interface Edit {
   readonly start: number;
   readonly end: number;
-  readonly content: Uint8Array;
+  /** A text, or bytes of a message. */
+  readonly content: string | Uint8Array;
 }
 
 class Walk {
@@ -59,10 +60,10 @@ class Walk {
   private text(start: number, verdict: Verdict): void {
     const { bytes, position } = this.reader;
     const masked = this.masker.text(bytes, start, position, verdict);
-    if (masked !== null) this.edit(start, position, Buffer.from(masked));
+    if (masked !== null) this.edit(start, position, masked);
   }
 
-  private edit(start: number, end: number, content: Uint8Array): void {
+  private edit(start: number, end: number, content: Edit['content']): void {
     this.edits.push({ start, end, content });
   }
 
@@ -87,18 +88,14 @@ class Walk {
     const named = this.masker.name(reader.bytes, keyStart, keyEnd);
     const inner = named.verdict === PLAIN ? verdict : named.verdict;
     const isKeyFirst = valueAt > keyStart;
-    if (named.name !== null && isKeyFirst) this.key(keyStart, keyEnd, named.name);
+    if (named.name !== null && isKeyFirst) this.edit(keyStart, keyEnd, named.name);
     if (valueAt >= begin) {
       reader.position = valueAt;
       const outer = reader.enter();
       this.value(inner, false);
       reader.leave(outer);
     }
-    if (named.name !== null && !isKeyFirst) this.key(keyStart, keyEnd, named.name);
-  }
-
-  private key(start: number, end: number, name: string): void {
-    this.edit(start, end, Buffer.from(name));
+    if (named.name !== null && !isKeyFirst) this.edit(keyStart, keyEnd, named.name);
   }
 
   /** The AnyValue that the reader is in. */
@@ -127,7 +124,7 @@ class Walk {
   private body(start: number): void {
     const { bytes, position } = this.reader;
     const masked = this.masker.body(bytes, start, position);
-    if (masked !== null) this.edit(start, position, Buffer.from(masked));
+    if (masked !== null) this.edit(start, position, masked);
   }
 
   /** A number that is hidden becomes a string: the whole AnyValue is another. */
@@ -193,7 +190,8 @@ function rewrite(bytes: Uint8Array, edits: readonly Edit[]): Uint8Array {
       writer.raw(bytes, copied, start);
       if (edit.start === content && edit.end === reader.position) {
         writer.varint32(tag);
-        writer.blob(edit.content);
+        if (typeof edit.content === 'string') writer.string(edit.content);
+        else writer.blob(edit.content);
         next += 1;
       } else {
         const end = reader.position;
