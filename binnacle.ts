@@ -2,6 +2,7 @@
 // an agent never carries the backend.
 
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { TrialFlags } from './agent/trial/command.ts';
 import type { TapFlags } from './agent/watching/tap.ts';
 import type { TopFlags } from './agent/watching/top.ts';
 import type { ExportFlags } from './backend/client/export.ts';
@@ -60,6 +61,19 @@ const agentCommand = program.command('agent')
     const files = config.length === 0 ? [AGENT_CONFIG] : config;
     await runProcess(() => startAgent({ files, env: process.env, version: VERSION }),
       AGENT_STOP_MS, { reloads: true });
+  });
+
+agentCommand.command('test')
+  .description('run pipelines over records of a file and compare what would be exported')
+  .option('-c, --config <file>', 'configuration; several are merged left to right', collect, [])
+  .requiredOption('-i, --input <file>', 'OTLP requests as JSON, one in each line')
+  .option('-e, --expect <file>', 'what should come out; without it that is printed')
+  .option('--update', 'write what came out to the expected file', false)
+  .option('--for <time>', 'virtual time that passes after the last line', '1m')
+  .action(async (flags: TrialFlags) => {
+    const { trial } = await import('./agent/trial/command.ts');
+    const own = agentCommand.opts<{ config: string[] }>().config;
+    await trial({ ...flags, config: [...own, ...flags.config] });
   });
 
 watch('tap')

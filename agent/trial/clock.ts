@@ -1,0 +1,69 @@
+// A clock that stands still until it is moved, so that what waits for time need not be waited for.
+
+import type { Clock, Timer } from '../../runtime/clock.ts';
+
+export interface MovedClock extends Clock {
+  /** Moves time on and fires what falls due, in its order; what follows from it runs in between. */
+  advance(ms: number): Promise<void>;
+}
+
+/** Turns of the event loop in which everything runs that does not wait for time. */
+const TURNS = 5;
+
+export function createMovedClock(startMs: number): MovedClock {
+  let elapsedMs = 0;
+  let lastNs = 0n;
+  let order = 0;
+  const timers = new Map<number, { dueMs: number; fire: () => void }>();
+  const after = (delayMs: number, fire: () => void): Timer => {
+    const key = order++;
+    timers.set(key, { dueMs: elapsedMs + Math.max(0, delayMs), fire });
+    return { cancel: () => void timers.delete(key) };
+  };
+  const next = (untilMs: number) => [...timers].filter(([, { dueMs }]) => dueMs <= untilMs)
+    .sort(([a, one], [b, two]) => one.dueMs - two.dueMs || a - b)[0];
+  return {
+    nowMs: () => startMs + Math.floor(elapsedMs),
+    nowNs: () => {
+      const now = BigInt(startMs) * 1_000_000n + BigInt(Math.floor(elapsedMs * 1e6));
+      lastNs = now > lastNs ? now : lastNs + 1n;
+      return lastNs;
+    },
+    monotonicMs: () => elapsedMs,
+    after,
+    every: (intervalMs, fire) => {
+      // An interval of nothing would never let time go on.
+      const stepMs = Math.max(1, intervalMs);
+      const again = () => {
+        timer = after(stepMs, again);
+        fire();
+      };
+      let timer = after(stepMs, again);
+      return { cancel: () => timer.cancel() };
+    },
+    sleep: (delayMs, abort) => new Promise((resolve) => {
+      if (abort?.aborted === true) return resolve();
+      const timer = after(delayMs, resolve);
+      abort?.addEventListener('abort', () => {
+        timer.cancel();
+        resolve();
+      }, { once: true });
+    }),
+    advance: async (ms) => {
+      const target = elapsedMs + ms;
+      await settle();
+      for (let due = next(target); due !== undefined; due = next(target)) {
+        timers.delete(due[0]);
+        elapsedMs = Math.max(elapsedMs, due[1].dueMs);
+        due[1].fire();
+        await settle();
+      }
+      elapsedMs = target;
+      await settle();
+    },
+  };
+}
+
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < TURNS; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
