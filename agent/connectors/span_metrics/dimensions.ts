@@ -38,8 +38,8 @@ export function createDimensions(options: DimensionOptions): Dimensions {
     (scope !== undefined && scopes.has(scope.name) ? scope : undefined);
   return {
     key: (origin, span, event) => {
-      let key = hasKind ? `${span.kind};` : ';';
-      if (hasStatus) key += span.status?.code ?? 0;
+      let key = hasKind ? `${known(KINDS, span.kind)};` : ';';
+      if (hasStatus) key += known(STATUSES, span.status?.code);
       if (hasName) key += `;${span.name.length}:${span.name}`;
       if (hasService) key += `${origin.service.length}:${origin.service}`;
       const scope = scopeOf(origin);
@@ -57,8 +57,8 @@ export function createDimensions(options: DimensionOptions): Dimensions {
       const add = (key: string, value: string) => own.push({ key, value: textOf(value) });
       if (hasService) add('service.name', origin.service);
       if (hasName) add('span.name', span.name);
-      if (hasKind) add('span.kind', KINDS[span.kind] ?? KINDS[0]!);
-      if (hasStatus) add('status.code', STATUSES[span.status?.code ?? 0] ?? STATUSES[0]!);
+      if (hasKind) add('span.kind', KINDS[known(KINDS, span.kind)]!);
+      if (hasStatus) add('status.code', STATUSES[known(STATUSES, span.status?.code)]!);
       const scope = scopeOf(origin);
       if (scope !== undefined) {
         add('span.instrumentation.scope.name', scope.name);
@@ -78,6 +78,11 @@ const KINDS = [
   'SPAN_KIND_PRODUCER', 'SPAN_KIND_CONSUMER',
 ];
 const STATUSES = ['STATUS_CODE_UNSET', 'STATUS_CODE_OK', 'STATUS_CODE_ERROR'];
+
+/** The place of what has a name; 0, which is that of nothing in particular, for all others. */
+function known(names: readonly string[], index: number | undefined): number {
+  return index !== undefined && index < names.length ? index : 0;
+}
 
 /** The nearest that has it: the event, the span, the resource. */
 function valueOf(

@@ -80,8 +80,8 @@ function createGuard(
     startedNs: clock.nowNs(), streamsMax: limits.streamsMax, nowMs: clock.monotonicMs,
   });
   const { untracked } = registerSeries(context, 'processor', totals.size);
-  let isRunning = true;
-  const stripped = registerCounters(config, context, trackers, () => isRunning);
+  const watch: { trackers: Trackers | null } = { trackers };
+  const stripped = registerCounters(config, context, trackers, watch);
   const convert = createConversion(config, trackers, totals);
   let timer: Timer | null = null;
   return {
@@ -94,7 +94,7 @@ function createGuard(
     },
     stop: async () => {
       timer?.cancel();
-      isRunning = false;
+      watch.trackers = null;
     },
     consume: async (batch, abort): Promise<Outcome> => {
       if (!batch.is('metrics')) return next.consume(batch, abort);
@@ -150,7 +150,8 @@ function registerCounters(
   config: CardinalityGuardConfig,
   { id, counters }: ComponentContext,
   trackers: Trackers,
-  isRunning: () => boolean,
+  /** Null when it has stopped: the counters outlive it. */
+  watch: { readonly trackers: Trackers | null },
 ) {
   const labels = { processor: id };
   const { top_offenders_count: most, estimated_cost_per_metric_month: cost } = config;
@@ -159,10 +160,9 @@ function registerCounters(
   counters.counterFrom('otelcol_processor_cardinality_trackers_rejected_total',
     'Times that a pair of metric and attribute could not be watched.', trackers.rejected, labels);
   counters.gauges('otelcol_processor_cardinality_top_offenders',
-    'Values in an epoch of the attributes that had too many.', () => (isRunning()
-      ? trackers.offenders(most).map(({ metric, attribute, values }) =>
-        [{ ...labels, metric_name: metric, label_key: attribute }, values] as const)
-      : []));
+    'Values in an epoch of the attributes that had too many.', () =>
+      (watch.trackers?.offenders(most) ?? []).map(({ metric, attribute, values }) =>
+        [{ ...labels, metric_name: metric, label_key: attribute }, values] as const));
   counters.counterFrom('otelcol_processor_cardinality_savings_estimated_total',
     'What the values that were held off would cost a month.', () => trackers.heldOff() * cost,
     labels);

@@ -90,6 +90,11 @@ test('span_metrics: calls and durations by service, name, kind and status', asyn
   assert.ok(first!.startTimeUnixNano > 0n && first!.startTimeUnixNano < first!.timeUnixNano);
 });
 
+test('span_metrics: kinds and statuses that nobody knows are one series', async () => {
+  const gathered = await gather({}, [{ kind: 0 }, { kind: 9 }, { kind: 77, status: 9 }]);
+  assert.deepEqual(Object.values(valuesOf(gathered, 'calls')), [3]);
+});
+
 test('span_metrics: dimensions of the span, else of the resource, else the default', async () => {
   const gathered = await gather({
     dimensions: [{ name: 'http.method', default: 'GET' }, { name: 'region' }, { name: 'none' }],
