@@ -29,6 +29,8 @@ interface Outside {
   readonly disks: Map<string, number[]>;
   readonly cpuMicros: number;
   readonly processes: number;
+  /** cpu.stat of the control group of this process, null without version 2. */
+  readonly cgroup: string | null;
 }
 
 const read = (path: string): string => readFileSync(path, 'utf8');
@@ -57,7 +59,15 @@ function look(): Outside {
       [name, read(`/sys/block/${name}/stat`).trim().split(/\s+/).map(Number)])),
     cpuMicros: user + system,
     processes: readdirSync('/proc').filter((name) => /^\d+$/.test(name)).length,
+    cgroup: readOwnGroup(),
   };
+}
+
+function readOwnGroup(): string | null {
+  const mount = / (\/\S+) \S+ (?:\S+ )*- cgroup2 /.exec(read('/proc/self/mountinfo'))?.[1];
+  const own = /^0::(\/.*)$/m.exec(read('/proc/self/cgroup'))?.[1];
+  const path = `${mount}${own}/cpu.stat`;
+  return mount !== undefined && own !== undefined && existsSync(path) ? read(path) : null;
 }
 
 let earlier: Outside;
@@ -239,6 +249,16 @@ test('this machine: this process', { skip }, () => {
   assert.match(String(attributes['process.command_line']), /real_machine\.test\.ts/);
   const ageSeconds = Number(point.timeUnixNano - point.startTimeUnixNano) / 1e9;
   assert.ok(Math.abs(ageSeconds - process.uptime()) < 5, `started ${ageSeconds} s ago`);
+});
+
+test('this machine: the control group of this process', { skip }, (t) => {
+  if (earlier.cgroup === null) return t.skip('there are no control groups of version 2 here');
+  const seconds = (stat: string, name: string) =>
+    Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(stat)![1]) / 1e6;
+  for (const state of ['user', 'system']) {
+    between(`cgroup.cpu.time state=${state}`, seconds(earlier.cgroup, `${state}_usec`),
+      seconds(later.cgroup!, `${state}_usec`), 0.05);
+  }
 });
 
 test('this machine: every scraper sends, in its own scope', { skip }, (t) => {
