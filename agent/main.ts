@@ -15,7 +15,7 @@ import { formatEndpoint } from '../runtime/net.ts';
 import { createWorld, type World } from '../runtime/world.ts';
 import { loadComponents } from './components.ts';
 import { openDataFolder } from './data_folder.ts';
-import { createGraph, type Graph } from './graph.ts';
+import { createGraph, type Graph } from './graph/graph.ts';
 import { lookAt, startReloading, type ReadAgent, type Reloading } from './reloading.ts';
 import { startTextServer, type TextServer } from './text_server.ts';
 
@@ -64,7 +64,7 @@ async function pluginsOf(
   disk: Files,
 ): Promise<readonly AnyFactory[]> {
   if (named.plugins.length === 0) return [];
-  const { loadPlugins } = await import('./plugins.ts');
+  const { loadPlugins } = await import('./plugins/plugins.ts');
   return loadPlugins(named, builtIn, disk);
 }
 

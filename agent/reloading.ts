@@ -2,7 +2,7 @@
 //
 // Promises:
 // - A configuration that is wrong changes nothing: the log says why, line by line.
-// - When a component cannot start, what ran before runs again; see graph.ts.
+// - When a component cannot start, what ran before runs again; see graph/graph.ts.
 // - One reload at a time; however often it is asked for meanwhile, one more follows.
 // - `binnacle_reload_total{result}` counts `changed`, `unchanged`, `refused` (the configuration is
 //   wrong) and `undone` (it is right, but a component could not start).
@@ -17,8 +17,8 @@ import { OperatorError } from '../runtime/errors.ts';
 import type { Files } from '../runtime/files.ts';
 import type { Log } from '../runtime/log.ts';
 import type { World } from '../runtime/world.ts';
-import { BrokenGraph, type Graph } from './graph.ts';
-import { isNothing } from './reload.ts';
+import { BrokenGraph, type Graph } from './graph/graph.ts';
+import { isNothing } from './graph/change.ts';
 
 export interface ReadAgent extends LoadedAgent {
   readonly factories: readonly AnyFactory[];

@@ -53,11 +53,11 @@ const file = (path: string, text: string): SourceFile => ({ path, text });
 test('tidy rules: import direction', () => {
   const check = (path: string, target: string, count: number) =>
     assert.equal(importDirection([file(path, `import { a } from '${target}';`)]).length, count);
-  check('agent/graph.ts', '../backend/api/x.ts', 1);
+  check('agent/graph/graph.ts', '../backend/api/x.ts', 1);
   check('backend/main.ts', '../agent/main.ts', 1);
   check('runtime/log.ts', '../proto/contract/batch.ts', 1);
   check('config/loader.ts', '../proto/contract/batch.ts', 1);
-  check('agent/graph.ts', '../proto/contract/batch.ts', 0);
+  check('agent/graph/graph.ts', '../proto/contract/batch.ts', 0);
   check('agent/receivers/otlp.ts', './file_log/receiver.ts', 1);
   check('agent/receivers/file_log/config.ts', '../../operators/pipeline.ts', 0);
   check('agent/operators/pipeline.ts', '../receivers/otlp.ts', 1);
@@ -80,8 +80,8 @@ test('tidy rules: import direction', () => {
 test('tidy rules: forbidden calls', () => {
   const check = (path: string, text: string, count: number) =>
     assert.equal(forbiddenCalls([file(path, text)]).length, count);
-  check('agent/graph.ts', 'const a = Date.now();', 1);
-  check('agent/graph.ts', '// Date.now() is not used here.', 0);
+  check('agent/graph/graph.ts', 'const a = Date.now();', 1);
+  check('agent/graph/graph.ts', '// Date.now() is not used here.', 0);
   check('runtime/clock.ts', 'const a = Date.now();', 0);
   check('proto/x.ts', "import { readFile } from 'node:fs/promises';", 1);
   check('proto/x.ts', 'export default a;', 1);

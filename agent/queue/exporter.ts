@@ -20,7 +20,7 @@ import { OperatorError, systemCause } from '../../runtime/errors.ts';
 import {
   createDelivery, type Delivery, type DeliveryOptions,
 } from '../exporters/sending/delivery.ts';
-import { countExporter } from '../throughput.ts';
+import { countExporter } from '../graph/throughput.ts';
 import { createDeadLetters, type DeadLetters } from './dead_letters.ts';
 import { parseSegmentName } from './format.ts';
 import { createQueue, type Queue, type QueueOptions, type Taken } from './queue.ts';

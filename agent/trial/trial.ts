@@ -22,7 +22,7 @@ import { errorMessage, OperatorError } from '../../runtime/errors.ts';
 import { createSeededRandom } from '../../runtime/random.ts';
 import { createLog } from '../../runtime/log.ts';
 import { createWorld } from '../../runtime/world.ts';
-import { createGraph } from '../graph.ts';
+import { createGraph } from '../graph/graph.ts';
 import { readAgentConfig, type AgentSources } from '../main.ts';
 import { createMovedClock } from './clock.ts';
 

@@ -8,7 +8,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { loadComponents } from '../../agent/components.ts';
-import { createGraph } from '../../agent/graph.ts';
+import { createGraph } from '../../agent/graph/graph.ts';
 import { describeProblems } from '../../config/errors.ts';
 import { loadAgentConfig } from '../../config/pipelines.ts';
 import { createCounters } from '../../runtime/counters.ts';

@@ -75,7 +75,7 @@ function sideways(path: string, target: string, line: number): string[] {
 /** Folders that hold no component, but what several components of their kind stand on. */
 export const SHARED_BY_KIND: readonly string[] = [
   'agent/exporters:sending', 'agent/processors:edit', 'agent/processors:sampling',
-  'agent/receivers:sending',
+  'agent/receivers:readings', 'agent/receivers:sending',
 ];
 
 function partOf(path: string): string | null {

@@ -2,7 +2,7 @@
 // docker_stats receiver. Most of the memory's are fields of the engine's `memory_stats.stats` under
 // their own names; which there are depends on the version of control groups that the host uses.
 
-import type { MetricDefinition } from '../../readings.ts';
+import type { MetricDefinition } from '../readings/readings.ts';
 
 const off = { enabled: false } as const;
 const counter = { kind: 'counter', value: 'int', enabled: true } as const;

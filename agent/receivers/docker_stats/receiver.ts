@@ -18,9 +18,9 @@ import {
   parseDetails, parseSummaries, type ContainerDetails, type ContainerSummary,
 } from '../../docker_engine/container.ts';
 import { createEngine, EngineError } from '../../docker_engine/engine.ts';
-import { createOutbox } from '../../outbox.ts';
-import { encodeReadings, text, type Reading } from '../../readings.ts';
-import { createTicker } from '../../ticker.ts';
+import { createOutbox } from '../readings/outbox.ts';
+import { encodeReadings, text, type Reading } from '../readings/readings.ts';
+import { createTicker } from '../readings/ticker.ts';
 import {
   dockerStatsSchema, RESOURCE_ATTRIBUTES, type DockerStatsConfig, type ResourceAttribute,
 } from './config.ts';

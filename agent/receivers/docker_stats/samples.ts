@@ -7,7 +7,7 @@
 
 import type { Attributes } from '../../../proto/otlp/model.ts';
 import { map, number, type ContainerDetails } from '../../docker_engine/container.ts';
-import { NO_ATTRIBUTES, text, type Sample } from '../../readings.ts';
+import { NO_ATTRIBUTES, text, type Sample } from '../readings/readings.ts';
 import { BLOCK_IO_FIELDS, MEMORY_FIELDS, NETWORK_FIELDS } from './metrics.ts';
 
 /** CPU times of the container and of its host, to compare with the next ones. */

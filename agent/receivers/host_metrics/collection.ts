@@ -7,7 +7,7 @@
 import type { Batch } from '../../../proto/contract/batch.ts';
 import type { Clock, Timer } from '../../../runtime/clock.ts';
 import { errorMessage } from '../../../runtime/errors.ts';
-import { encodeReadings, type MetricDefinition, type Scrape } from '../../readings.ts';
+import { encodeReadings, type MetricDefinition, type Scrape } from '../readings/readings.ts';
 import type { Scraper } from './scraper.ts';
 import type { ScraperSet } from './scrapers.ts';
 

@@ -18,7 +18,7 @@ import {
 } from '../../../config/schema.ts';
 import type { NameFilter } from './filter.ts';
 import { processAttributes } from './process_identity.ts';
-import type { MetricDefinition } from '../../readings.ts';
+import type { MetricDefinition } from '../readings/readings.ts';
 import { cgroupMetrics } from './scrapers/cgroup.ts';
 import { cpuMetrics } from './scrapers/cpu.ts';
 import { diskMetrics } from './scrapers/disk.ts';

@@ -11,7 +11,7 @@ import { nameFilter, type ScraperName, type ScrapersConfig } from './config.ts';
 import { createFilter } from './filter.ts';
 import {
   int, NO_ATTRIBUTES, pair, text, type Reading, type Sample, type Scrape,
-} from '../../readings.ts';
+} from '../readings/readings.ts';
 import type { Scraper } from './scraper.ts';
 import { enabledAttributes, namesOf, type ScraperSet } from './scrapers.ts';
 import { filesystemSamples } from './scrapers/filesystem.ts';

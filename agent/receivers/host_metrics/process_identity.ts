@@ -9,7 +9,7 @@ import type { Attributes } from '../../../proto/otlp/model.ts';
 import { errorMessage } from '../../../runtime/errors.ts';
 import type { Host } from './host.ts';
 import type { ProcessStat } from './process_table.ts';
-import { int, text } from '../../readings.ts';
+import { int, text } from '../readings/readings.ts';
 
 /** All attributes that a process resource can have, and whether it has them unless told. */
 export const processAttributes: Readonly<Record<string, boolean>> = {

@@ -11,8 +11,8 @@ import type {
   ComponentContext, Consumer, Receiver, ReceiverFactory,
 } from '../../../proto/contract/component.ts';
 import { rateLimited } from '../../../runtime/log.ts';
-import { createOutbox } from '../../outbox.ts';
-import { createTicker } from '../../ticker.ts';
+import { createOutbox } from '../readings/outbox.ts';
+import { createTicker } from '../readings/ticker.ts';
 import { createCollection } from './collection.ts';
 import { hostMetricsSchema, type HostMetricsConfig } from './config.ts';
 import { createHost } from './host.ts';

@@ -1,7 +1,7 @@
 // What a scraper is: one subject (cpu, memory, …), its table of metrics, and how to read it.
 
 import type { Host } from './host.ts';
-import { NO_ATTRIBUTES, type Sample, type Scrape } from '../../readings.ts';
+import { NO_ATTRIBUTES, type Sample, type Scrape } from '../readings/readings.ts';
 
 export interface Scraper {
   /** As in the configuration; also the end of its scope's name. */

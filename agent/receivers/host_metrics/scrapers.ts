@@ -4,7 +4,7 @@ import { nameFilter, METRICS, type ScraperName, type ScrapersConfig } from './co
 import { createFilter, type Accepts } from './filter.ts';
 import type { Host } from './host.ts';
 import { createProcessTable, type ProcessTable } from './process_table.ts';
-import type { MetricDefinition } from '../../readings.ts';
+import type { MetricDefinition } from '../readings/readings.ts';
 import type { Scraper, Wanted } from './scraper.ts';
 import { createCgroupScraper } from './scrapers/cgroup.ts';
 import { createCpuScraper } from './scrapers/cpu.ts';

@@ -6,7 +6,7 @@
 // start; none waits for another.
 
 import { createHash } from 'node:crypto';
-import { createOutbox, type Outbox, type Room } from '../../outbox.ts';
+import { createOutbox, type Outbox, type Room } from '../readings/outbox.ts';
 import type { Consumer } from '../../../proto/contract/component.ts';
 import type { Timer } from '../../../runtime/clock.ts';
 import type { World } from '../../../runtime/world.ts';

@@ -8,7 +8,7 @@ import { setMaxListeners } from 'node:events';
 import type {
   ComponentContext, Consumer, Receiver, ReceiverFactory,
 } from '../../../proto/contract/component.ts';
-import type { Room } from '../../outbox.ts';
+import type { Room } from '../readings/outbox.ts';
 import { createPageClient, type PageClient } from './client.ts';
 import { prometheusSchema, type PrometheusConfig, type ScrapeConfig } from './config.ts';
 import { createSources, type Source } from './discovery.ts';

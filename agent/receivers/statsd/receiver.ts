@@ -10,7 +10,7 @@ import type {
 import type { Timer } from '../../../runtime/clock.ts';
 import { rateLimited } from '../../../runtime/log.ts';
 import { formatEndpoint } from '../../../runtime/net.ts';
-import { createOutbox } from '../../outbox.ts';
+import { createOutbox } from '../readings/outbox.ts';
 import { createAggregate } from './aggregate.ts';
 import { statsdSchema, type StatsdConfig } from './config.ts';
 import { parseLine, type BadLine } from './line.ts';

@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import { loadComponents } from '../../../agent/components.ts';
 import { fileStorageExtension } from '../../../agent/extensions/file_storage.ts';
 import { otlpExporter } from '../../../agent/exporters/otlp.ts';
-import { createGraph } from '../../../agent/graph.ts';
+import { createGraph } from '../../../agent/graph/graph.ts';
 import { describeProblems } from '../../../config/errors.ts';
 import { loadAgentConfig } from '../../../config/pipelines.ts';
 import type { Extension } from '../../../proto/contract/component.ts';

@@ -15,7 +15,7 @@ import type { Attributes } from '../../../../proto/otlp/model.ts';
 import { fields, namedNumbers, number, type Host } from '../host.ts';
 import {
   NO_ATTRIBUTES, pair, text, type MetricDefinition, type Sample, type Scrape,
-} from '../../../readings.ts';
+} from '../../readings/readings.ts';
 import type { Scraper, Wanted } from '../scraper.ts';
 import { findGroups, type GroupChoice } from './cgroup_tree.ts';
 import { parsePressure } from './pressure.ts';

@@ -7,7 +7,7 @@
 // first scrape has none.
 
 import { fields, number, TICKS_PER_SECOND, type Host } from '../host.ts';
-import { text, type MetricDefinition, type Sample } from '../../../readings.ts';
+import { text, type MetricDefinition, type Sample } from '../../readings/readings.ts';
 import { hostScraper, type Scraper, type Wanted } from '../scraper.ts';
 import type { Attributes } from '../../../../proto/otlp/model.ts';
 

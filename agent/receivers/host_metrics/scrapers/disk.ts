@@ -9,7 +9,7 @@
 import type { Attributes } from '../../../../proto/otlp/model.ts';
 import type { Accepts } from '../filter.ts';
 import { fields, number, type Host } from '../host.ts';
-import { pair, text, type MetricDefinition, type Sample } from '../../../readings.ts';
+import { pair, text, type MetricDefinition, type Sample } from '../../readings/readings.ts';
 import { hostScraper, type Scraper } from '../scraper.ts';
 
 const int = { value: 'int', enabled: true } as const;

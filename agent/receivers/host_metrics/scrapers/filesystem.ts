@@ -14,7 +14,7 @@
 import type { FileSystemSpace } from '../../../../runtime/files.ts';
 import { createFilter, type Accepts, type NameFilter } from '../filter.ts';
 import { type Host } from '../host.ts';
-import { pair, text, type MetricDefinition, type Sample } from '../../../readings.ts';
+import { pair, text, type MetricDefinition, type Sample } from '../../readings/readings.ts';
 import { hostScraper, type Scraper } from '../scraper.ts';
 import { errorMessage } from '../../../../runtime/errors.ts';
 

@@ -15,7 +15,9 @@ import type { Attributes } from '../../../../proto/otlp/model.ts';
 import { errorMessage } from '../../../../runtime/errors.ts';
 import type { Accepts } from '../filter.ts';
 import type { Host } from '../host.ts';
-import { NO_ATTRIBUTES, text, type MetricDefinition, type Sample } from '../../../readings.ts';
+import {
+  NO_ATTRIBUTES, text, type MetricDefinition, type Sample,
+} from '../../readings/readings.ts';
 import type { Scraper, Wanted } from '../scraper.ts';
 
 const FOLDER = '/sys/class/hwmon';

@@ -2,7 +2,7 @@
 // `cpu_average` they are divided by the number of logical CPUs.
 
 import { fields, type Host } from '../host.ts';
-import { NO_ATTRIBUTES, type MetricDefinition, type Sample } from '../../../readings.ts';
+import { NO_ATTRIBUTES, type MetricDefinition, type Sample } from '../../readings/readings.ts';
 import { hostScraper, type Scraper } from '../scraper.ts';
 import { parseCpuTimes } from './cpu.ts';
 

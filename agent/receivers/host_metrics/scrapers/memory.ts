@@ -12,7 +12,9 @@
 // MemFree + cached stands in for it.
 
 import { namedNumbers, type Host } from '../host.ts';
-import { NO_ATTRIBUTES, text, type MetricDefinition, type Sample } from '../../../readings.ts';
+import {
+  NO_ATTRIBUTES, text, type MetricDefinition, type Sample,
+} from '../../readings/readings.ts';
 import { hostScraper, type Scraper, type Wanted } from '../scraper.ts';
 
 const HUGEPAGES = 'system.memory.linux.hugepages';

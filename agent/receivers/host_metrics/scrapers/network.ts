@@ -14,7 +14,7 @@ import type { Accepts } from '../filter.ts';
 import { fields, number, type Host } from '../host.ts';
 import {
   NO_ATTRIBUTES, pair, text, type MetricDefinition, type Sample,
-} from '../../../readings.ts';
+} from '../../readings/readings.ts';
 import { hostScraper, type Scraper, type Wanted } from '../scraper.ts';
 
 const counter = { kind: 'counter', value: 'int', enabled: true } as const;

@@ -9,7 +9,7 @@
 // large (it takes gopsutil's byte counts for counts); these here agree with `vmstat -s`.
 
 import { fields, namedNumbers, number, type Host } from '../host.ts';
-import { pair, text, type MetricDefinition, type Sample } from '../../../readings.ts';
+import { pair, text, type MetricDefinition, type Sample } from '../../readings/readings.ts';
 import { hostScraper, type Scraper } from '../scraper.ts';
 
 export const pagingMetrics: readonly MetricDefinition[] = [

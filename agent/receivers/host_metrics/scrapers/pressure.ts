@@ -10,7 +10,7 @@
 
 import type { Attributes } from '../../../../proto/otlp/model.ts';
 import { type Host } from '../host.ts';
-import { text, type MetricDefinition, type Sample } from '../../../readings.ts';
+import { text, type MetricDefinition, type Sample } from '../../readings/readings.ts';
 import { hostScraper, type Scraper } from '../scraper.ts';
 
 const SUBJECTS: Record<string, string> = {

@@ -17,7 +17,7 @@ import { createIdentities } from '../process_identity.ts';
 import type { ProcessStat, ProcessTable } from '../process_table.ts';
 import {
   NO_ATTRIBUTES, pair, text, type MetricDefinition, type Reading, type Sample,
-} from '../../../readings.ts';
+} from '../../readings/readings.ts';
 import type { Scraper, Wanted } from '../scraper.ts';
 import { parseCpuTimes } from './cpu.ts';
 

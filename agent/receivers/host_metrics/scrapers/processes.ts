@@ -7,7 +7,9 @@
 
 import { namedNumbers, type Host } from '../host.ts';
 import type { ProcessTable } from '../process_table.ts';
-import { NO_ATTRIBUTES, text, type MetricDefinition, type Sample } from '../../../readings.ts';
+import {
+  NO_ATTRIBUTES, text, type MetricDefinition, type Sample,
+} from '../../readings/readings.ts';
 import { hostScraper, type Scraper } from '../scraper.ts';
 
 export const processesMetrics: readonly MetricDefinition[] = [

@@ -1,7 +1,7 @@
 // How long the host has been up, from /proc/uptime (proc_uptime(5)): `seconds idle-seconds`.
 
 import { fields, type Host } from '../host.ts';
-import { NO_ATTRIBUTES, type MetricDefinition, type Sample } from '../../../readings.ts';
+import { NO_ATTRIBUTES, type MetricDefinition, type Sample } from '../../readings/readings.ts';
 import { hostScraper, type Scraper } from '../scraper.ts';
 
 export const systemMetrics: readonly MetricDefinition[] = [

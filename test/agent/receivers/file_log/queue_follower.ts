@@ -4,7 +4,7 @@
 
 import { appendFileSync } from 'node:fs';
 import { z } from 'zod';
-import { createGraph } from '../../../../agent/graph.ts';
+import { createGraph } from '../../../../agent/graph/graph.ts';
 import { batchProcessor } from '../../../../agent/processors/batch/processor.ts';
 import { createQueuedExporter } from '../../../../agent/queue/exporter.ts';
 import { fileLogReceiver } from '../../../../agent/receivers/file_log/receiver.ts';

@@ -8,7 +8,7 @@ import { METRICS, hostMetricsSchema } from '../../../../agent/receivers/host_met
 import {
   createOtherScrapers, type OtherHost,
 } from '../../../../agent/receivers/host_metrics/other_platform.ts';
-import type { Scrape } from '../../../../agent/readings.ts';
+import type { Scrape } from '../../../../agent/receivers/readings/readings.ts';
 import { createManualClock } from '../../../contract/fakes.ts';
 import { valuesOf } from './readings.ts';
 

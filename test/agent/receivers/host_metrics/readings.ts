@@ -4,7 +4,7 @@
 import type { Batch } from '../../../../proto/contract/batch.ts';
 import type { Attributes, Metric, NumberDataPoint } from '../../../../proto/otlp/model.ts';
 import { createHost, type Host } from '../../../../agent/receivers/host_metrics/host.ts';
-import type { Sample } from '../../../../agent/readings.ts';
+import type { Sample } from '../../../../agent/receivers/readings/readings.ts';
 import { createWorld } from '../../../../runtime/world.ts';
 import { createManualClock } from '../../../contract/fakes.ts';
 

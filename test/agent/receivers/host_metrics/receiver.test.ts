@@ -10,11 +10,11 @@ import { test } from 'node:test';
 import {
   createCollection, limits as collectionLimits,
 } from '../../../../agent/receivers/host_metrics/collection.ts';
-import { createOutbox, limits } from '../../../../agent/outbox.ts';
+import { createOutbox, limits } from '../../../../agent/receivers/readings/outbox.ts';
 import { hostMetricsReceiver } from '../../../../agent/receivers/host_metrics/receiver.ts';
 import {
   encodeReadings, int, NO_ATTRIBUTES, type MetricDefinition, type Reading, type Scrape,
-} from '../../../../agent/readings.ts';
+} from '../../../../agent/receivers/readings/readings.ts';
 import type { Scraper } from '../../../../agent/receivers/host_metrics/scraper.ts';
 import { Batch } from '../../../../proto/contract/batch.ts';
 import { ACCEPTED, rejected, retryable } from '../../../../proto/contract/outcome.ts';

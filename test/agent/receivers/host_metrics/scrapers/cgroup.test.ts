@@ -10,7 +10,7 @@ import {
 import type {
   GroupChoice,
 } from '../../../../../agent/receivers/host_metrics/scrapers/cgroup_tree.ts';
-import type { Scrape } from '../../../../../agent/readings.ts';
+import type { Scrape } from '../../../../../agent/receivers/readings/readings.ts';
 import { valuesOf } from '../readings.ts';
 import { hostTree } from './trees.ts';
 

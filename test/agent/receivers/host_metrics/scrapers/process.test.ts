@@ -10,7 +10,7 @@ import {
 import {
   createProcessTable, parseProcessStat,
 } from '../../../../../agent/receivers/host_metrics/process_table.ts';
-import type { Reading, Scrape } from '../../../../../agent/readings.ts';
+import type { Reading, Scrape } from '../../../../../agent/receivers/readings/readings.ts';
 import {
   createProcessScraper, ioSamples, statusSamples, type ProcessOptions,
 } from '../../../../../agent/receivers/host_metrics/scrapers/process.ts';

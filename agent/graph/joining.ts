@@ -1,9 +1,9 @@
 // Lets each outlet of a graph lead to the parts that stand behind it. An outlet whose way is the
 // same as before is left alone, so that its fan-out remembers who has given a final verdict.
 
-import type { SignalName } from '../config/components.ts';
-import type { PipelineConfig } from '../config/pipelines.ts';
-import type { Consumer } from '../proto/contract/component.ts';
+import type { SignalName } from '../../config/components.ts';
+import type { PipelineConfig } from '../../config/pipelines.ts';
+import type { Consumer } from '../../proto/contract/component.ts';
 import { keyOf, type Layout, type Spec } from './layout.ts';
 import type { Part } from './parts.ts';
 import { acceptAll, createRouter, fanOut, refuseFor, type Outlet } from './wiring.ts';

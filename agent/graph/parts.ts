@@ -3,16 +3,16 @@
 
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import type { ComponentConfig } from '../config/components.ts';
-import type { Origin } from '../proto/contract/batch.ts';
+import type { ComponentConfig } from '../../config/components.ts';
+import type { Origin } from '../../proto/contract/batch.ts';
 import type {
   Component, ComponentContext, Consumer, Exporter, Extension, Host, PartView, PipelineEntry,
-} from '../proto/contract/component.ts';
-import type { Signal } from '../proto/otlp/model.ts';
-import type { Counters } from '../runtime/counters.ts';
-import { errorMessage, OperatorError, systemCause } from '../runtime/errors.ts';
-import type { Log, LogFields } from '../runtime/log.ts';
-import type { World } from '../runtime/world.ts';
+} from '../../proto/contract/component.ts';
+import type { Signal } from '../../proto/otlp/model.ts';
+import type { Counters } from '../../runtime/counters.ts';
+import { errorMessage, OperatorError, systemCause } from '../../runtime/errors.ts';
+import type { Log, LogFields } from '../../runtime/log.ts';
+import type { World } from '../../runtime/world.ts';
 import { extensionKey, keyOf, type Layout, type Spec } from './layout.ts';
 import {
   countConnector, countExporter, countProcessor, countQueue, countReceiver, type CountedPlace,

@@ -5,7 +5,7 @@
 // Settings are compared as they were written, with variables filled in, or as they were parsed.
 
 import { isDeepStrictEqual } from 'node:util';
-import type { ComponentConfig } from '../config/components.ts';
+import type { ComponentConfig } from '../../config/components.ts';
 import { extensionKey, type Layout, type Spec } from './layout.ts';
 
 export interface Change {

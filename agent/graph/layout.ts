@@ -6,9 +6,9 @@
 // and connectors, then exporters.
 
 import assert from 'node:assert/strict';
-import type { ComponentConfig } from '../config/components.ts';
-import type { AgentConfig, PipelineConfig } from '../config/pipelines.ts';
-import type { AnyFactory, ComponentKind } from '../proto/contract/component.ts';
+import type { ComponentConfig } from '../../config/components.ts';
+import type { AgentConfig, PipelineConfig } from '../../config/pipelines.ts';
+import type { AnyFactory, ComponentKind } from '../../proto/contract/component.ts';
 
 export type GraphConfig = Pick<AgentConfig, 'receivers' | 'processors' | 'exporters' | 'connectors'
   | 'extensions' | 'pipelines'>;

@@ -20,15 +20,15 @@
 //   wait, then it hands on what it holds; they go on when the new parts have started. When one of
 //   these cannot start, the parts of before are built and started again.
 
-import type { AnyFactory, GraphView, Host } from '../proto/contract/component.ts';
-import type { Counters } from '../runtime/counters.ts';
-import { errorMessage, OperatorError } from '../runtime/errors.ts';
-import type { Log } from '../runtime/log.ts';
-import type { World } from '../runtime/world.ts';
+import type { AnyFactory, GraphView, Host } from '../../proto/contract/component.ts';
+import type { Counters } from '../../runtime/counters.ts';
+import { errorMessage, OperatorError } from '../../runtime/errors.ts';
+import type { Log } from '../../runtime/log.ts';
+import type { World } from '../../runtime/world.ts';
 import { joinParts } from './joining.ts';
 import { createLayout, type GraphConfig, type Layout, type Spec } from './layout.ts';
 import { buildPart, startPart, stopPart, type Part } from './parts.ts';
-import { compareLayouts, type Change } from './reload.ts';
+import { compareLayouts, type Change } from './change.ts';
 
 export interface GraphOptions {
   readonly config: GraphConfig;

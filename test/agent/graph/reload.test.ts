@@ -4,12 +4,12 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { BrokenGraph } from '../../agent/graph.ts';
-import { isNothing } from '../../agent/reload.ts';
-import { ACCEPTED, retryable } from '../../proto/contract/outcome.ts';
-import { OperatorError } from '../../runtime/errors.ts';
-import { createGate, makeBatch, NEVER, settle } from '../contract/fakes.ts';
-import { configOf, createBench, feed } from './graph_bench.ts';
+import { BrokenGraph } from '../../../agent/graph/graph.ts';
+import { isNothing } from '../../../agent/graph/change.ts';
+import { ACCEPTED, retryable } from '../../../proto/contract/outcome.ts';
+import { OperatorError } from '../../../runtime/errors.ts';
+import { createGate, makeBatch, NEVER, settle } from '../../contract/fakes.ts';
+import { configOf, createBench, feed } from './bench.ts';
 
 type Bench = ReturnType<typeof createBench>;
 

@@ -10,10 +10,10 @@
 // Items are spans, metric_points or log_records. Items refused inside an accepted batch count as
 // refused. What is retryable counts as refused each time it is tried.
 
-import type { Consumer } from '../proto/contract/component.ts';
-import type { Outcome } from '../proto/contract/outcome.ts';
-import type { Signal } from '../proto/otlp/model.ts';
-import type { Counter, Counters } from '../runtime/counters.ts';
+import type { Consumer } from '../../proto/contract/component.ts';
+import type { Outcome } from '../../proto/contract/outcome.ts';
+import type { Signal } from '../../proto/otlp/model.ts';
+import type { Counter, Counters } from '../../runtime/counters.ts';
 
 const ITEMS: Record<Signal, string> = {
   traces: 'spans',

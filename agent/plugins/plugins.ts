@@ -10,18 +10,18 @@
 
 import { pathToFileURL } from 'node:url';
 import * as z from 'zod';
-import { ConfigError, type ConfigProblem } from '../config/errors.ts';
-import { problemAt } from '../config/parse.ts';
-import type { NamedPlugin, NamedPlugins } from '../config/plugins.ts';
+import { ConfigError, type ConfigProblem } from '../../config/errors.ts';
+import { problemAt } from '../../config/parse.ts';
+import type { NamedPlugin, NamedPlugins } from '../../config/plugins.ts';
 import type {
   AnyFactory, Component, ComponentContext, ComponentKind, Consumer, Exporter,
-} from '../proto/contract/component.ts';
-import { rejected } from '../proto/contract/outcome.ts';
-import { SIGNALS } from '../proto/otlp/model.ts';
-import { errorMessage, OperatorError } from '../runtime/errors.ts';
-import type { Files } from '../runtime/files.ts';
-import { rateLimited } from '../runtime/log.ts';
-import { kit } from './plugin_kit.ts';
+} from '../../proto/contract/component.ts';
+import { rejected } from '../../proto/contract/outcome.ts';
+import { SIGNALS } from '../../proto/otlp/model.ts';
+import { errorMessage, OperatorError } from '../../runtime/errors.ts';
+import type { Files } from '../../runtime/files.ts';
+import { rateLimited } from '../../runtime/log.ts';
+import { kit } from './kit.ts';
 
 export const limits = {
   logIntervalMs: 10_000,

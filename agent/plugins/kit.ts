@@ -5,16 +5,16 @@ import {
   any, array, boolean, discriminatedUnion, enum as oneOf, int, literal, NEVER, number, object,
   preprocess, record, strictObject, string, tuple, union, unknown,
 } from 'zod';
-import { pattern } from '../config/pattern.ts';
+import { pattern } from '../../config/pattern.ts';
 import {
   byteSize, count, duration, endpoint, fault, optionalSection, percentage, secret, section,
-} from '../config/schema.ts';
-import { Batch } from '../proto/contract/batch.ts';
-import { ACCEPTED, rejected, retryable } from '../proto/contract/outcome.ts';
-import { SIGNALS } from '../proto/otlp/model.ts';
-import { OperatorError } from '../runtime/errors.ts';
-import { sameValue, setAttribute, valueOf } from './processors/edit/actions.ts';
-import { editAttributes, editPoints, editRecords } from './processors/edit/records.ts';
+} from '../../config/schema.ts';
+import { Batch } from '../../proto/contract/batch.ts';
+import { ACCEPTED, rejected, retryable } from '../../proto/contract/outcome.ts';
+import { SIGNALS } from '../../proto/otlp/model.ts';
+import { OperatorError } from '../../runtime/errors.ts';
+import { sameValue, setAttribute, valueOf } from '../processors/edit/actions.ts';
+import { editAttributes, editPoints, editRecords } from '../processors/edit/records.ts';
 
 export const kit = Object.freeze({
   /** Of zod 4. */

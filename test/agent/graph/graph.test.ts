@@ -6,13 +6,13 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fanOut } from '../../agent/wiring.ts';
+import { fanOut } from '../../../agent/graph/wiring.ts';
 import {
   ACCEPTED, rejected, retryable, type Outcome,
-} from '../../proto/contract/outcome.ts';
-import { OperatorError } from '../../runtime/errors.ts';
-import { createSink, makeBatch, NEVER, NOW, settle } from '../contract/fakes.ts';
-import { createBench, feed } from './graph_bench.ts';
+} from '../../../proto/contract/outcome.ts';
+import { OperatorError } from '../../../runtime/errors.ts';
+import { createSink, makeBatch, NEVER, NOW, settle } from '../../contract/fakes.ts';
+import { createBench, feed } from './bench.ts';
 
 const TWO = {
   traces: 'in > a b > out',

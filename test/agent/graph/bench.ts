@@ -3,20 +3,20 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
-import { createGraph, type GraphOptions } from '../../agent/graph.ts';
-import type { ComponentConfig } from '../../config/components.ts';
-import type { PipelineConfig } from '../../config/pipelines.ts';
-import type { Origin } from '../../proto/contract/batch.ts';
+import { createGraph, type GraphOptions } from '../../../agent/graph/graph.ts';
+import type { ComponentConfig } from '../../../config/components.ts';
+import type { PipelineConfig } from '../../../config/pipelines.ts';
+import type { Origin } from '../../../proto/contract/batch.ts';
 import type {
   AnyFactory, Component, ComponentContext, ComponentKind, Consumer,
-} from '../../proto/contract/component.ts';
-import { ACCEPTED } from '../../proto/contract/outcome.ts';
-import { SIGNALS } from '../../proto/otlp/model.ts';
-import { createCounters } from '../../runtime/counters.ts';
-import { createWorld } from '../../runtime/world.ts';
+} from '../../../proto/contract/component.ts';
+import { ACCEPTED } from '../../../proto/contract/outcome.ts';
+import { SIGNALS } from '../../../proto/otlp/model.ts';
+import { createCounters } from '../../../runtime/counters.ts';
+import { createWorld } from '../../../runtime/world.ts';
 import {
   createManualClock, createRecordingLog, createSink, temporaryFolder, type Answer,
-} from '../contract/fakes.ts';
+} from '../../contract/fakes.ts';
 
 export interface Built {
   readonly kind: ComponentKind;

@@ -5,10 +5,10 @@
 // Invariants: a sample of a metric that is not enabled, and a sample whose value is not a finite
 // number, leaves nothing behind; a metric without samples is not sent at all.
 
-import { Batch } from '../proto/contract/batch.ts';
-import type { Attributes, KeyValue } from '../proto/otlp/model.ts';
-import { encodeAttributes } from '../proto/otlp/value.ts';
-import { Writer } from '../proto/protobuf/writer.ts';
+import { Batch } from '../../../proto/contract/batch.ts';
+import type { Attributes, KeyValue } from '../../../proto/otlp/model.ts';
+import { encodeAttributes } from '../../../proto/otlp/value.ts';
+import { Writer } from '../../../proto/protobuf/writer.ts';
 
 export interface MetricDefinition {
   readonly name: string;

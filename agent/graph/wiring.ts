@@ -2,12 +2,12 @@
 // component behind which they stand keeps running, and fan-outs.
 
 import assert from 'node:assert/strict';
-import type { Batch } from '../proto/contract/batch.ts';
-import type { Consumer } from '../proto/contract/component.ts';
+import type { Batch } from '../../proto/contract/batch.ts';
+import type { Consumer } from '../../proto/contract/component.ts';
 import {
   ACCEPTED, rejected, retryable, worstOutcome, type Outcome,
-} from '../proto/contract/outcome.ts';
-import type { Signal } from '../proto/otlp/model.ts';
+} from '../../proto/contract/outcome.ts';
+import type { Signal } from '../../proto/otlp/model.ts';
 
 /** Sees each batch that passes an outlet. It must not throw, and must be quick. */
 export type Tap = (batch: Batch) => void;

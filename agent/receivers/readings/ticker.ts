@@ -1,8 +1,8 @@
 // A receiver that reads every so often: what it does comes first after a delay, then once in each
 // interval, and never overlaps: while one takes longer, ticks are skipped.
 
-import type { Component } from '../proto/contract/component.ts';
-import type { Clock, Timer } from '../runtime/clock.ts';
+import type { Component } from '../../../proto/contract/component.ts';
+import type { Clock, Timer } from '../../../runtime/clock.ts';
 import { settledBy, type Outbox } from './outbox.ts';
 
 export interface TickerOptions {

@@ -6,11 +6,11 @@
 // A receiver with many sources has an outbox for each, so that none waits for another; they share
 // one `Room`, which bounds what all of them hold.
 
-import { Batch } from '../proto/contract/batch.ts';
-import type { Consumer } from '../proto/contract/component.ts';
-import type { Outcome } from '../proto/contract/outcome.ts';
-import { retryDelayMs } from '../runtime/retry.ts';
-import type { World } from '../runtime/world.ts';
+import { Batch } from '../../../proto/contract/batch.ts';
+import type { Consumer } from '../../../proto/contract/component.ts';
+import type { Outcome } from '../../../proto/contract/outcome.ts';
+import { retryDelayMs } from '../../../runtime/retry.ts';
+import type { World } from '../../../runtime/world.ts';
 
 export const limits = {
   /** Batches that wait. Beyond it the oldest is dropped. */
