@@ -12,7 +12,9 @@
 
 import { totalmem } from 'node:os';
 import * as z from 'zod';
-import { count, duration, fault, percentage, section } from '../../config/schema.ts';
+import {
+  count, duration, fault, ignoredKey, percentage, section,
+} from '../../config/schema.ts';
 import type {
   ComponentContext, Consumer, Processor, ProcessorFactory,
 } from '../../proto/contract/component.ts';
@@ -41,12 +43,8 @@ const createSchema = () => section({
   min_gc_interval_when_hard_limited: duration()
     .describe('Least time between two forced garbage collections above the hard limit.')
     .prefault('0s'),
-  max_gc_interval_when_soft_limited: duration()
-    .describe('The Collector backs off to this interval; here the minimum is used throughout.')
-    .prefault('30s'),
-  max_gc_interval_when_hard_limited: duration()
-    .describe('The Collector backs off to this interval; here the minimum is used throughout.')
-    .prefault('30s'),
+  max_gc_interval_when_soft_limited: ignoredKey('the least time is used throughout'),
+  max_gc_interval_when_hard_limited: ignoredKey('the least time is used throughout'),
 }).superRefine((config, ctx) => {
   if (config.check_interval === 0) {
     fault(ctx, 'must be greater than 0', 'write 1s', ['check_interval']);

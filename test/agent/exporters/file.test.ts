@@ -120,6 +120,28 @@ test('file: rotation keeps whole batches and as many files as it should', async 
   assert.deepEqual(keys, ['item-2', 'item-3', 'item-4']);
 });
 
+test('file: rotation names files by local time when asked for, and finds them again', async (t) => {
+  const before = process.env['TZ'];
+  process.env['TZ'] = 'Asia/Kolkata';
+  t.after(() => {
+    if (before === undefined) delete process.env['TZ'];
+    else process.env['TZ'] = before;
+  });
+  const folder = temporaryFolder();
+  const clock = createManualClock(NOW_MS);
+  const rotation = { max_megabytes: 1, max_backups: 1, localtime: true };
+  const settings = { path: join(folder, 'out.json'), rotation };
+  const exporter = await started(t, settings, { ...createWorld(), clock });
+  const resource = { a: 'x'.repeat(600 * 1024) };
+  for (const first of [0, 1, 2]) {
+    await exporter.consume(makeBatch('logs', 1, { first, resource }), NEVER);
+    await clock.advance(1000);
+  }
+  const [backup, ...rest] = readdirSync(folder).sort();
+  assert.equal(backup, 'out-2026-01-02T08-34-07.678.json');
+  assert.deepEqual(rest, ['out.json']);
+});
+
 test('file: a file for each value of an attribute, below its folder', async (t) => {
   const folder = temporaryFolder();
   const group = { enabled: true, resource_attribute: 'team', max_open_files: 1 };

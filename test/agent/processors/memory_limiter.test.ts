@@ -103,6 +103,20 @@ test('memory_limiter: garbage is collected at most once per interval, more often
   await limiter.stop(NEVER);
 });
 
+test('memory_limiter: the time between two collections is that of the configuration', async () => {
+  const { clock, process, limiter } = build({
+    min_gc_interval_when_soft_limited: '3s', min_gc_interval_when_hard_limited: '2s',
+  });
+  await limiter.start();
+  process.usedMib = 90;
+  await clock.advance(9000);
+  assert.equal(process.collections, 3, 'soft: after 1, 4 and 7 s');
+  process.usedMib = 101;
+  await clock.advance(4000);
+  assert.equal(process.collections, 5, 'hard: after 10 and 12 s');
+  await limiter.stop(NEVER);
+});
+
 test('memory_limiter: what a collection frees is not refused', async () => {
   const { clock, log, process, limiter, consume } = build({}, 50);
   await limiter.start();

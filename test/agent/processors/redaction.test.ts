@@ -229,3 +229,55 @@ test('redaction: db_sanitizer', async () => {
   assert.equal((await log(settings, { body: valueOf("select 'x'") })).body!.value, 'select ?');
   assert.equal((await log(settings, { body: valueOf('took 17 ms') })).body!.value, 'took 17 ms');
 });
+
+test('redaction: each database has its own statements, when it is named', async () => {
+  const statements = {
+    valkey: ['valkey', 'SET user:1 secret', 'SET user:1 ?'],
+    memcached: ['memcached', 'set user:1 0 60 6\r\nsecret\r\n', 'set user:1 0 60 6'],
+    mongo: ['mongodb', '{"find":"secret"}', '{"find":"?"}'],
+    opensearch: ['opensearch', '{"match":{"name":"secret"}}', '{"match":{"name":"?"}}'],
+    es: ['elasticsearch', '{"match":["secret",7]}', '{"match":["?","?"]}'],
+  } as const;
+  for (const [name, [system, statement, clean]] of Object.entries(statements)) {
+    const database = { enabled: true, attributes: ['db.query.text'] };
+    const settings = { allow_all_keys: true, db_sanitizer: { [name]: database } };
+    const check = async (of: string, want: string) => {
+      const values = { 'db.query.text': statement, 'db.system.name': of, other: statement };
+      assert.deepEqual(await redacted(settings, values), { ...values, 'db.query.text': want });
+    };
+    await check(system, clean);
+    await check('another', statement);
+    assert.equal((await log(settings, { body: valueOf(statement) })).body!.value, clean, name);
+    const named = await span(settings, { name: statement, kind: 3,
+      attributes: listOf({ 'db.system.name': system }) });
+    assert.equal(named.name, clean, name);
+    const off = { allow_all_keys: true, db_sanitizer: { [name]: { ...database, enabled: false } } };
+    assert.equal((await log(off, { body: valueOf(statement) })).body!.value, statement, name);
+  }
+});
+
+test('redaction: without a name of the database, only when that is allowed', async () => {
+  const redis = { enabled: true, attributes: ['db.statement'] };
+  const check = async (allowed: boolean, want: string) => {
+    const settings = { allow_all_keys: true,
+      db_sanitizer: { redis, allow_fallback_without_system: allowed } };
+    assert.deepEqual(await redacted(settings, { 'db.statement': 'SET user:1 x' }),
+      { 'db.statement': want });
+  };
+  await check(true, 'SET user:1 ?');
+  await check(false, 'SET user:1 x');
+});
+
+test('redaction: names of spans are left alone when that is asked for', async () => {
+  const attributes = listOf({ 'db.system': 'mysql', 'http.method': 'GET' });
+  const check = async (settings: object, name: string, want: string) => {
+    const all = { allow_all_keys: true, ...settings };
+    assert.equal((await span(all, { name, kind: 3, attributes })).name, want);
+  };
+  const sql = { enabled: true };
+  await check({ url_sanitizer: { enabled: true } }, 'GET /a/17', 'GET /a/*');
+  await check({ url_sanitizer: { enabled: true, sanitize_span_name: false } },
+    'GET /a/17', 'GET /a/17');
+  await check({ db_sanitizer: { sql } }, 'SELECT 17', 'SELECT ?');
+  await check({ db_sanitizer: { sql, sanitize_span_name: false } }, 'SELECT 17', 'SELECT 17');
+});

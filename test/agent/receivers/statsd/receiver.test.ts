@@ -285,6 +285,23 @@ test('statsd: lines come by UDP and TCP, and the last of them with the stop', as
   });
 });
 
+test('statsd: the type of a metric is told when asked for', async () => {
+  const check = async (settings: Record<string, unknown>, want: readonly string[]) => {
+    const sink = createSink();
+    const context = testContext();
+    const receiver = receiverOf({ transport: 'tcp', ...settings }, sink, context);
+    await receiver.start();
+    await sendTcp(receiver, 'a:1|c\nb:2|g\n');
+    await until(() => context.counters.total('binnacle_statsd_values_total') === 2, 'values');
+    await receiver.stop(NEVER);
+    const types = sink.received.flatMap(told).flatMap(({ point }) => point.attributes
+      .filter(({ key }) => key === 'metric_type').map(({ value }) => value.value));
+    assert.deepEqual(types, want);
+  };
+  await check({}, []);
+  await check({ enable_metric_type: true }, ['counter', 'gauge']);
+});
+
 test('statsd: localhost is both loopback addresses', async () => {
   const sink = createSink();
   const context = testContext();

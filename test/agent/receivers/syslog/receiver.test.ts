@@ -11,10 +11,12 @@ import { connect as connectTls } from 'node:tls';
 import { syslogReceiver } from '../../../../agent/receivers/syslog/receiver.ts';
 import type { LogRecord } from '../../../../proto/otlp/model.ts';
 import { retryable } from '../../../../proto/contract/outcome.ts';
+import type { Clock } from '../../../../runtime/clock.ts';
 import { createCounters } from '../../../../runtime/counters.ts';
+import { createWorld } from '../../../../runtime/world.ts';
 import { checkReceiver } from '../../../contract/check_receiver.ts';
 import {
-  createGate, createSink, temporaryFolder, testContext, until,
+  createGate, createManualClock, createSink, temporaryFolder, testContext, until,
 } from '../../../contract/fakes.ts';
 import { withoutLeaks } from '../../../contract/leaks.ts';
 import { createAuthority } from '../../../proto/certificate.ts';
@@ -22,11 +24,12 @@ import { attribute, recordsOf } from '../file_log/following.ts';
 
 const LOCAL = { listen_address: '127.0.0.1:0' };
 
-async function start(config: object) {
+async function start(config: object, clock?: Clock) {
   const counters = createCounters();
   const sink = createSink();
   const receiver = syslogReceiver.create(syslogReceiver.schema.parse(config),
-    testContext({ counters }), sink);
+    testContext({ counters, ...clock === undefined ? {} : { world: { ...createWorld(), clock } } }),
+    sink);
   await receiver.start();
   const address = Object.values(receiver.addresses!())[0]!;
   const port = Number(address.split(':').at(-1));
@@ -176,6 +179,53 @@ test('syslog: while the next part is full, TCP waits and loses nothing', async (
   await until(() => running.bodies().length === lines.length, 'all messages', 30_000);
   assert.deepEqual(running.bodies(), lines);
   await running.stop();
+});
+
+/** An open connection, and whether it was closed by the other side. */
+function opened(port: number): Promise<{ socket: Socket; closed: Promise<void> }> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    const closed = new Promise<void>((done) => socket.on('close', () => done()));
+    socket.on('error', () => {}).on('connect', () => resolve({ socket, closed })).resume();
+  });
+}
+
+test('syslog: connections above max_connections are closed, those before go on', async () => {
+  const running = await start({ tcp: { ...LOCAL, max_connections: 2 }, protocol: 'rfc5424' });
+  const taken = [await opened(running.port), await opened(running.port)];
+  await (await opened(running.port)).closed;
+  for (const { socket } of taken) socket.write(`${message('in')}\n`);
+  await until(() => running.bodies().length === 2, 'both that were taken');
+  taken[0]!.socket.end();
+  await taken[0]!.closed;
+  await until(async () => {
+    await send(running.port, `${message('next')}\n`).catch(() => {});
+    return running.bodies().includes(message('next'));
+  }, 'a place that is free again');
+  await running.stop();
+});
+
+test('syslog: a connection on which nothing comes is closed after its time', async () => {
+  const clock = createManualClock();
+  const tcp = { ...LOCAL, connection_idle_timeout: '10s' };
+  const running = await start({ tcp, protocol: 'rfc5424' }, clock);
+  const { socket, closed } = await opened(running.port);
+  const received = (count: number) => until(async () => {
+    await clock.advance(0);
+    return running.counters.total('binnacle_syslog_received_messages_total') === count;
+  }, 'a message');
+  socket.write(`${message('one')}\n`);
+  await received(1);
+  await clock.advance(9000);
+  socket.write(`${message('two')}\n`);
+  await received(2);
+  await clock.advance(9000);
+  assert.equal(socket.readableEnded, false, 'each message begins the time anew');
+  await clock.advance(1000);
+  await closed;
+  const stopped = running.stop();
+  await clock.advance(10_000);
+  await stopped;
 });
 
 test('syslog: while the next part is full, UDP drops and counts', async () => {
