@@ -95,7 +95,8 @@ const http = () => ({
     .describe('A connection without requests is closed after this time.').prefault('1m'),
   write_timeout: ignoredKey('answers are short'),
   compression_algorithms: ignoredKey('gzip and deflate are understood'),
-  keep_alives_enabled: z.literal(true).describe('Only true.').default(true),
+  keep_alives_enabled: z.boolean()
+    .describe('Whether a connection may bring more than one request.').default(true),
   response_headers: refusedKey('answers carry no other headers'),
   profiles_url_path: refusedKey('profiles are not taken yet'),
 });
@@ -223,6 +224,7 @@ function httpServer(
     headersMs: config.read_header_timeout,
     receiveMs: config.read_timeout,
     idleMs: config.idle_timeout,
+    keepsAlive: config.keep_alives_enabled,
     ...(cors === undefined ? {} : {
       cors: {
         allowedOrigins: cors.allowed_origins,

@@ -41,6 +41,8 @@ export interface OtlpHttpServerOptions extends Omit<OtlpHttpOptions, 'stopping'>
   readonly headersMs?: number;
   readonly receiveMs?: number;
   readonly idleMs?: number;
+  /** False: each connection is closed behind its first answer. True when left out. */
+  readonly keepsAlive?: boolean;
 }
 
 export interface OtlpHttpServer extends Component {
@@ -83,8 +85,9 @@ async function createApp(
   // An agent without OTLP/HTTP does without it, which is 2 MB of its heap.
   const { fastify } = await import('fastify');
   const receiveMs = options.receiveMs ?? limits.receiveMs;
+  const headersMs = Math.min(options.headersMs ?? limits.headersMs, receiveMs);
   // Node looks for slow clients at this interval only.
-  const http = { connectionsCheckingInterval: Math.min(receiveMs / 2, limits.checkMs) };
+  const http = { connectionsCheckingInterval: Math.min(headersMs / 2, limits.checkMs) };
   const app = fastify({
     ...(https === null ? { http } : { https: { ...https, ...http } }),
     logger: false,
@@ -95,7 +98,10 @@ async function createApp(
     clientErrorHandler: (error, socket) => answerBroken(error, socket, receiveMs),
   }) as unknown as FastifyInstance;
   const server = app.server as HttpServer;
-  server.headersTimeout = Math.min(options.headersMs ?? limits.headersMs, receiveMs);
+  server.headersTimeout = headersMs;
+  if (options.keepsAlive === false) {
+    app.addHook('onSend', async (_request, reply) => void reply.header('connection', 'close'));
+  }
   app.setNotFoundHandler((request, reply) => {
     const { code, headers, body } = failure(404, `${request.url} is not known here`, 'json');
     return reply.code(code).headers(headers).send(body);

@@ -13,7 +13,7 @@
 import * as z from 'zod';
 import { pattern } from '../../../config/pattern.ts';
 import {
-  byteSize, count, duration, fault, optionalSection, refusedKey, section, strictObject,
+  byteSize, count, duration, fault, ignoredKey, optionalSection, refusedKey, section, strictObject,
 } from '../../../config/schema.ts';
 import { fixedTexts } from '../../operators/fixed.ts';
 import { operatorList } from '../../operators/pipeline.ts';
@@ -39,9 +39,8 @@ const sources = () => ({
     .describe('Files kept open at the same time.').default(1024),
   fingerprint_size: byteSize({ min: '16', max: '64KiB' })
     .describe('First bytes of a file that tell it from others.').prefault('1kb'),
-  initial_buffer_size: byteSize().describe('Accepted; buffers have a fixed size.')
-    .prefault('16KiB'),
-  max_batches: count().describe('Accepted; files take turns in any number.').default(0),
+  initial_buffer_size: ignoredKey('buffers have a fixed size'),
+  max_batches: ignoredKey('files take turns in any number'),
 });
 
 const records = () => ({

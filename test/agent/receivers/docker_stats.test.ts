@@ -5,7 +5,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { containerMetrics } from '../../../agent/receivers/docker_stats/metrics.ts';
+import {
+  BLOCK_IO_FIELDS, containerMetrics, MEMORY_FIELDS, NETWORK_FIELDS,
+} from '../../../agent/receivers/docker_stats/metrics.ts';
 import { dockerStatsReceiver } from '../../../agent/receivers/docker_stats/receiver.ts';
 import { statsSamples } from '../../../agent/receivers/docker_stats/samples.ts';
 import { createCounters } from '../../../runtime/counters.ts';
@@ -137,6 +139,62 @@ test('docker_stats: resources, labels, chosen images and metrics', async () => {
   assert.equal(points.has('container.memory.file'), false);
   assert.ok(sink.received.every((batch) => batch.is('metrics')
     && batch.request.resourceMetrics.length === 1));
+});
+
+/** Statistics with every field that a metric is made of, each with a number of its own. */
+function everyField() {
+  let next = 100;
+  const own = (fields: readonly string[]) =>
+    Object.fromEntries(fields.map((field) => [field, next++]));
+  const blocks = BLOCK_IO_FIELDS.map((field) =>
+    [field, [{ major: 8, minor: 0, op: 'Read', value: next++ }]] as const);
+  return {
+    cpu_stats: {
+      cpu_usage: { ...own(['total_usage', 'usage_in_usermode', 'usage_in_kernelmode']),
+        percpu_usage: [next++] },
+      ...own(['system_cpu_usage', 'online_cpus']),
+      throttling_data: own(['periods', 'throttled_periods', 'throttled_time']),
+    },
+    precpu_stats: { cpu_usage: { total_usage: 1 }, system_cpu_usage: 1 },
+    memory_stats: { ...own(['usage', 'max_usage', 'limit', 'failcnt']),
+      stats: own(MEMORY_FIELDS) },
+    blkio_stats: Object.fromEntries(blocks),
+    networks: { eth0: own(NETWORK_FIELDS) },
+    pids_stats: own(['current', 'limit']),
+  };
+}
+
+test('docker_stats: each metric comes when it is switched on, and only then', async () => {
+  const engine = createStandIn();
+  await engine.listen();
+  const stats = everyField();
+  engine.add({ id: 'a', stats });
+  const names = containerMetrics.map(({ name }) => name);
+  const switched = async (enabled: boolean) => {
+    const metrics = Object.fromEntries(names.map((name) => [name, { enabled }]));
+    // One that is always there, so that there is something to wait for.
+    const { sink } = await running(engine, {
+      metrics: { ...metrics, 'container.restarts': { enabled: true } },
+    });
+    return pointsOf(sink.received[0]!);
+  };
+  const on = await switched(true);
+  assert.deepEqual([...new Set([...on.values()].map(({ metric }) => metric.name))].sort(),
+    [...names].sort());
+  for (const field of MEMORY_FIELDS) {
+    assert.equal(on.get(`container.memory.${field}`)!.value, stats.memory_stats.stats[field]);
+  }
+  const suffix = 'device_major=8 device_minor=0 operation=read';
+  for (const field of BLOCK_IO_FIELDS) {
+    assert.equal(on.get(`container.blockio.${field} ${suffix}`)!.value,
+      stats.blkio_stats[field]![0]!.value);
+  }
+  for (const field of NETWORK_FIELDS) {
+    assert.equal(on.get(`container.network.io.usage.${field} interface=eth0`)!.value,
+      stats.networks.eth0[field]);
+  }
+  assert.deepEqual([...(await switched(false)).keys()], ['container.restarts']);
+  await engine.close();
 });
 
 test('docker_stats: an engine that is away is said, and found when it comes', async () => {

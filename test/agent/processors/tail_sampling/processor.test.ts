@@ -18,6 +18,7 @@ import {
 const { schema, create } = tailSamplingProcessor;
 const ERRORS = { name: 'errors', type: 'status_code', status_code: { status_codes: ['ERROR'] } };
 const DROPPED = 'binnacle_processor_dropped_items_total';
+const LATE = 'otelcol_processor_tail_sampling_early_releases_from_cache_decision_total';
 
 // It accepts what is in its journal: what becomes of it later is proved below.
 checkConsumer({
@@ -79,11 +80,31 @@ test('tail_sampling: late spans follow the decision', async () => {
   await send(sampler, spanOf(idOf(1)), spanOf(idOf(2), { code: 2 }));
   await settle();
   assert.deepEqual(sampler.kept().map(({ traceId }) => traceId), [idOf(1), idOf(1)]);
-  const late = 'otelcol_processor_tail_sampling_early_releases_from_cache_decision_total';
-  assert.equal(sampler.counters.total(late, { sampled: 'true' }), 1);
-  assert.equal(sampler.counters.total(late, { sampled: 'false' }), 1);
+  assert.equal(sampler.counters.total(LATE, { sampled: 'true' }), 1);
+  assert.equal(sampler.counters.total(LATE, { sampled: 'false' }), 1);
   assert.equal(sampler.counters.total(DROPPED), 2);
   await sampler.processor.stop(NEVER);
+});
+
+test('tail_sampling: decisions are remembered up to the size of their cache', async () => {
+  const check = async (sizes: object, sampled: boolean, want: number) => {
+    const sampler = await startSampler({
+      decision_wait: '1s', decision_cache: sizes, policies: [ERRORS],
+    });
+    const spans = Array.from({ length: 20 }, (_, number) =>
+      spanOf(idOf(number + 1), sampled ? { code: 2 } : {}));
+    for (const span of spans) await send(sampler, span);
+    await sampler.clock.advance(2000);
+    for (const { traceId } of spans) await send(sampler, spanOf(traceId));
+    const remembered = sampler.counters.total(LATE, { sampled: String(sampled) });
+    // What is asked for stays, and others go: at least half of the size, at most all of it.
+    assert.ok(remembered >= want / 2 && remembered <= want, `${remembered} of ${want}`);
+    await sampler.processor.stop(NEVER);
+  };
+  await check({ sampled_cache_size: 4 }, true, 4);
+  await check({ sampled_cache_size: 4 }, false, 20);
+  await check({ non_sampled_cache_size: 4 }, false, 4);
+  await check({ non_sampled_cache_size: 4 }, true, 20);
 });
 
 test('tail_sampling: what is refused for now is handed on again; for good, it is counted',

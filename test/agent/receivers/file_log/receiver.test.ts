@@ -3,12 +3,13 @@
 // configurations refused. Real files, looked at by hand; time is moved by hand, too.
 
 import assert from 'node:assert/strict';
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileLogSchema } from '../../../../agent/receivers/file_log/config.ts';
 import { fileLogReceiver } from '../../../../agent/receivers/file_log/receiver.ts';
 import { ACCEPTED, rejected, retryable } from '../../../../proto/contract/outcome.ts';
+import type { LogRecord } from '../../../../proto/otlp/model.ts';
 import { createGate, inOrder, NOW, temporaryFolder, until } from '../../../contract/fakes.ts';
 import { checkReceiver } from '../../../contract/check_receiver.ts';
 import { asLines, attribute, follow, numbered } from './following.ts';
@@ -74,6 +75,19 @@ test('file_log: attributes, resource, path, number and offset as configured', as
   assert.ok(batch.is('logs'));
   assert.deepEqual(batch.request.resourceLogs[0]!.resource!.attributes,
     [{ key: 'service.name', value: { type: 'string', value: 'shop' } }]);
+  await following.stop();
+});
+
+test('file_log: a link has its own name, and that of its file when asked for', async () => {
+  const target = join(temporaryFolder(), 'app-2026-01-02.txt');
+  writeFileSync(target, 'one\n');
+  const following = await follow({ include_file_name_resolved: true });
+  symlinkSync(target, following.path('current.log'));
+  await following.poll();
+  const [{ attributes }] = following.records() as [LogRecord];
+  assert.deepEqual(attributes.map(({ key, value }) => [key, value.value]), [
+    ['log.file.name', 'current.log'], ['log.file.name_resolved', 'app-2026-01-02.txt'],
+  ]);
   await following.stop();
 });
 
