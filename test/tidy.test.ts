@@ -53,11 +53,11 @@ const file = (path: string, text: string): SourceFile => ({ path, text });
 test('tidy rules: import direction', () => {
   const check = (path: string, target: string, count: number) =>
     assert.equal(importDirection([file(path, `import { a } from '${target}';`)]).length, count);
-  check('agent/graph/graph.ts', '../backend/api/x.ts', 1);
+  check('agent/graph/graph.ts', '../../backend/api/x.ts', 1);
   check('backend/main.ts', '../agent/main.ts', 1);
   check('runtime/log.ts', '../proto/contract/batch.ts', 1);
   check('config/loader.ts', '../proto/contract/batch.ts', 1);
-  check('agent/graph/graph.ts', '../proto/contract/batch.ts', 0);
+  check('agent/graph/graph.ts', '../../proto/contract/batch.ts', 0);
   check('agent/receivers/otlp.ts', './file_log/receiver.ts', 1);
   check('agent/receivers/file_log/config.ts', '../../operators/pipeline.ts', 0);
   check('agent/operators/pipeline.ts', '../receivers/otlp.ts', 1);

@@ -10,7 +10,6 @@ import { test } from 'node:test';
 import {
   createCollection, limits as collectionLimits,
 } from '../../../../agent/receivers/host_metrics/collection.ts';
-import { createOutbox, limits } from '../../../../agent/receivers/readings/outbox.ts';
 import { hostMetricsReceiver } from '../../../../agent/receivers/host_metrics/receiver.ts';
 import {
   encodeReadings, int, NO_ATTRIBUTES, type MetricDefinition, type Reading, type Scrape,
@@ -23,7 +22,7 @@ import type { Files } from '../../../../runtime/files.ts';
 import { createWorld } from '../../../../runtime/world.ts';
 import { checkReceiver } from '../../../contract/check_receiver.ts';
 import {
-  createGate, createManualClock, createRecordingLog, createSink, inOrder, makeBatch, NEVER, NOW,
+  createManualClock, createRecordingLog, createSink, inOrder, NEVER,
   settle, temporaryFolder, testContext, until,
 } from '../../../contract/fakes.ts';
 import { denied, pointsOf, statLine } from './readings.ts';
@@ -211,50 +210,6 @@ test('host_metrics: losses are counted by their reason', async () => {
   assert.equal(counters.total(dropped, { reason: 'rejected' }), 4);
   assert.equal(counters.total(dropped, { reason: 'stopped' }), 3);
   assert.equal(warnings().length, 2);
-});
-
-test('host_metrics outbox: the oldest are dropped, the one under way is not', async () => {
-  const sink = createSink(createGate().answer);
-  const lost: string[] = [];
-  const outbox = createOutbox({
-    next: sink, world: createWorld(), retryMsMax: 1000,
-    dropped: (points, reason) => lost.push(`${points} ${reason}`),
-  });
-  for (let index = 0; index < limits.batches + 3; index++) outbox.add(makeBatch('metrics', 2));
-  assert.deepEqual(lost, Array.from({ length: 3 }, () => '2 too many'));
-  assert.equal(sink.received.length, 1);
-  await outbox.stop(NOW);
-  assert.equal(lost.length, 3 + limits.batches);
-});
-
-test('host_metrics outbox: bytes have a limit too', async () => {
-  const big = (): Batch<'metrics'> => makeBatch('metrics', 1,
-    { resource: { text: 'x'.repeat(limits.bytes / 4) } });
-  const lost: string[] = [];
-  const outbox = createOutbox({
-    next: createSink(createGate().answer), world: createWorld(), retryMsMax: 1000,
-    dropped: (_, reason) => lost.push(reason),
-  });
-  for (let index = 0; index < 6; index++) outbox.add(big());
-  assert.deepEqual(lost, ['too many', 'too many']);
-  await outbox.stop(NOW);
-});
-
-test('host_metrics outbox: a room is shared, and given back', async () => {
-  const room = { bytesMax: 3000, bytes: 0 };
-  const lost: string[] = [];
-  const gate = createGate();
-  const [one, two] = ['one', 'two'].map((name) => createOutbox({
-    next: createSink(gate.answer), world: createWorld(), retryMsMax: 1000, room,
-    dropped: () => lost.push(name),
-  }));
-  const batch = () => makeBatch('metrics', 1, { resource: { text: 'x'.repeat(900) } });
-  for (let index = 0; index < 3; index++) one!.add(batch());
-  for (let index = 0; index < 4; index++) two!.add(batch());
-  assert.deepEqual(lost, ['two', 'two']);
-  gate.open(ACCEPTED);
-  await Promise.all([one!.stop(NEVER), two!.stop(NEVER)]);
-  assert.equal(room.bytes, 0);
 });
 
 const DEFINITION: MetricDefinition = {
