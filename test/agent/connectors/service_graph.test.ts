@@ -111,6 +111,23 @@ test('service_graph: databases, messages, and sides that send no spans', async (
   });
 });
 
+test('service_graph: databases are known by the attributes that are named', async () => {
+  const { connector, send, sink } = withClock({
+    database_name_attributes: ['store', 'db.name'], virtual_node_peer_attributes: [],
+  });
+  await connector.start();
+  await send(
+    { service: 'shop', kind: CLIENT, trace: '1', id: '1',
+      attributes: { 'db.name': 'orders', store: 'blue' } },
+    { service: 'shop', kind: CLIENT, trace: '2', id: '2', attributes: { 'db.name': 'orders' } },
+    { service: 'shop', kind: CLIENT, trace: '3', id: '3', attributes: { 'db.namespace': 'old' } },
+  );
+  await connector.stop(NEVER);
+  assert.deepEqual(totals(sink), {
+    [label('shop', 'blue', 'database')]: 1, [label('shop', 'orders', 'database')]: 1,
+  });
+});
+
 test('service_graph: without peers to look for there are no virtual nodes', async () => {
   const { connector, send, sink } = withClock({ virtual_node_peer_attributes: [] });
   await connector.start();

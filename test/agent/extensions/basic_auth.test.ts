@@ -124,6 +124,18 @@ test('basic_auth: what clients send, from the configuration and from files', asy
   await clock.advance(limits.lookMs);
   await until(() => sent() === basic('me', 'much later'), 'the new password');
   await extension.stop(NEVER);
+  const userFile = join(folder, 'user');
+  writeFileSync(userFile, 'you\n');
+  const named = create({ client_auth: {
+    username: 'ignored', username_file: userFile, password: 'secret',
+  } });
+  await named.extension.start();
+  const told = () => named.extension.authenticator!.headers!()['authorization'];
+  assert.equal(told(), basic('you', 'secret'));
+  writeFileSync(userFile, 'them');
+  await named.clock.advance(limits.lookMs);
+  await until(() => told() === basic('them', 'secret'), 'the new user');
+  await named.extension.stop(NEVER);
 });
 
 test('basic_auth: a file that is not there is told at the start', async () => {

@@ -279,6 +279,22 @@ test('cardinality_guard: so many attributes are watched and no more', () => {
   assert.equal(trackers.metric('m').passes('c', `${'x'.repeat(99_999)}y`), false);
 });
 
+test('cardinality_guard: max_tracker_count is how many attributes are watched', async () => {
+  const check = async (settings: object, watched: number, passing: number) => {
+    const context = testContext({ counters: createCounters() });
+    const metrics = ['m', 'n'].map((name) =>
+      joined(name, users.map((user) => delta(user, 1))));
+    const batches = await guarded({ max_cardinality_delta_per_epoch: 1, ...settings }, metrics,
+      context);
+    assert.equal(context.counters.total('otelcol_processor_cardinality_trackers_active'), watched);
+    assert.equal(flatPoints(batches).filter(({ point }) =>
+      labelText(point.attributes).includes('user=')).length, passing);
+  };
+  // Each metric has two attributes, and of a watched one only the first value passes.
+  await check({}, 4, 2);
+  await check({ max_tracker_count: 2 }, 2, 1 + users.length);
+});
+
 test('cardinality_guard: the sketch is right to a tenth, whatever the number', () => {
   for (const many of [1, 10, 100, 1000, 20_000, 300_000]) {
     const sketch = createSketch();

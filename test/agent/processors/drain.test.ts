@@ -85,6 +85,27 @@ test('drain: records get their template', async () => {
   assert.equal(counters.total('otelcol_processor_drain_log_records_unannotated_total'), 1);
 });
 
+test('drain: depth, threshold, children and clusters are those of the configuration', async () => {
+  const check = async (config: Config, bodies: readonly string[], want: readonly string[]) => {
+    const { attributes } = await annotate({ template_attribute: 't', ...config }, bodies);
+    assert.deepEqual(attributes.map(({ t }) => t), want, JSON.stringify(config));
+  };
+  // What differs within the depth is never one.
+  const late = ['a b c d', 'a x c d'];
+  await check({ tree_depth: 4 }, late, ['a b c d', 'a <*> c d']);
+  await check({ tree_depth: 5 }, late, late);
+  const half = ['a b c d', 'a b x y'];
+  await check({ merge_threshold: 0.5 }, half, ['a b c d', 'a b <*> <*>']);
+  await check({ merge_threshold: 0.6 }, half, half);
+  // One place is kept for all others, which are compared from their first word on.
+  const firsts = ['one x y z', 'two x y z', 'six x y z'];
+  await check({ max_node_children: 100 }, firsts, firsts);
+  await check({ max_node_children: 2 }, firsts, ['one x y z', 'two x y z', '<*> x y z']);
+  const met = ['a b', 'a c', 'one two three', 'a d'];
+  await check({ max_clusters: 2 }, met, ['a b', 'a <*>', 'one two three', 'a <*>']);
+  await check({ max_clusters: 1 }, met, ['a b', 'a <*>', 'one two three', 'a d']);
+});
+
 test('drain: keys of a body, delimiters, masks and wildcards', async () => {
   const body: AnyValue = { type: 'kvlist', value: [
     { key: 'level', value: { type: 'string', value: 'info' } },

@@ -66,6 +66,30 @@ test('resource_detection: system finds everything else that is asked for', {
   assert.deepEqual(Object.keys(found).filter((name) => !names.includes(name)), []);
 });
 
+test('resource_detection: system reads what the kernel says of the processor', async () => {
+  const world = createWorld();
+  const cpuinfo = ['vendor_id\t: GenuineIntel', 'cpu family\t: 6', 'model\t\t: 85',
+    'model name\t: A Processor @ 2GHz', 'stepping\t: 7', 'cache size\t: 36608 KB', '',
+    'cache size\t: 1 KB'].join('\n');
+  const files = { ...world.files, readText: async (path: string) =>
+    (path === '/proc/cpuinfo' ? cpuinfo : null) };
+  const want = {
+    'host.cpu.vendor.id': 'GenuineIntel', 'host.cpu.family': '6', 'host.cpu.model.id': '85',
+    'host.cpu.model.name': 'A Processor @ 2GHz', 'host.cpu.stepping': '7',
+    'host.cpu.cache.l2.size': 36608n,
+  };
+  const enabled = Object.keys(SYSTEM_ATTRIBUTES).map((name) =>
+    [name, { enabled: Object.hasOwn(want, name) }]);
+  const config = configOf({
+    detectors: ['system'], system: { resource_attributes: Object.fromEntries(enabled) },
+  });
+  const [system] = createDetectors(config, {
+    world: { ...world, files }, log: createRecordingLog(), env: {},
+  }, { dockerSocket: '/nowhere', serviceAccount: '/nowhere' });
+  assert.deepEqual(Object.fromEntries((await system!.detect(NEVER)).map(({ key, value }) =>
+    [key, value.value])), want);
+});
+
 test('resource_detection: host.name from a source that has no answer falls back', async () => {
   const system = { hostname_sources: ['cname', 'os'] };
   const found = await detected({ detectors: ['system'], system });
