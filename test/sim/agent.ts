@@ -67,7 +67,6 @@ export async function startAgent(parts: AgentParts): Promise<Agent> {
     const { size, max, timeoutMs } = settings.batcher;
     const batcher = createBatcher({
       timeout: timeoutMs, send_batch_size: size, send_batch_max_size: max, metadata_keys: [],
-      metadata_cardinality_limit: 1,
     }, context, exporter, {
       heldBytesMax: 1024 * 1024,
       pieceRetry: { ...RETRY, initialIntervalMs: 100 },

@@ -18,7 +18,7 @@
 // batches are at most that large, not exactly: whole requests are put together as long as they fit.
 
 import * as z from 'zod';
-import { count, duration, fault, section } from '../../../config/schema.ts';
+import { count, duration, fault, ignoredKey, section } from '../../../config/schema.ts';
 import type {
   ComponentContext, Consumer, Processor, ProcessorFactory,
 } from '../../../proto/contract/component.ts';
@@ -39,8 +39,7 @@ const createSchema = () => section({
   metadata_keys: z.array(z.string()).max(0,
     'is not supported: the connection of a client is not known to the pipeline')
     .describe('Must be empty.').default([]),
-  metadata_cardinality_limit: count().describe('Has no meaning without metadata_keys.')
-    .default(1000),
+  metadata_cardinality_limit: ignoredKey('there are no metadata_keys that it would bound'),
 }).superRefine((config, ctx) => {
   const { send_batch_max_size: most, send_batch_size: size } = config;
   if (most > 0 && most < size) {

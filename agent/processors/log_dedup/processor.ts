@@ -14,9 +14,7 @@
 
 import { basename, join, sep } from 'node:path';
 import * as z from 'zod';
-import {
-  byteSize, count, duration, fault, section,
-} from '../../../config/schema.ts';
+import { byteSize, duration, fault, ignoredKey, section } from '../../../config/schema.ts';
 import { Batch } from '../../../proto/contract/batch.ts';
 import type {
   ComponentContext, Consumer, Processor, ProcessorFactory,
@@ -62,7 +60,7 @@ const createSchema = () => section({
   metadata_keys: z.array(z.string()).max(0,
     'is not supported: the connection of a client is not known to the pipeline')
     .describe('Must be empty.').default([]),
-  metadata_cardinality_limit: count().describe('Has no meaning without metadata_keys.').default(0),
+  metadata_cardinality_limit: ignoredKey('there are no metadata_keys that it would bound'),
   memory_limit: byteSize({ min: '64KiB' })
     .describe('Memory for what is gathered; beyond it it goes early.').prefault('32MiB'),
   storage_limit: byteSize({ min: '1MiB' })

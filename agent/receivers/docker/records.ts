@@ -1,5 +1,5 @@
-// Messages become records: those of a long line are put together again, stream by stream, up to
-// `max_log_size`.
+// Messages become records: those of a long line are put together again, stream by stream, and a
+// line longer than `max_log_size` is cut into several.
 //
 // A record says which messages have their verdict when it has its own: all up to it in the log.
 // While a line of the other stream is not at its end these are none, and the record that ends the
@@ -37,7 +37,11 @@ export function createJoiner(bytesMax: number, give: (line: LogLine) => void): J
     const done = open.size === 0 ? timesNs : [];
     if (open.size === 0) timesNs = [];
     const body = (line.parts.length === 1 ? line.parts[0]! : Buffer.concat(line.parts));
-    give({ stream, timeNs: line.timeNs, body: body.toString('utf8'), timesNs: done });
+    const pieces = piecesOf(body, bytesMax);
+    pieces.forEach((piece, index) => give({
+      stream, timeNs: line.timeNs, body: piece.toString('utf8'),
+      timesNs: index === pieces.length - 1 ? done : [],
+    }));
   };
   return {
     add: ({ stream, timeNs, body, ends }) => {
@@ -52,4 +56,25 @@ export function createJoiner(bytesMax: number, give: (line: LogLine) => void): J
       for (const stream of [...open.keys()]) close(stream);
     },
   };
+}
+
+/** At least one; cut between characters where there are some. */
+function piecesOf(body: Buffer, bytesMax: number): readonly Buffer[] {
+  if (body.length <= bytesMax) return [body];
+  const pieces: Buffer[] = [];
+  for (let start = 0; start < body.length;) {
+    const end = cutOf(body, start, start + bytesMax);
+    pieces.push(body.subarray(start, end));
+    start = end;
+  }
+  return pieces;
+}
+
+/** In UTF-8 a byte 10xxxxxx goes on with the character before it, which has at most 4 bytes. */
+function cutOf(body: Buffer, start: number, most: number): number {
+  if (most >= body.length) return body.length;
+  for (let end = most; end > Math.max(start, most - 4); end -= 1) {
+    if ((body[end]! & 0xc0) !== 0x80) return end;
+  }
+  return most;
 }

@@ -3,9 +3,9 @@
 // file for each value of an attribute, the contract of exporters.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { fileExporter } from '../../../agent/exporters/file/exporter.ts';
 import { Batch } from '../../../proto/contract/batch.ts';
@@ -97,6 +97,9 @@ test('file: a folder is made only when asked for', async (t) => {
   const exporter = await started(t, { path, create_directory: true });
   await exporter.consume(makeBatch('logs', 1), NEVER);
   assert.deepEqual(keysOfLines(readFileSync(path, 'utf8')), ['item-0']);
+  const own = join(temporaryFolder(), 'own', 'out.json');
+  await started(t, { path: own, create_directory: true, directory_permissions: '0700' });
+  assert.equal(statSync(dirname(own)).mode & 0o777, 0o700);
 });
 
 test('file: rotation keeps whole batches and as many files as it should', async (t) => {

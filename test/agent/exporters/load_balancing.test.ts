@@ -101,6 +101,24 @@ test('load_balancing: a trace goes to one backend, and each backend has its shar
   assert.equal(items.length, 4 * 60);
 });
 
+test('load_balancing: what has the same routing_attributes goes to one backend', async (t) => {
+  const { exporter, sinks } = await balanced(t,
+    { routing_key: 'attributes', routing_attributes: ['team'] });
+  const teams = Array.from({ length: 30 }, (_, number) => `team-${number}`);
+  for (const round of [0, 1]) {
+    const groups = teams.flatMap((team, first) => makeBatch('logs', 1,
+      { first, resource: { team, round: String(round) } }).request.resourceLogs);
+    const batch = Batch.fromRequest('logs', { resourceLogs: groups });
+    assert.equal((await exporter.consume(batch, NEVER)).status, 'accepted');
+  }
+  const shares = sinks.map((sink) => sink.keys('accepted'));
+  assert.equal(shares.flat().length, 2 * teams.length);
+  for (const share of shares) {
+    assert.ok(share.length > 0);
+    assert.equal(new Set(share).size, share.length / 2, 'both of a team, or none');
+  }
+});
+
 test('load_balancing: parts have ids of their own, the same for the same content', async (t) => {
   const { exporter, sinks } = await balanced(t);
   await exporter.consume(tracesBatch(0, 30), NEVER);

@@ -91,6 +91,21 @@ test('attributes: include and exclude choose the records', async () => {
   await check('logs', { libraries: [{ name: 'lib', version: '1' }] }, []);
 });
 
+test('attributes: log records without a severity match when that is asked for', async () => {
+  const { request } = makeBatch('logs', 1);
+  const [group] = request.resourceLogs;
+  const [scope] = group!.scopeLogs;
+  const logRecords = scope!.logRecords.map((record) => ({ ...record, severityNumber: 0 }));
+  const batch = Batch.fromRequest('logs',
+    { resourceLogs: [{ ...group!, scopeLogs: [{ ...scope!, logRecords }] }] });
+  const check = async (settings: object, want: string[]) => {
+    const include = { match_type: 'strict', log_severity_number: { min: 9, ...settings } };
+    assert.deepEqual(await changedItems({ include }, batch), want);
+  };
+  await check({}, []);
+  await check({ match_undefined: true }, ['item-0']);
+});
+
 test('attributes: settings of the choice that cannot be meant are told', () => {
   const check = (include: object, want: string) => {
     const { error } = attributesProcessor.schema.safeParse({ actions: UPSERT, include });

@@ -5,6 +5,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { createServer as createPlainServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -67,6 +68,23 @@ test('k8s_node: name and uid of the node, with the service account', () =>
     await assert.rejects(detect({ ...env, K8S_NODE_NAME: 'node-1' }, serviceAccount('wrong')),
       /answers 403: its service account may not get nodes/);
   }));
+
+test('k8s_node: with auth_type none the server is asked in plain text, by nobody', async () => {
+  const asked: (string | undefined)[] = [];
+  const server = createPlainServer((request, answer) => {
+    asked.push(request.headers.authorization);
+    answer.end(JSON.stringify({ metadata: { uid: 'u-2' } }));
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const port = String((server.address() as AddressInfo).port);
+  const env = { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: port,
+    K8S_NODE_NAME: 'node-1' };
+  assert.deepEqual(await detect(env, '/nowhere', { auth_type: 'none' }),
+    { 'k8s.node.name': 'node-1', 'k8s.node.uid': 'u-2' });
+  assert.deepEqual(asked, [undefined]);
+  server.closeAllConnections();
+  server.close();
+});
 
 test('k8s_node: without the uid nobody is asked', async () => {
   const env = { KUBERNETES_SERVICE_HOST: '127.0.0.1', KUBERNETES_SERVICE_PORT: '1',

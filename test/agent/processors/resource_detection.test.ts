@@ -207,6 +207,18 @@ test('resource_detection: a detector that fails or hangs is told, the others cou
   assert.equal(clock.pending(), 0);
 });
 
+test('resource_detection: timeout is the time for all detectors', async () => {
+  const { clock, processor, log } = build({ timeout: '2s' }, fake(() => new Promise(() => {})));
+  let started = false;
+  const start = processor.start().then(() => (started = true));
+  await clock.advance(1999);
+  assert.equal(started, false);
+  await clock.advance(1);
+  await start;
+  assert.equal(log.lines.filter(({ level }) => level === 'warn').length, 1);
+  await processor.stop(NEVER);
+});
+
 test('resource_detection: fail_on_missing_metadata stops the start', async () => {
   const failing = fake(async () => {
     throw new Error('broken');

@@ -4,6 +4,8 @@
 // follow the API's reference for both versions of control groups.
 
 import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import {
   BLOCK_IO_FIELDS, containerMetrics, MEMORY_FIELDS, NETWORK_FIELDS,
@@ -208,6 +210,28 @@ test('docker_stats: an engine that is away is said, and found when it comes', as
   assert.match(log.lines[0]!.message,
     /docker_stats: cannot read containers: there is no Docker engine/);
   assert.ok(counters.total('binnacle_docker_stats_errors_total') > 0);
+});
+
+test('docker_stats: the version of the API is asked for; no answer in time is told', async () => {
+  const engine = createStandIn();
+  await engine.listen();
+  engine.add({ id: 'a', stats: V2 });
+  await running(engine, { api_version: '1.30' });
+  assert.ok(engine.asked.every((path) => path.startsWith('/v1.30/')), engine.asked[0]);
+  await engine.close();
+  const mute = createServer(() => {});
+  await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
+  const log = createRecordingLog();
+  const { port } = mute.address() as AddressInfo;
+  const receiver = dockerStatsReceiver.create(dockerStatsReceiver.schema.parse({
+    endpoint: `http://127.0.0.1:${port}`, timeout: '30ms', initial_delay: '0s',
+  }), testContext({ log }), createSink());
+  await receiver.start();
+  await until(() => log.lines.some(({ message }) => /not answered for 30 ms/.test(message)),
+    'the reason');
+  await receiver.stop(NEVER);
+  mute.closeAllConnections();
+  mute.close();
 });
 
 test('docker_stats: names, kinds and defaults are the Collector\'s', () => {

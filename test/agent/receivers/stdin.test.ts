@@ -5,11 +5,12 @@ import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { createStdin, stdinReceiver } from '../../../agent/receivers/stdin.ts';
+import type { Batch } from '../../../proto/contract/batch.ts';
 import { ACCEPTED, retryable } from '../../../proto/contract/outcome.ts';
 import { createCounters } from '../../../runtime/counters.ts';
 import { checkReceiver } from '../../contract/check_receiver.ts';
 import {
-  createRecordingLog, createSink, NEVER, NOW, testContext, until,
+  createRecordingLog, createSink, itemKeys, NEVER, NOW, testContext, text, until,
 } from '../../contract/fakes.ts';
 import { withoutLeaks } from '../../contract/leaks.ts';
 
@@ -37,6 +38,33 @@ test('stdin: lines in pieces; the end is said, and the last line is one', () =>
       /has ended: nothing more is read from it, the agent keeps running/);
     await receiver.stop(NEVER);
   }));
+
+test('stdin: encoding, the length of lines, and what each record says', async () => {
+  const { input, sink, receiver, bodies } = await start({
+    encoding: 'utf-16le', max_log_size: 64, attributes: { team: 'red' },
+    resource: { 'service.name': 'shop' },
+  });
+  input.end(Buffer.from(`é\n${'x'.repeat(40)}\n`, 'utf16le'));
+  await until(() => bodies().length === 3, 'three records');
+  assert.deepEqual(bodies(), ['é', 'x'.repeat(32), 'x'.repeat(8)]);
+  const [group] = (sink.received[0] as Batch<'logs'>).request.resourceLogs;
+  assert.deepEqual(group!.resource!.attributes, [text('service.name', 'shop')]);
+  assert.deepEqual(group!.scopeLogs[0]!.logRecords[0]!.attributes, [text('team', 'red')]);
+  await receiver.stop(NEVER);
+});
+
+test('stdin: what is refused for too long is given up', async () => {
+  const { input, sink, receiver, bodies } = await start({ retry_on_failure: {
+    initial_interval: '1ms', max_interval: '1ms', max_elapsed_time: '20ms',
+  } });
+  sink.answer((batch) => (itemKeys(batch).includes('bad') ? retryable('never') : ACCEPTED));
+  input.write('bad\n');
+  await until(() => sink.deliveries.length > 1, 'tries');
+  input.write('good\n');
+  await until(() => bodies().length === 1, 'what comes behind it');
+  assert.deepEqual(bodies(), ['good']);
+  await receiver.stop(NEVER);
+});
 
 test('stdin: operators; what they hold back comes at the end', async () => {
   const { input, receiver, bodies } = await start({ operators: [

@@ -131,5 +131,6 @@ test('docker records: a line that is too long is split', () => {
   for (const text of ['abc', 'def', 'g']) {
     joiner.add({ stream: 'stdout', timeNs: 1n, body: Buffer.from(text), ends: text === 'g' });
   }
-  assert.deepEqual(lines.map(({ body }) => body), ['abcdef', 'g']);
+  assert.deepEqual(lines.map(({ timesNs }) => timesNs), [[], [1n, 1n], [1n]]);
+  assert.deepEqual(lines.map(({ body }) => body), ['abcd', 'ef', 'g']);
 });

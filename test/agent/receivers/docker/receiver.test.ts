@@ -5,6 +5,8 @@
 
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { dockerReceiver } from '../../../../agent/receivers/docker/receiver.ts';
@@ -99,6 +101,32 @@ test('docker: what a record says of its container, its stream and its time', () 
       [['team', 'a'], ['log.iostream', 'stderr']]);
   }, { container_labels: ['com.docker.compose.*'], resource: { region: 'eu' },
     attributes: { team: 'a' } }));
+
+test('docker: long lines are split, operators run, the version of the API is asked for', () =>
+  running(async ({ engine, sink }) => {
+    engine.add({ id: 'a' });
+    engine.write('a', 'stdout', [`${'x'.repeat(63)}éy`, 'z']);
+    await until(() => accepted(sink).length === 3, 'three records');
+    assert.deepEqual(accepted(sink), [`got ${'x'.repeat(63)}`, 'got éy', 'got z']);
+    assert.ok(engine.asked.every((path) => path.startsWith('/v1.30/')), engine.asked[0]);
+  }, { max_log_size: 64, api_version: '1.30',
+    operators: [{ type: 'add', field: 'body', value: 'EXPR("got " + body)' }] }));
+
+test('docker: an engine that does not answer in time is told', async () => {
+  const server = createServer(() => {});
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const log = createRecordingLog();
+  const { port } = server.address() as AddressInfo;
+  const receiver = dockerReceiver.create(dockerReceiver.schema.parse({
+    endpoint: `http://127.0.0.1:${port}`, timeout: '30ms', poll_interval: '20ms',
+  }), testContext({ log, folder: temporaryFolder() }), createSink());
+  await receiver.start();
+  await until(() => log.lines.some(({ message }) => /not answered for 30 ms/.test(message)),
+    'the reason');
+  await receiver.stop(NEVER);
+  server.closeAllConnections();
+  server.close();
+});
 
 test('docker: containers that come, end, and come again', () =>
   running(async ({ engine, sink }) => {

@@ -114,8 +114,30 @@ test('syslog: NUL, packets, multiline, long messages', async () => {
   await check({ tcp: { one_log_per_packet: true } }, ['a\nb'], ['a\nb']);
   await check({ tcp: { multiline: { line_start_pattern: '^<' } } }, ['<1>a\n b\n<2>c\n d'],
     ['<1>a\n b', '<2>c\n d']);
+  await check({ tcp: { multiline: { line_end_pattern: ';' } } }, ['a\nb;c;'], ['a\nb;', 'c;']);
+  await check({ tcp: { multiline: { line_end_pattern: ';', omit_pattern: true } } }, ['a\nb;c;'],
+    ['a\nb', 'c']);
+  await check({}, ['  a  \n'], ['  a  ']);
+  await check({ tcp: { preserve_leading_whitespaces: false } }, ['  a  \n'], ['a  ']);
+  await check({ tcp: { preserve_trailing_whitespaces: false } }, ['  a  \n'], ['  a']);
   await check({ tcp: { max_log_size: 64 } }, [`${'x'.repeat(150)}\ny\n`],
     ['x'.repeat(64), 'x'.repeat(64), 'x'.repeat(22), 'y']);
+});
+
+test('syslog: messages without a priority are taken when that is allowed', async () => {
+  const text = message('one').slice('<34>'.length);
+  const check = async (allowed: boolean, unparsed: number) => {
+    const running = await start({ tcp: LOCAL, protocol: 'rfc5424',
+      allow_skip_pri_header: allowed });
+    await send(running.port, `${text}\n`);
+    await until(() => running.bodies().length === 1, 'the message');
+    assert.equal(running.counters.total('binnacle_syslog_unparsed_messages_total'), unparsed);
+    const [record] = running.records();
+    assert.equal(attribute(record!, 'message'), allowed ? 'one' : undefined);
+    await running.stop();
+  };
+  await check(true, 0);
+  await check(false, 1);
 });
 
 test('syslog: UDP, RFC 3164; what cannot be parsed is sent as it is, or dropped', () =>
