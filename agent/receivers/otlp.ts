@@ -33,7 +33,7 @@ const MIB = 1024 * 1024;
 
 const shared = () => ({
   tls: serverTls(),
-  transport: z.literal('tcp').describe('Only tcp.').default('tcp'),
+  transport: z.literal('tcp', 'is not supported: only tcp is').describe('Only tcp.').default('tcp'),
   include_metadata: refusedKey('the pipeline does not see the headers of requests'),
   auth: auth(),
   middlewares: refusedKey('there are none'),

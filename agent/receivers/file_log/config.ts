@@ -49,8 +49,8 @@ const records = () => ({
     .describe('How the bytes of a file become text.').default('utf-8'),
   max_log_size: byteSize({ min: '64', max: '16MiB' })
     .describe('A longer record is split into several.').prefault('1MiB'),
-  max_log_size_behavior: z.literal('split').describe('What happens to longer records.')
-    .default('split'),
+  max_log_size_behavior: z.literal('split', 'is not supported: longer records are split')
+    .describe('What happens to longer records.').default('split'),
   multiline: optionalSection({
     line_start_pattern: pattern('gm').describe('Begins a record.').optional(),
     line_end_pattern: pattern('gm').describe('Ends a record.').optional(),

@@ -51,8 +51,13 @@ test('otlp exporters: whose certificate is taken', async (t) => {
   const issued = authority.issue('server', ['other.example']);
   const caFile = write('ca.crt', authority.cert);
   const tls = { certFile: write('cert', issued.cert), keyFile: write('key', issued.key) };
-  const check = async (type: keyof typeof FACTORIES, client: object, want: string) => {
-    const options = { endpoint: { host: '127.0.0.1', port: 0 }, setting: 'test', tls,
+  const own = authority.issue('client');
+  const pair = { cert_file: write('own.crt', own.cert), key_file: write('own.key', own.key) };
+  const check = async (
+    type: keyof typeof FACTORIES, client: object, want: string, clientCaFile?: string,
+  ) => {
+    const options = { endpoint: { host: '127.0.0.1', port: 0 }, setting: 'test',
+      tls: { ...tls, clientCaFile },
       world: createWorld(), consumer: createSink() };
     const server = type === 'otlp' ? createOtlpGrpcServer(options) : createOtlpHttpServer(options);
     await server.start();
@@ -68,6 +73,8 @@ test('otlp exporters: whose certificate is taken', async (t) => {
     await check(type, { ca_file: caFile, server_name_override: 'third.example' }, 'retryable');
     await check(type, { server_name_override: 'other.example' }, 'retryable');
     await check(type, { insecure_skip_verify: true }, 'accepted');
+    await check(type, { insecure_skip_verify: true }, 'retryable', caFile);
+    await check(type, { insecure_skip_verify: true, ...pair }, 'accepted', caFile);
   }
 });
 

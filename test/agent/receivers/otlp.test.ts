@@ -219,6 +219,7 @@ test('otlp receiver: what is wrong or not built is refused by name', () => {
   check({ http: { include_metadata: true } }, 'protocols.http.include_metadata', /not supported/);
   check({ http: { response_headers: { a: 'b' } } }, 'protocols.http.response_headers', /supported/);
   check({ http: { logs_url_path: 'v1/logs' } }, 'protocols.http.logs_url_path', /must be a path/);
+  check({ grpc: { transport: 'unix' } }, 'protocols.grpc.transport', /only tcp/);
   check({ grpc: { max_recv_msg_size_mib: 0 } }, 'protocols.grpc.max_recv_msg_size_mib', /./);
   check({ grpc: { endpoint: 'nowhere' } }, 'protocols.grpc.endpoint', /not an endpoint/);
   const accepted = {

@@ -12,10 +12,11 @@ import { test } from 'node:test';
 import { dockerReceiver } from '../../../../agent/receivers/docker/receiver.ts';
 import type { Batch } from '../../../../proto/contract/batch.ts';
 import type { ComponentContext, Consumer } from '../../../../proto/contract/component.ts';
+import { ACCEPTED, retryable } from '../../../../proto/contract/outcome.ts';
 import { createCounters } from '../../../../runtime/counters.ts';
 import { checkReceiver } from '../../../contract/check_receiver.ts';
 import {
-  createRecordingLog, createSink, NEVER, temporaryFolder, testContext, until,
+  createRecordingLog, createSink, itemKeys, NEVER, temporaryFolder, testContext, until,
   type Sink,
 } from '../../../contract/fakes.ts';
 import { createStandIn, type StandIn } from '../../docker_engine/stand_in.ts';
@@ -111,6 +112,19 @@ test('docker: long lines are split, operators run, the version of the API is ask
     assert.ok(engine.asked.every((path) => path.startsWith('/v1.30/')), engine.asked[0]);
   }, { max_log_size: 64, api_version: '1.30',
     operators: [{ type: 'add', field: 'body', value: 'EXPR("got " + body)' }] }));
+
+test('docker: what is refused for too long is given up, and others follow', () =>
+  running(async ({ engine, sink }) => {
+    sink.answer((batch) => (itemKeys(batch).includes('bad') ? retryable('never') : ACCEPTED));
+    engine.add({ id: 'a' });
+    engine.write('a', 'stdout', ['bad']);
+    await until(() => sink.deliveries.length > 1, 'tries');
+    engine.write('a', 'stdout', ['good']);
+    await until(() => accepted(sink).length === 1, 'what comes behind it');
+    assert.deepEqual(accepted(sink), ['good']);
+  }, { retry_on_failure: {
+    initial_interval: '1ms', max_interval: '1ms', max_elapsed_time: '20ms',
+  } }));
 
 test('docker: an engine that does not answer in time is told', async () => {
   const server = createServer(() => {});

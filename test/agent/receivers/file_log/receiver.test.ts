@@ -216,6 +216,9 @@ test('file_log: a wrong configuration is refused', () => {
   assert.deepEqual(problems({ include, inclde: 1 }), ['']);
   assert.deepEqual(problems({ include, encoding: 'ebcdic' }), ['encoding']);
   assert.deepEqual(problems({ include, compression: 'gzip' }), undefined);
+  assert.deepEqual(problems({ include, max_log_size_behavior: 'split' }), undefined);
+  assert.deepEqual(problems({ include, max_log_size_behavior: 'truncate' }),
+    ['max_log_size_behavior']);
   assert.deepEqual(problems({ include, compression: 'zstd' }), ['compression']);
   assert.deepEqual(problems({ include, delete_after_read: true }), ['delete_after_read']);
   assert.deepEqual(problems({ include, header: { pattern: 'a' } }), ['header']);

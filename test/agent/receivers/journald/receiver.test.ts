@@ -59,6 +59,22 @@ checkReceiver({
 
 const newFile = () => join(temporaryFolder(), 'journal.jsonl');
 
+test('journald: what is refused for too long is given up, and others follow', async () => {
+  const file = newFile();
+  const sink = createSink((batch) =>
+    (messages(batch).includes('bad') ? retryable('never') : ACCEPTED));
+  const receiver = create(file, sink, testContext({ folder: temporaryFolder() }), {
+    retry_on_failure: { initial_interval: '1ms', max_interval: '1ms', max_elapsed_time: '20ms' },
+  });
+  write(file, 'bad');
+  await receiver.start();
+  await until(() => sink.deliveries.length > 1, 'tries');
+  write(file, 'good');
+  await until(() => accepted(sink).length === 1, 'what comes behind it');
+  assert.deepEqual(accepted(sink), ['good']);
+  await receiver.stop(NEVER);
+});
+
 test('journald: start_at end is decided once; nothing written later is passed over', async () => {
   const [file, folder] = [newFile(), temporaryFolder()];
   write(file, 'before');

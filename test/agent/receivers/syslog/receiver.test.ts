@@ -16,7 +16,7 @@ import { createCounters } from '../../../../runtime/counters.ts';
 import { createWorld } from '../../../../runtime/world.ts';
 import { checkReceiver } from '../../../contract/check_receiver.ts';
 import {
-  createGate, createManualClock, createSink, temporaryFolder, testContext, until,
+  createGate, createManualClock, createSink, itemKeys, temporaryFolder, testContext, until,
 } from '../../../contract/fakes.ts';
 import { withoutLeaks } from '../../../contract/leaks.ts';
 import { createAuthority } from '../../../proto/certificate.ts';
@@ -248,6 +248,20 @@ test('syslog: a connection on which nothing comes is closed after its time', asy
   const stopped = running.stop();
   await clock.advance(10_000);
   await stopped;
+});
+
+test('syslog: what is refused for too long is given up, and others follow', async () => {
+  const running = await start({ tcp: LOCAL, protocol: 'rfc5424', retry_on_failure: {
+    initial_interval: '1ms', max_interval: '1ms', max_elapsed_time: '20ms',
+  } });
+  running.sink.answer((batch) => (itemKeys(batch).includes(message('bad'))
+    ? retryable('never') : { status: 'accepted', rejected: 0 }));
+  await send(running.port, `${message('bad')}\n`);
+  await until(() => running.sink.deliveries.length > 1, 'tries');
+  await send(running.port, `${message('good')}\n`);
+  await until(() => running.bodies().length === 1, 'what comes behind it');
+  assert.deepEqual(running.bodies(), [message('good')]);
+  await running.stop();
 });
 
 test('syslog: while the next part is full, UDP drops and counts', async () => {
