@@ -17,7 +17,8 @@ import {
 } from '../../contract/fakes.ts';
 import { openClient } from '../../proto/grpc/peer.ts';
 
-const BOTH = { concurrency: true };
+/** A setting without effect would keep its test waiting. */
+const BOTH = { concurrency: true, timeout: 30_000 };
 const NAMES = { grpc: 'OTLP gRPC', http: 'OTLP HTTP' };
 
 /** A started receiver of one protocol that is stopped with the test; its sink and its port. */

@@ -195,6 +195,21 @@ test('filter: include and exclude of the older form', async () => {
   }, logs(), ['cart login password=x', 'cart slow'], 4);
   await check({ spans: { include: { match_type: 'strict', span_names: ['buy'] } } }, traces(),
     ['buy 1'], 1);
+  for (const match of [
+    { span_kinds: ['SPAN_KIND_CLIENT'] },
+    { span_names: ['buy'], resources: [{ key: 'service.name', value: 'shop' }] },
+  ]) {
+    await check({ spans: { include: { match_type: 'strict', ...match } } }, traces(), ['buy 1'], 1);
+    await check({ spans: { exclude: { match_type: 'strict', ...match } } }, traces(),
+      ['health 1'], 1);
+  }
+  for (const match of [
+    { resources: [{ key: 'service.name', value: 'cart' }] }, { log_bodies: ['buy'] },
+    { log_severity_texts: ['INFO'] }, { log_severity_number: { min: 1 } },
+    { libraries: [{ name: 'no such' }] },
+  ]) {
+    await check({ spans: { include: { match_type: 'strict', ...match } } }, traces(), 'nothing', 2);
+  }
   await check({ spans: { exclude: { match_type: 'regexp', services: ['sh.p'] } } }, traces(),
     'nothing', 2);
 });
