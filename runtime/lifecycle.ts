@@ -2,7 +2,6 @@
 // mend, a stop on the first SIGINT or SIGTERM (or when the parent goes away), an exit on the next.
 // SIGHUP asks a process that can read its configuration again to do so, and others to stop.
 
-import { setMaxListeners } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
 import { EXIT, OperatorError, errorMessage } from './errors.ts';
 
@@ -49,10 +48,7 @@ export async function runProcess(
     try {
       await Promise.race([stopAsked, running.failed]);
     } finally {
-      const deadline = AbortSignal.timeout(stopMs);
-      // All parts of the process listen to it at the same time.
-      setMaxListeners(0, deadline);
-      await running.stop(deadline);
+      await running.stop(AbortSignal.timeout(stopMs));
     }
     process.exitCode = EXIT.ok;
   } catch (error) {

@@ -20,6 +20,7 @@
 //   wait, then it hands on what it holds; they go on when the new parts have started. When one of
 //   these cannot start, the parts of before are built and started again.
 
+import { setMaxListeners } from 'node:events';
 import type { AnyFactory, GraphView, Host } from '../../proto/contract/component.ts';
 import type { Counters } from '../../runtime/counters.ts';
 import { errorMessage, OperatorError } from '../../runtime/errors.ts';
@@ -237,6 +238,8 @@ class Running implements Graph {
 
   async #stopOne(part: Part, deadline: AbortSignal): Promise<void> {
     if (!this.#started.has(part)) return part.release();
+    // Parts stop side by side, and each listens to it.
+    setMaxListeners(0, deadline);
     await stopPart(part, deadline, this.#options);
   }
 }

@@ -9,8 +9,8 @@ import type { Deaths } from './crashes.ts';
 const CRASHES = new URL('./crashes.ts', import.meta.url).href;
 
 for (const [end, which, step, isEncrypted, refusing] of [
-  ['kill', 'each second operation', 2, false, 0],
-  ['crash', 'each second operation', 2, false, 0],
+  ['kill', 'each third operation', 3, false, 0],
+  ['crash', 'each third operation', 3, false, 0],
   ['kill', 'each sixth operation of an encrypted queue', 6, true, 0],
   ['kill', 'each fourth operation of a queue that refuses at times', 4, false, 0.5],
 ] as const) {
