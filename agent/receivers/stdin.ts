@@ -8,10 +8,9 @@
 //
 // Nothing can be read twice: what a kill finds in memory is lost.
 
-import { setMaxListeners } from 'node:events';
 import type { Readable } from 'node:stream';
 import * as z from 'zod';
-import { byteSize, duration, section, strictObject } from '../../config/schema.ts';
+import { byteSize, strictObject } from '../../config/schema.ts';
 import type {
   ComponentContext, Consumer, Receiver, ReceiverFactory,
 } from '../../proto/contract/component.ts';
@@ -24,6 +23,8 @@ import { fixedTexts, settersOf, textsOf } from '../operators/fixed.ts';
 import { operatorList } from '../operators/pipeline.ts';
 import { createBacklog, type Backlog } from './sending/backlog.ts';
 import { createDelivery } from './sending/delivery.ts';
+import { deliveryOptions, retryOnFailure } from './sending/settings.ts';
+import { createEnding } from './sending/stop.ts';
 
 export const limits = {
   /** Bytes of lines that wait; then nothing more is read. */
@@ -46,12 +47,7 @@ const stdinSchema = () => strictObject({
   resource: fixedTexts().describe('Attributes of the resource; EXPR(…) is asked of each '
     + 'record.').default({}),
   operators: operatorList().default([]),
-  retry_on_failure: section({
-    initial_interval: duration({ min: '1ms' }).describe('First wait.').prefault('1s'),
-    max_interval: duration({ min: '1ms' }).describe('Longest wait.').prefault('30s'),
-    max_elapsed_time: duration()
-      .describe('Records are given up after so long; 0: never.').prefault('0s'),
-  }).describe('How records are sent again that the next part could not take.'),
+  retry_on_failure: retryOnFailure(),
 });
 
 export type StdinConfig = z.output<ReturnType<typeof stdinSchema>>;
@@ -72,23 +68,14 @@ const taken = new WeakSet<Readable>();
 export function createStdin(
   config: StdinConfig, context: ComponentContext, next: Consumer, input: Readable,
 ): Receiver {
-  const deadline = new AbortController();
-  setMaxListeners(0, deadline.signal);
-  const { initial_interval, max_interval, max_elapsed_time } = config.retry_on_failure;
+  const ending = createEnding();
   // What was read cannot be read again: it is tried until the deadline, also at a stop.
-  const signals = { stopping: deadline.signal, deadline: deadline.signal };
-  const delivery = createDelivery(next, context, {
-    initialIntervalMs: initial_interval,
-    maxIntervalMs: max_interval,
-    multiplier: 1.5,
-    randomizationFactor: 0.5,
-    maxElapsedMs: max_elapsed_time,
-  }, signals);
+  const signals = { stopping: ending.deadline, deadline: ending.deadline };
+  const delivery = createDelivery(next, context, deliveryOptions(config.retry_on_failure), signals);
   let lines: Lines | undefined;
-  let stopped: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
     await lines?.stop();
-    deadline.abort();
+    ending.expire();
     await delivery.idle();
   };
   return {
@@ -98,23 +85,16 @@ export function createStdin(
           'define one stdin receiver, and name it in several pipelines');
       }
       const count = { waiting: 0 };
-      const backlog = createLineBacklog(config, context, { delivery, deadline, count });
+      const backlog = createLineBacklog(config, context, { delivery, deadline: ending.deadline, count });
       lines = followLines(config, context, { input, backlog, count });
     },
-    stop: async (end) => {
-      const expire = () => deadline.abort();
-      if (end.aborted) expire();
-      end.addEventListener('abort', expire, { once: true });
-      stopped ??= stop();
-      await stopped;
-      end.removeEventListener('abort', expire);
-    },
+    stop: ending.stop(stop),
   };
 }
 
 interface BacklogParts {
   readonly delivery: ReturnType<typeof createDelivery>;
-  readonly deadline: AbortController;
+  readonly deadline: AbortSignal;
   readonly count: { waiting: number };
 }
 
@@ -128,7 +108,7 @@ function createLineBacklog(
     batches: createEntryBatches([...setters, ...config.operators], context),
     delivery,
     clock: context.world.clock,
-    stopping: deadline.signal,
+    stopping: deadline,
     bytesMax: limits.waitingBytesMax,
     entryOf: (line) => createEntry(line, Object.assign(emptyMap(), fixed), resource),
     mark: (batch) => batch,

@@ -12,6 +12,7 @@ import { byteSize, duration, section } from '../../../config/schema.ts';
 import { ruleList } from '../../docker_engine/choice.ts';
 import { apiVersion, engineEndpoint } from '../../docker_engine/engine.ts';
 import { operatorList } from '../../operators/pipeline.ts';
+import { retryOnFailure } from '../sending/settings.ts';
 
 const flag = (describe: string, fallback: boolean) => z.boolean().describe(describe)
   .default(fallback);
@@ -53,13 +54,7 @@ export const dockerSchema = () => section({
   resource: texts().describe('Attributes of the resource.').default({}),
   operators: operatorList().default([]),
   storage: z.string().describe('Accepted; places are always kept on disk.').optional(),
-  retry_on_failure: section({
-    enabled: flag('Accepted; records are always sent again.', true),
-    initial_interval: duration({ min: '1ms' }).describe('First wait.').prefault('1s'),
-    max_interval: duration({ min: '1ms' }).describe('Longest wait.').prefault('30s'),
-    max_elapsed_time: duration()
-      .describe('Records are given up after so long; 0: never.').prefault('0s'),
-  }).describe('How records are sent again that the next part could not take.'),
+  retry_on_failure: retryOnFailure(),
 }).refine(({ stdout, stderr }) => stdout || stderr, 'follows neither stdout nor stderr');
 
 export type DockerConfig = z.output<ReturnType<typeof dockerSchema>>;

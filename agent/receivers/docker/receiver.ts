@@ -14,7 +14,6 @@
 //
 // Keys: config.ts.
 
-import { setMaxListeners } from 'node:events';
 import type { Batch, Origin } from '../../../proto/contract/batch.ts';
 import type {
   ComponentContext, Consumer, Receiver, ReceiverFactory,
@@ -25,6 +24,8 @@ import { parseSummaries, type ContainerSummary } from '../../docker_engine/conta
 import { createEngine, EngineError, type Engine } from '../../docker_engine/engine.ts';
 import { createEntryBatches } from '../../operators/batches.ts';
 import { createDelivery, type Delivery, type StopSignals } from '../sending/delivery.ts';
+import { deliveryOptions } from '../sending/settings.ts';
+import { createEnding } from '../sending/stop.ts';
 import { createDocumentWriter, type DocumentWriter } from '../sending/document.ts';
 import { dockerSchema, type DockerConfig } from './config.ts';
 import {
@@ -65,38 +66,26 @@ export function createDocker(
   context: ComponentContext,
   next: Consumer,
 ): Receiver {
-  const stopping = new AbortController();
-  const deadline = new AbortController();
-  const signals = { stopping: stopping.signal, deadline: deadline.signal };
-  // Every container listens.
-  setMaxListeners(0, stopping.signal, deadline.signal);
+  const ending = createEnding();
   let following: Following | undefined;
   let watching: Promise<void> = Promise.resolve();
-  let stopped: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
-    stopping.abort();
+    ending.begin();
     await watching;
     await following?.stop();
   };
   return {
     start: async () => {
       const { world: { clock, random } } = context;
-      following = await startFollowing(config, context, next, signals);
+      following = await startFollowing(config, context, next, ending);
       const { engine, look, trouble } = following;
       watching = watchContainers({
         engine, clock, random, look, trouble,
         pollMs: config.poll_interval,
-        stopping: signals.stopping,
+        stopping: ending.stopping,
       });
     },
-    stop: async (end) => {
-      const expire = () => deadline.abort();
-      if (end.aborted) expire();
-      end.addEventListener('abort', expire, { once: true });
-      stopped ??= stop();
-      await stopped;
-      end.removeEventListener('abort', expire);
-    },
+    stop: ending.stop(stop),
   };
 }
 
@@ -144,7 +133,7 @@ async function startFollowing(
   });
   // Where a first start begins must be known before anything is sent.
   await writer.save();
-  const delivery = createRetries(config, context, next, signals);
+  const delivery = createDelivery(next, context, deliveryOptions(config.retry_on_failure), signals);
   const parts: FollowerParts = {
     config, engine, delivery,
     batches: createEntryBatches(config.operators, context),
@@ -169,19 +158,6 @@ async function stopAll(
   await Promise.all([...followed.values()].map(({ follower }) => follower.idle()));
   await delivery.idle();
   await writer.stop();
-}
-
-function createRetries(
-  { retry_on_failure: retry }: DockerConfig,
-  context: ComponentContext, next: Consumer, signals: StopSignals,
-): Delivery {
-  return createDelivery(next, context, {
-    initialIntervalMs: retry.initial_interval,
-    maxIntervalMs: retry.max_interval,
-    multiplier: 1.5,
-    randomizationFactor: 0.5,
-    maxElapsedMs: retry.max_elapsed_time,
-  }, signals);
 }
 
 function marked(

@@ -13,12 +13,13 @@
 import * as z from 'zod';
 import { pattern } from '../../../config/pattern.ts';
 import {
-  byteSize, count, duration, fault, ignoredKey, optionalSection, refusedKey, section, strictObject,
+  byteSize, count, duration, fault, ignoredKey, optionalSection, refusedKey, strictObject,
 } from '../../../config/schema.ts';
 import { fixedTexts } from '../../operators/fixed.ts';
 import { operatorList } from '../../operators/pipeline.ts';
 import { forBytes } from '../../lines/byte_pattern.ts';
 import { parseEncoding } from '../../lines/encoding.ts';
+import { retryOnFailure } from '../sending/settings.ts';
 
 const flag = (describe: string, fallback: boolean) => z.boolean().describe(describe)
   .default(fallback);
@@ -83,13 +84,7 @@ const attributes = () => ({
 const delivery = () => ({
   operators: operatorList().default([]),
   storage: z.string().describe('Accepted; positions are always kept on disk.').optional(),
-  retry_on_failure: section({
-    enabled: flag('Accepted; records are always sent again.', true),
-    initial_interval: duration({ min: '1ms' }).describe('First wait.').prefault('1s'),
-    max_interval: duration({ min: '1ms' }).describe('Longest wait.').prefault('30s'),
-    max_elapsed_time: duration()
-      .describe('Records are given up after so long; 0: never.').prefault('0s'),
-  }).describe('How records are sent again that the next part could not take.'),
+  retry_on_failure: retryOnFailure(),
 });
 
 const refusals = () => ({

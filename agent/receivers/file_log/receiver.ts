@@ -18,7 +18,6 @@
 // What it does not: other packers, headers, deleting files (refused by name); it notices no
 // truncation when the new content begins like the old one, is as long, and is as old.
 
-import { setMaxListeners } from 'node:events';
 import { basename } from 'node:path';
 import type {
   ComponentContext, Consumer, Receiver, ReceiverFactory,
@@ -31,6 +30,8 @@ import { createArchives, type Archives } from './archives.ts';
 import { createCheckpointWriter, loadCheckpoints, type CheckpointWriter } from './checkpoints.ts';
 import { fileLogSchema, type FileLogConfig } from './config.ts';
 import { createDelivery, type Delivery } from '../sending/delivery.ts';
+import { deliveryOptions } from '../sending/settings.ts';
+import { createEnding } from '../sending/stop.ts';
 import { parseEncoding } from '../../lines/encoding.ts';
 import { createOperatorBuild } from './entries.ts';
 import { createWalk, type FoundFile, type Walk } from './glob.ts';
@@ -82,29 +83,17 @@ export function createFileLog(
   next: Consumer,
 ): FileLog {
   const { clock, files } = context.world;
-  const stopping = new AbortController();
-  const deadline = new AbortController();
-  const signals = { stopping: stopping.signal, deadline: deadline.signal };
-  // Every batch that is under way listens; their number is bounded in delivery.ts.
-  setMaxListeners(0, stopping.signal, deadline.signal);
-  const retry = config.retry_on_failure;
-  const delivery = createDelivery(next, context, {
-    initialIntervalMs: retry.initial_interval,
-    maxIntervalMs: retry.max_interval,
-    multiplier: 1.5,
-    randomizationFactor: 0.5,
-    maxElapsedMs: retry.max_elapsed_time,
-  }, signals);
+  const ending = createEnding();
+  const delivery = createDelivery(next, context, deliveryOptions(config.retry_on_failure), ending);
   const log = rateLimited(context.log, clock, LOG_INTERVAL_MS);
   const walk = createWalk(config, files, log);
   const handles = createHandles(files, config.max_concurrent_files);
-  const parts = { config, context, delivery, walk, handles, stopping: signals.stopping };
+  const parts = { config, context, delivery, walk, handles, stopping: ending.stopping };
   let looking: Looking | undefined;
   let loop: Promise<void> = Promise.resolve();
-  let stopped: Promise<void> | undefined;
 
   const stop = async (): Promise<void> => {
-    stopping.abort();
+    ending.begin();
     await loop;
     await Promise.all([looking?.turns.idle(), delivery.idle()]);
     looking?.archives.closeAll();
@@ -116,7 +105,7 @@ export function createFileLog(
       looking = await startLooking(parts);
       // So that what is written after the start is new to the very first start, too.
       await looking.look();
-      loop = pollLoop(looking, config.poll_interval, clock, signals.stopping);
+      loop = pollLoop(looking, config.poll_interval, clock, ending.stopping);
     },
     poll: async () => {
       // Twice: turns that are under way may have begun with what is outdated by now.
@@ -126,14 +115,7 @@ export function createFileLog(
         await delivery.idle();
       }
     },
-    stop: async (end) => {
-      const expire = () => deadline.abort();
-      if (end.aborted) expire();
-      end.addEventListener('abort', expire, { once: true });
-      stopped ??= stop();
-      await stopped;
-      end.removeEventListener('abort', expire);
-    },
+    stop: ending.stop(stop),
   };
 }
 

@@ -7,8 +7,9 @@
 // - start_at: end begins after the newest entry; the Collector's shows the last ten first.
 
 import * as z from 'zod';
-import { duration, fault, section } from '../../../config/schema.ts';
+import { fault, section } from '../../../config/schema.ts';
 import { operatorList } from '../../operators/pipeline.ts';
+import { retryOnFailure } from '../sending/settings.ts';
 
 const flag = (describe: string, fallback = false) => z.boolean().describe(describe)
   .default(fallback);
@@ -66,13 +67,7 @@ const records = () => ({
   resource: texts().describe('Attributes of the resource.').default({}),
   operators: operatorList().default([]),
   storage: z.string().describe('Accepted; the position is always kept on disk.').optional(),
-  retry_on_failure: section({
-    enabled: flag('Accepted; records are always sent again.', true),
-    initial_interval: duration({ min: '1ms' }).describe('First wait.').prefault('1s'),
-    max_interval: duration({ min: '1ms' }).describe('Longest wait.').prefault('30s'),
-    max_elapsed_time: duration()
-      .describe('Records are given up after so long; 0: never.').prefault('0s'),
-  }).describe('How records are sent again that the next part could not take.'),
+  retry_on_failure: retryOnFailure(),
 });
 
 export const journaldSchema = () => section({ ...source(), ...choice(), ...records() })

@@ -11,13 +11,14 @@
 //
 // Keys and differences from the Collector: config.ts; what becomes of an entry: entry.ts.
 
-import { setMaxListeners } from 'node:events';
 import type {
   ComponentContext, Consumer, Receiver, ReceiverFactory,
 } from '../../../proto/contract/component.ts';
 import { createEntryBatches } from '../../operators/batches.ts';
 import { createBacklog, type Backlog } from '../sending/backlog.ts';
 import { createDelivery, type StopSignals } from '../sending/delivery.ts';
+import { deliveryOptions } from '../sending/settings.ts';
+import { createEnding } from '../sending/stop.ts';
 import { createDocumentWriter, type DocumentWriter } from '../sending/document.ts';
 import { journaldSchema, type JournaldConfig } from './config.ts';
 import { createEntryReader, cursorOf } from './entry.ts';
@@ -44,17 +45,13 @@ export function createJournald(
   context: ComponentContext,
   next: Consumer,
 ): Receiver {
-  const stopping = new AbortController();
-  const deadline = new AbortController();
-  const signals = { stopping: stopping.signal, deadline: deadline.signal };
-  setMaxListeners(0, stopping.signal, deadline.signal);
+  const ending = createEnding();
   let reading: Reading | undefined;
-  let stopped: Promise<void> | undefined;
 
   const stop = async (): Promise<void> => {
-    stopping.abort();
+    ending.begin();
     if (reading === undefined) return;
-    await reading.follower.stop(deadline.signal);
+    await reading.follower.stop(ending.deadline);
     await Promise.all([reading.backlog.idle(), reading.idle()]);
     await reading.writer.stop();
   };
@@ -62,22 +59,15 @@ export function createJournald(
     start: async () => {
       const { id, log } = context;
       const first = () => config.start_at === 'beginning' ? ''
-        : newestCursor({ config, id, log }, stopping.signal);
+        : newestCursor({ config, id, log }, ending.stopping);
       const cursor = await loadCursor(context) ?? await first();
-      if (stopping.signal.aborted) return;
-      reading = createReading(config, context, { next, signals, cursor });
+      if (ending.stopping.aborted) return;
+      reading = createReading(config, context, { next, signals: ending, cursor });
       // Where this run begins must be known before anything is sent.
       await reading.writer.save();
       await reading.follower.start();
     },
-    stop: async (end) => {
-      const expire = () => deadline.abort();
-      if (end.aborted) expire();
-      end.addEventListener('abort', expire, { once: true });
-      stopped ??= stop();
-      await stopped;
-      end.removeEventListener('abort', expire);
-    },
+    stop: ending.stop(stop),
   };
 }
 
@@ -104,14 +94,7 @@ function createReading(
   const run = world.random.uuid();
   const count = countersOf(context);
   const position = { cursor, entries: 0 };
-  const retry = config.retry_on_failure;
-  const delivery = createDelivery(next, context, {
-    initialIntervalMs: retry.initial_interval,
-    maxIntervalMs: retry.max_interval,
-    multiplier: 1.5,
-    randomizationFactor: 0.5,
-    maxElapsedMs: retry.max_elapsed_time,
-  }, signals);
+  const delivery = createDelivery(next, context, deliveryOptions(config.retry_on_failure), signals);
   const writer = createDocumentWriter({
     world, log, path: positionPath(folder), text: () => positionText({ run, ...position }),
   });

@@ -4,7 +4,7 @@
 
 import * as z from 'zod';
 import {
-  byteSize, count, duration, endpoint, fault, ignoredKey, optionalSection, section, strictObject,
+  byteSize, count, duration, endpoint, fault, ignoredKey, optionalSection, strictObject,
 } from '../../../config/schema.ts';
 import { pattern } from '../../../config/pattern.ts';
 import { serverTls } from '../../../config/tls.ts';
@@ -13,6 +13,7 @@ import { parseEncoding } from '../../lines/encoding.ts';
 import { fixedTexts } from '../../operators/fixed.ts';
 import { operatorList } from '../../operators/pipeline.ts';
 import { checkSyslog, syslogKeys } from '../../operators/parsers/syslog.ts';
+import { retryOnFailure } from '../sending/settings.ts';
 
 const flag = (describe: string, fallback = false) => z.boolean().describe(describe)
   .default(fallback);
@@ -68,13 +69,7 @@ export const syslogSchema = () => strictObject({
     + 'record.').default({}),
   operators: operatorList().default([]),
   storage: ignoredKey('nothing is kept that a storage would hold'),
-  retry_on_failure: section({
-    enabled: flag('Accepted; records are always sent again.', true),
-    initial_interval: duration({ min: '1ms' }).describe('First wait.').prefault('1s'),
-    max_interval: duration({ min: '1ms' }).describe('Longest wait.').prefault('30s'),
-    max_elapsed_time: duration()
-      .describe('Records are given up after so long; 0: never.').prefault('0s'),
-  }).describe('How records are sent again that the next part could not take.'),
+  retry_on_failure: retryOnFailure(),
 }).superRefine((config, ctx) => {
   if ((config.tcp === undefined) === (config.udp === undefined)) {
     fault(ctx, 'needs tcp or udp, one of them',

@@ -9,13 +9,14 @@
 //
 // Syslog has no answers: what a kill finds in memory is lost, and nobody hears of it.
 
-import { setMaxListeners } from 'node:events';
 import type {
   ComponentContext, Consumer, Receiver, ReceiverFactory,
 } from '../../../proto/contract/component.ts';
 import { formatEndpoint } from '../../../runtime/net.ts';
 import { parseEncoding } from '../../lines/encoding.ts';
 import { createDelivery } from '../sending/delivery.ts';
+import { deliveryOptions } from '../sending/settings.ts';
+import { createEnding } from '../sending/stop.ts';
 import { syslogSchema, type InputConfig, type SyslogReceiverConfig } from './config.ts';
 import type { Framing } from './frames.ts';
 import { createInlet, type Inlet } from './inlet.ts';
@@ -38,41 +39,25 @@ export const syslogReceiver: ReceiverFactory<SyslogReceiverConfig> = {
 export function createSyslogReceiver(
   config: SyslogReceiverConfig, context: ComponentContext, next: Consumer,
 ): Receiver {
-  const deadline = new AbortController();
-  setMaxListeners(0, deadline.signal);
-  const retry = config.retry_on_failure;
+  const ending = createEnding();
   // What came in cannot be asked for again: it is tried until the deadline, also at a stop.
-  const signals = { stopping: deadline.signal, deadline: deadline.signal };
-  const delivery = createDelivery(next, context, {
-    initialIntervalMs: retry.initial_interval,
-    maxIntervalMs: retry.max_interval,
-    multiplier: 1.5,
-    randomizationFactor: 0.5,
-    maxElapsedMs: retry.max_elapsed_time,
-  }, signals);
+  const signals = { stopping: ending.deadline, deadline: ending.deadline };
+  const delivery = createDelivery(next, context, deliveryOptions(config.retry_on_failure), signals);
   const input = (config.tcp ?? config.udp)!;
   let inlet: Inlet | undefined;
   let open: Input | undefined;
-  let stopped: Promise<void> | undefined;
   const stop = async (): Promise<void> => {
     await open?.stop();
     await inlet?.end();
-    deadline.abort();
+    ending.expire();
     await delivery.idle();
   };
   return {
     start: async () => {
-      inlet = createInlet(config, input, { context, delivery, deadline: deadline.signal });
+      inlet = createInlet(config, input, { context, delivery, deadline: ending.deadline });
       open = await startInput(config, context, inlet);
     },
-    stop: async (end) => {
-      const expire = () => deadline.abort();
-      if (end.aborted) expire();
-      end.addEventListener('abort', expire, { once: true });
-      stopped ??= stop();
-      await stopped;
-      end.removeEventListener('abort', expire);
-    },
+    stop: ending.stop(stop),
     addresses: (): Readonly<Record<string, string>> => {
       if (open === undefined) return {};
       const kind = config.udp !== undefined ? 'UDP' : config.tcp?.tls === undefined ? 'TCP' : 'TLS';
