@@ -34,7 +34,8 @@ function pack(path: string, target = `${path}.gz`): void {
 
 /** Looks until nothing waits any more: archives to be whole, files to be gone. */
 async function settleAll(following: Following): Promise<void> {
-  for (let second = 0; second < 20; second++) {
+  // Longer than a small archive waits for its file, and its next turn after that.
+  for (let second = 0; second < 25; second++) {
     await following.poll();
     await following.clock.advance(1000);
   }
