@@ -20,6 +20,8 @@ const RAW_COVERAGE = join(ROOT, 'coverage/tmp');
 const CACHES = /^(?:tsx-\d+|node-compile-cache|v8-compile-cache.*)$/;
 const SHARED_MEMORY = '/dev/shm';
 const TIMEOUT_MS = 150_000;
+/** One more than a small machine has cores: tests of processes wait a quarter of the time. */
+const CONCURRENCY = 3;
 /** Files that take longest, in their order. */
 const SLOWEST = [
   'agent/receivers/file_log/crash', 'sim/sim', 'backend/storage/clickhouse/retry',
@@ -64,7 +66,7 @@ function run(): Promise<number> {
   });
   process.chdir(ROOT);
   const paths = inOrder(files).map((path) => join(ROOT, path));
-  const tests = runTests({ files: paths, concurrency: 2, timeout: TIMEOUT_MS });
+  const tests = runTests({ files: paths, concurrency: CONCURRENCY, timeout: TIMEOUT_MS });
   let code = 0;
   tests.on('test:fail', () => {
     code = 1;
