@@ -85,7 +85,8 @@ export function createStdin(
           'define one stdin receiver, and name it in several pipelines');
       }
       const count = { waiting: 0 };
-      const backlog = createLineBacklog(config, context, { delivery, deadline: ending.deadline, count });
+      const backlog = createLineBacklog(config, context,
+        { delivery, deadline: ending.deadline, count });
       lines = followLines(config, context, { input, backlog, count });
     },
     stop: ending.stop(stop),
