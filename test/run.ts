@@ -19,9 +19,9 @@ const RAW_COVERAGE = join(ROOT, 'coverage/tmp');
 /** Caches that tools of ours keep in the temporary folder. */
 const CACHES = /^(?:tsx-\d+|node-compile-cache|v8-compile-cache.*)$/;
 const SHARED_MEMORY = '/dev/shm';
-const TIMEOUT_MS = 150_000;
-/** One more than a small machine has cores: tests of processes wait a quarter of the time. */
-const CONCURRENCY = 3;
+const TIMEOUT_MS = 240_000;
+/** Twice what a small machine has cores: tests of processes wait a quarter of the time. */
+const CONCURRENCY = 4;
 /** Files that take longest, in their order. */
 const SLOWEST = [
   'agent/receivers/file_log/crash', 'sim/sim', 'backend/storage/clickhouse/retry',
