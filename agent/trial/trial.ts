@@ -21,10 +21,10 @@ import { createCounters } from '../../runtime/counters.ts';
 import { errorMessage, OperatorError } from '../../runtime/errors.ts';
 import { createSeededRandom } from '../../runtime/random.ts';
 import { createLog } from '../../runtime/log.ts';
+import { createManualClock } from '../../runtime/manual_clock.ts';
 import { createWorld } from '../../runtime/world.ts';
 import { createGraph } from '../graph/graph.ts';
 import { readAgentConfig, type AgentSources } from '../main.ts';
-import { createMovedClock } from './clock.ts';
 
 const SEED = 1;
 const START_MS = Date.UTC(2026, 0, 1);
@@ -49,7 +49,7 @@ export interface Trial {
 /** Throws ConfigError, and OperatorError for input that cannot be read. */
 export async function runTrial({ input, forMs, ...sources }: TrialOptions): Promise<Trial> {
   const { config, factories } = await readAgentConfig(sources);
-  const clock = createMovedClock(START_MS);
+  const clock = createManualClock(START_MS);
   const real = createWorld();
   const world = { ...real, clock, random: createSeededRandom(SEED) };
   const folder = join(tmpdir(), `binnacle-trial-${real.random.uuid()}`);

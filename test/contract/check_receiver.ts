@@ -30,9 +30,10 @@ import { test } from 'node:test';
 import type { Batch } from '../../proto/contract/batch.ts';
 import type { ComponentContext, Consumer, Receiver } from '../../proto/contract/component.ts';
 import { ACCEPTED, type Outcome } from '../../proto/contract/outcome.ts';
+import { settle } from '../../runtime/manual_clock.ts';
 import {
-  createGate, createSink, itemKeys, NEVER, NOW, settle, temporaryFolder, testContext, until,
-  type Answer, type Sink,
+  createGate, createSink, itemKeys, NEVER, NOW, temporaryFolder, testContext, until, type Answer,
+  type Sink,
 } from './fakes.ts';
 import { withoutLeaks } from './leaks.ts';
 import { scenarios, within } from './scenarios.ts';

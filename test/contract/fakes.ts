@@ -14,9 +14,11 @@ import { ACCEPTED, retryable, type Outcome } from '../../proto/contract/outcome.
 import type {
   KeyValue, LogRecord, Metric, RequestOf, Resource, Signal, Span,
 } from '../../proto/otlp/model.ts';
-import type { Clock, Timer } from '../../runtime/clock.ts';
 import { createCounters } from '../../runtime/counters.ts';
 import { SILENT_LOG, type Log, type LogFields, type LogLevel } from '../../runtime/log.ts';
+import {
+  createManualClock as createClockAt, type ManualClock,
+} from '../../runtime/manual_clock.ts';
 import { createWorld } from '../../runtime/world.ts';
 
 /** What a sink says: one outcome for all, or one for each call (`call` counts from 0). */
@@ -155,76 +157,9 @@ export function createRecordingLog(): Log & { readonly lines: readonly LogLine[]
   return { ...at({}), lines };
 }
 
-export interface ManualClock extends Clock {
-  /**
-   * Moves time on and fires what falls due, in order of time; after each timer everything that
-   * waits for promises (and for short I/O) may run before the next one fires.
-   */
-  advance(ms: number): Promise<void>;
-  /** Timers and sleeps that have not fired. */
-  pending(): number;
-}
-
 /** A clock that stands still until `advance`. It begins at 2026-01-01T00:00:00Z. */
-export function createManualClock(startMs: number = Date.UTC(2026, 0, 1)): ManualClock {
-  let elapsedMs = 0;
-  let lastNs = 0n;
-  let order = 0;
-  const timers = new Map<number, { dueMs: number; fire: () => void }>();
-  const after = (delayMs: number, fire: () => void): Timer => {
-    const key = order++;
-    timers.set(key, { dueMs: elapsedMs + Math.max(0, delayMs), fire });
-    return { cancel: () => void timers.delete(key) };
-  };
-  const next = (untilMs: number) => [...timers]
-    .filter(([, timer]) => timer.dueMs <= untilMs)
-    .sort(([a, one], [b, two]) => one.dueMs - two.dueMs || a - b)[0];
-  return {
-    nowMs: () => startMs + Math.floor(elapsedMs),
-    nowNs: () => {
-      const now = BigInt(startMs) * 1_000_000n + BigInt(Math.floor(elapsedMs * 1e6));
-      lastNs = now > lastNs ? now : lastNs + 1n;
-      return lastNs;
-    },
-    monotonicMs: () => elapsedMs,
-    after,
-    every: (intervalMs, fire) => {
-      let timer: Timer;
-      const again = () => {
-        timer = after(intervalMs, again);
-        fire();
-      };
-      timer = after(intervalMs, again);
-      return { cancel: () => timer.cancel() };
-    },
-    sleep: (delayMs, abort) => new Promise((resolve) => {
-      if (abort?.aborted) return resolve();
-      const timer = after(delayMs, resolve);
-      abort?.addEventListener('abort', () => {
-        timer.cancel();
-        resolve();
-      }, { once: true });
-    }),
-    advance: async (ms) => {
-      const target = elapsedMs + ms;
-      await settle();
-      for (let due = next(target); due !== undefined; due = next(target)) {
-        timers.delete(due[0]);
-        elapsedMs = Math.max(elapsedMs, due[1].dueMs);
-        due[1].fire();
-        await settle();
-      }
-      elapsedMs = target;
-      await settle();
-    },
-    pending: () => timers.size,
-  };
-}
-
-/** Lets everything run that can run without waiting for time. */
-export async function settle(): Promise<void> {
-  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
-}
+export const createManualClock = (startMs: number = Date.UTC(2026, 0, 1)): ManualClock =>
+  createClockAt(startMs);
 
 /** Waits until `condition` holds; fails with `what` after `limitMs` of real time. */
 export async function until(

@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict';
 import type { Clock, Timer } from '../../runtime/clock.ts';
 import { createWorld, type World } from '../../runtime/world.ts';
-import { settle, until } from './fakes.ts';
+import { settle } from '../../runtime/manual_clock.ts';
+import { until } from './fakes.ts';
 
 /** Time for sockets and children to close after a stop has resolved. */
 const CLOSING_MS = 3000;

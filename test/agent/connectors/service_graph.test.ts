@@ -11,8 +11,9 @@ import type { HistogramDataPoint } from '../../../proto/otlp/model.ts';
 import { createCounters } from '../../../runtime/counters.ts';
 import { createSeededRandom } from '../../../runtime/random.ts';
 import { checkConnector } from '../../contract/check_connector.ts';
+import { settle } from '../../../runtime/manual_clock.ts';
 import {
-  createManualClock, createSink, NEVER, settle, testContext, type Sink,
+  createManualClock, createSink, NEVER, testContext, type Sink,
 } from '../../contract/fakes.ts';
 import { flatPoints, labelText, numberOf } from '../series/made.ts';
 import {

@@ -11,7 +11,8 @@ import {
   ACCEPTED, rejected, retryable, type Outcome,
 } from '../../../proto/contract/outcome.ts';
 import { OperatorError } from '../../../runtime/errors.ts';
-import { createSink, makeBatch, NEVER, NOW, settle } from '../../contract/fakes.ts';
+import { settle } from '../../../runtime/manual_clock.ts';
+import { createSink, makeBatch, NEVER, NOW } from '../../contract/fakes.ts';
 import { createBench, feed } from './bench.ts';
 
 const TWO = {

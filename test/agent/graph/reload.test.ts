@@ -8,7 +8,8 @@ import { BrokenGraph } from '../../../agent/graph/graph.ts';
 import { isNothing } from '../../../agent/graph/change.ts';
 import { ACCEPTED, retryable } from '../../../proto/contract/outcome.ts';
 import { OperatorError } from '../../../runtime/errors.ts';
-import { createGate, makeBatch, NEVER, settle } from '../../contract/fakes.ts';
+import { settle } from '../../../runtime/manual_clock.ts';
+import { createGate, makeBatch, NEVER } from '../../contract/fakes.ts';
 import { configOf, createBench, feed } from './bench.ts';
 
 type Bench = ReturnType<typeof createBench>;

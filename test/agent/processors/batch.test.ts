@@ -12,8 +12,9 @@ import { ACCEPTED, rejected, retryable } from '../../../proto/contract/outcome.t
 import { createRandom } from '../../../runtime/random.ts';
 import { createFiles } from '../../../runtime/files.ts';
 import { checkConsumer } from '../../contract/check_consumer.ts';
+import { settle } from '../../../runtime/manual_clock.ts';
 import {
-  createGate, createManualClock, createSink, itemKeys, makeBatch, NEVER, NOW, settle, testContext,
+  createGate, createManualClock, createSink, itemKeys, makeBatch, NEVER, NOW, testContext,
   type Answer,
 } from '../../contract/fakes.ts';
 

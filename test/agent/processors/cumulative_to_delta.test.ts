@@ -14,8 +14,9 @@ import type { HistogramDataPoint, MetricData } from '../../../proto/otlp/model.t
 import { createCounters } from '../../../runtime/counters.ts';
 import { createSeededRandom, type Random } from '../../../runtime/random.ts';
 import { checkConsumer } from '../../contract/check_consumer.ts';
+import { settle } from '../../../runtime/manual_clock.ts';
 import {
-  createManualClock, createSink, NEVER, settle, testContext, type Sink,
+  createManualClock, createSink, NEVER, testContext, type Sink,
 } from '../../contract/fakes.ts';
 import {
   at, CUMULATIVE, DELTA, exponential, flatPoints, gauge, histogram, metricOf, metricsBatch,

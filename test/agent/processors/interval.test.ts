@@ -10,8 +10,9 @@ import type { MetricData } from '../../../proto/otlp/model.ts';
 import { createCounters } from '../../../runtime/counters.ts';
 import { createSeededRandom } from '../../../runtime/random.ts';
 import { checkConsumer } from '../../contract/check_consumer.ts';
+import { settle } from '../../../runtime/manual_clock.ts';
 import {
-  createGate, createManualClock, createSink, NEVER, NOW, settle, testContext,
+  createGate, createManualClock, createSink, NEVER, NOW, testContext,
 } from '../../contract/fakes.ts';
 import {
   at, CUMULATIVE, DELTA, exponential, flatPoints, gauge, histogram, metricOf, metricsBatch,

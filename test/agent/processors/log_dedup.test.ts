@@ -13,8 +13,9 @@ import { createCounters } from '../../../runtime/counters.ts';
 import { createSeededRandom } from '../../../runtime/random.ts';
 import { createWorld } from '../../../runtime/world.ts';
 import { checkConsumer } from '../../contract/check_consumer.ts';
+import { settle } from '../../../runtime/manual_clock.ts';
 import {
-  createManualClock, createSink, inOrder, makeBatch, NEVER, settle, testContext, text,
+  createManualClock, createSink, inOrder, makeBatch, NEVER, testContext, text,
 } from '../../contract/fakes.ts';
 import { createFaultyFiles, type FaultyFiles } from '../../contract/faulty_files.ts';
 

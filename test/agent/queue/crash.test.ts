@@ -6,7 +6,8 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { test } from 'node:test';
 import { createFiles } from '../../../runtime/files.ts';
-import { itemKeys, NEVER, settle, temporaryFolder } from '../../contract/fakes.ts';
+import { settle } from '../../../runtime/manual_clock.ts';
+import { itemKeys, NEVER, temporaryFolder } from '../../contract/fakes.ts';
 import type { FaultyFiles } from '../../contract/faulty_files.ts';
 import {
   batchOf, drain, faultyDisk, large, mortal, namesOf, openOn, SMALL, takeSoon, type Opened,

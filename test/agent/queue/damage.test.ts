@@ -8,7 +8,7 @@ import {
   decodeHeader, decodeRecord, encodeHeader, HEADER_BYTES, HEADER_COPIES_AT, HEADER_COPY_BYTES,
   openRecord, parseSegmentName, segmentName,
 } from '../../../agent/queue/format.ts';
-import { settle } from '../../contract/fakes.ts';
+import { settle } from '../../../runtime/manual_clock.ts';
 import {
   drain, EPOCH, faultyDisk, filledDisk, FIRST, flip, HEADER, namesOf, openOn, putAll, segmentOf,
 } from './open.ts';

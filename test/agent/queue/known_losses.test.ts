@@ -9,8 +9,9 @@ import { decodeCursor } from '../../../agent/queue/cursor.ts';
 import { HEADER_BYTES, segmentName } from '../../../agent/queue/format.ts';
 import { ACCEPTED, rejected, retryable } from '../../../proto/contract/outcome.ts';
 import { createWorld } from '../../../runtime/world.ts';
+import { settle } from '../../../runtime/manual_clock.ts';
 import {
-  createManualClock, itemKeys, NEVER, settle, temporaryFolder, testContext, until,
+  createManualClock, itemKeys, NEVER, temporaryFolder, testContext, until,
 } from '../../contract/fakes.ts';
 import { withoutLeaks } from '../../contract/leaks.ts';
 import {

@@ -10,8 +10,9 @@ import { type Cursor, decodeCursor } from '../../../agent/queue/cursor.ts';
 import { segmentName } from '../../../agent/queue/format.ts';
 import { ACCEPTED, rejected } from '../../../proto/contract/outcome.ts';
 import { createWorld } from '../../../runtime/world.ts';
+import { settle } from '../../../runtime/manual_clock.ts';
 import {
-  createManualClock, createRecordingLog, makeBatch, NEVER, settle, testContext, until,
+  createManualClock, createRecordingLog, makeBatch, NEVER, testContext, until,
 } from '../../contract/fakes.ts';
 import { withoutLeaks } from '../../contract/leaks.ts';
 import {

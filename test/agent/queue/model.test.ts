@@ -7,7 +7,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Taken } from '../../../agent/queue/queue.ts';
-import { itemKeys, NEVER, settle } from '../../contract/fakes.ts';
+import { settle } from '../../../runtime/manual_clock.ts';
+import { itemKeys, NEVER } from '../../contract/fakes.ts';
 import type { FaultyFiles } from '../../contract/faulty_files.ts';
 import {
   batchOf, drain, faultyDisk, large, mortal, openOn, SMALL, takeSoon, type Opened,

@@ -3,7 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { NEVER, settle } from '../../contract/fakes.ts';
+import { settle } from '../../../runtime/manual_clock.ts';
+import { NEVER } from '../../contract/fakes.ts';
 import { batchOf, drain, faultyDisk, openOn } from './open.ts';
 
 test('queue: what a start found is there after a loss of power', async () => {

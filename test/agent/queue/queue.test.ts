@@ -6,7 +6,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { limits as progressLimits } from '../../../agent/queue/progress.ts';
 import { segmentName } from '../../../agent/queue/format.ts';
-import { makeBatch, NEVER, NOW, settle } from '../../contract/fakes.ts';
+import { settle } from '../../../runtime/manual_clock.ts';
+import { makeBatch, NEVER, NOW } from '../../contract/fakes.ts';
 import {
   AGENT, batchOf, drain, faultyDisk, FOLDER, large, namesOf, openOn, putAll, segmentsOf, SIZE,
   SMALL, takeSoon,

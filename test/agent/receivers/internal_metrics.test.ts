@@ -7,7 +7,8 @@ import { internalMetricsReceiver } from '../../../agent/receivers/internal_metri
 import type { Batch } from '../../../proto/contract/batch.ts';
 import { ACCEPTED } from '../../../proto/contract/outcome.ts';
 import { checkReceiver } from '../../contract/check_receiver.ts';
-import { createManualClock, NEVER, NOW, settle, testContext } from '../../contract/fakes.ts';
+import { settle } from '../../../runtime/manual_clock.ts';
+import { createManualClock, NEVER, NOW, testContext } from '../../contract/fakes.ts';
 
 /** The manual clock begins here. */
 const startNs = BigInt(Date.UTC(2026, 0, 1)) * 1_000_000n;

@@ -15,8 +15,9 @@ import { decodeStatus } from '../../../proto/otlp/status.ts';
 import { createCounters, type Counters } from '../../../runtime/counters.ts';
 import type { Endpoint } from '../../../runtime/net.ts';
 import type { World } from '../../../runtime/world.ts';
+import { settle } from '../../../runtime/manual_clock.ts';
 import {
-  createGate, createSink, itemKeys, makeBatch, NEVER, settle, until, type Sink,
+  createGate, createSink, itemKeys, makeBatch, NEVER, until, type Sink,
 } from '../../contract/fakes.ts';
 import { withoutLeaks } from '../../contract/leaks.ts';
 import { within } from '../../contract/scenarios.ts';

@@ -11,8 +11,9 @@ import { Batch } from '../../../../proto/contract/batch.ts';
 import { ACCEPTED, rejected, retryable, type Outcome } from '../../../../proto/contract/outcome.ts';
 import { createCounters } from '../../../../runtime/counters.ts';
 import { createWorld } from '../../../../runtime/world.ts';
+import { settle } from '../../../../runtime/manual_clock.ts';
 import {
-  createManualClock, createRecordingLog, itemKeys, makeBatch, NEVER, NOW, settle,
+  createManualClock, createRecordingLog, itemKeys, makeBatch, NEVER, NOW,
 } from '../../../contract/fakes.ts';
 
 interface Attempt {

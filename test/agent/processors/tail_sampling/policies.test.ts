@@ -11,7 +11,8 @@ import {
 import { formatThreshold, thresholdOf } from '../../../../agent/processors/sampling/threshold.ts';
 import type { AnyValue, KeyValue, Span } from '../../../../proto/otlp/model.ts';
 import { createSeededRandom } from '../../../../runtime/random.ts';
-import { createManualClock, NEVER, settle, text } from '../../../contract/fakes.ts';
+import { settle } from '../../../../runtime/manual_clock.ts';
+import { createManualClock, NEVER, text } from '../../../contract/fakes.ts';
 import {
   ALWAYS_SAMPLE, idOf, randomId, send, spanOf, startSampler, tracesOf, weightOf, type Config,
   type SpanSpec,

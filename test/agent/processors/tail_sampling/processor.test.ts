@@ -9,7 +9,8 @@ import {
 } from '../../../../agent/processors/tail_sampling/processor.ts';
 import { rejected, retryable } from '../../../../proto/contract/outcome.ts';
 import { checkConsumer } from '../../../contract/check_consumer.ts';
-import { inOrder, NEVER, NOW, settle, text } from '../../../contract/fakes.ts';
+import { settle } from '../../../../runtime/manual_clock.ts';
+import { inOrder, NEVER, NOW, text } from '../../../contract/fakes.ts';
 import { createFaultyFiles, type FaultyFiles } from '../../../contract/faulty_files.ts';
 import {
   ALWAYS_SAMPLE, idOf, send, spanOf, spansIn, startSampler, tracesOf, type Sampler,

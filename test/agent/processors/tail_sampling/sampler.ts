@@ -14,9 +14,9 @@ import { createCounters } from '../../../../runtime/counters.ts';
 import type { Files } from '../../../../runtime/files.ts';
 import { createSeededRandom, type Random } from '../../../../runtime/random.ts';
 import { createWorld } from '../../../../runtime/world.ts';
+import { settle, type ManualClock } from '../../../../runtime/manual_clock.ts';
 import {
-  createManualClock, createRecordingLog, createSink, NEVER, settle, testContext, type ManualClock,
-  type Sink,
+  createManualClock, createRecordingLog, createSink, NEVER, testContext, type Sink,
 } from '../../../contract/fakes.ts';
 import { createFaultyFiles, type FaultyFiles } from '../../../contract/faulty_files.ts';
 

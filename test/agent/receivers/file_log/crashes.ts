@@ -10,9 +10,8 @@ import { retryable } from '../../../../proto/contract/outcome.ts';
 import type { Files } from '../../../../runtime/files.ts';
 import { createSeededRandom } from '../../../../runtime/random.ts';
 import { createWorld, type World } from '../../../../runtime/world.ts';
-import {
-  createManualClock, itemKeys, NOW, settle, testContext,
-} from '../../../contract/fakes.ts';
+import { settle } from '../../../../runtime/manual_clock.ts';
+import { createManualClock, itemKeys, NOW, testContext } from '../../../contract/fakes.ts';
 import { createFaultyFiles, type FaultyFiles } from '../../../contract/faulty_files.ts';
 import { mortal, SIZE } from '../../queue/open.ts';
 import { asLines, numbered } from './following.ts';

@@ -9,9 +9,9 @@ import type { Batch } from '../../../../proto/contract/batch.ts';
 import type { LogRecord } from '../../../../proto/otlp/model.ts';
 import { createCounters, type Counters } from '../../../../runtime/counters.ts';
 import { createWorld } from '../../../../runtime/world.ts';
+import { type ManualClock } from '../../../../runtime/manual_clock.ts';
 import {
-  createManualClock, createRecordingLog, createSink, temporaryFolder, testContext,
-  type ManualClock, type Sink,
+  createManualClock, createRecordingLog, createSink, temporaryFolder, testContext, type Sink,
 } from '../../../contract/fakes.ts';
 
 export type Config = Record<string, unknown>;

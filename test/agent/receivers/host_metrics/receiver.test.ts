@@ -21,9 +21,10 @@ import { createCounters } from '../../../../runtime/counters.ts';
 import type { Files } from '../../../../runtime/files.ts';
 import { createWorld } from '../../../../runtime/world.ts';
 import { checkReceiver } from '../../../contract/check_receiver.ts';
+import { settle } from '../../../../runtime/manual_clock.ts';
 import {
-  createManualClock, createRecordingLog, createSink, inOrder, NEVER,
-  settle, temporaryFolder, testContext, until,
+  createManualClock, createRecordingLog, createSink, inOrder, NEVER, temporaryFolder, testContext,
+  until,
 } from '../../../contract/fakes.ts';
 import { denied, pointsOf, statLine } from './readings.ts';
 

@@ -9,7 +9,8 @@ import { createBacklog, limits } from '../../../../agent/receivers/sending/backl
 import type { Delivery } from '../../../../agent/receivers/sending/delivery.ts';
 import { furthest } from '../../../../agent/receivers/sending/resume.ts';
 import type { Batch, Origin } from '../../../../proto/contract/batch.ts';
-import { createManualClock, settle } from '../../../contract/fakes.ts';
+import { settle } from '../../../../runtime/manual_clock.ts';
+import { createManualClock } from '../../../contract/fakes.ts';
 
 interface Holding {
   /** Items that end with it are held back with all behind them. */

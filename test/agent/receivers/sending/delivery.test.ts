@@ -8,7 +8,8 @@ import { createDelivery, limits } from '../../../../agent/receivers/sending/deli
 import { ACCEPTED, rejected, retryable, type Outcome } from '../../../../proto/contract/outcome.ts';
 import { createCounters } from '../../../../runtime/counters.ts';
 import { createWorld } from '../../../../runtime/world.ts';
-import { createManualClock, makeBatch, settle, testContext } from '../../../contract/fakes.ts';
+import { settle } from '../../../../runtime/manual_clock.ts';
+import { createManualClock, makeBatch, testContext } from '../../../contract/fakes.ts';
 
 const RETRY = {
   initialIntervalMs: 1000, maxIntervalMs: 4000, multiplier: 2, randomizationFactor: 0,

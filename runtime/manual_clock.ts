@@ -1,16 +1,22 @@
 // A clock that stands still until it is moved, so that what waits for time need not be waited for.
 
-import type { Clock, Timer } from '../../runtime/clock.ts';
+import type { Clock, Timer } from './clock.ts';
 
-export interface MovedClock extends Clock {
-  /** Moves time on and fires what falls due, in its order; what follows from it runs in between. */
+export interface ManualClock extends Clock {
+  /**
+   * Moves time on and fires what falls due, in order of time; after each timer everything that
+   * waits for promises (and for short I/O) may run before the next one fires.
+   */
   advance(ms: number): Promise<void>;
+  /** Timers and sleeps that have not fired. */
+  pending(): number;
 }
 
 /** Turns of the event loop in which everything runs that does not wait for time. */
 const TURNS = 5;
 
-export function createMovedClock(startMs: number): MovedClock {
+/** `startMs`: milliseconds since 1970 at which it begins. */
+export function createManualClock(startMs: number): ManualClock {
   let elapsedMs = 0;
   let lastNs = 0n;
   let order = 0;
@@ -61,9 +67,11 @@ export function createMovedClock(startMs: number): MovedClock {
       elapsedMs = target;
       await settle();
     },
+    pending: () => timers.size,
   };
 }
 
-async function settle(): Promise<void> {
+/** Lets everything run that can run without waiting for time. */
+export async function settle(): Promise<void> {
   for (let turn = 0; turn < TURNS; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
