@@ -7,6 +7,7 @@ import type * as z from 'zod';
 import type { Component } from '../../proto/contract/component.ts';
 import type { Outcome } from '../../proto/contract/outcome.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import type { Files } from '../../runtime/files.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { Labels } from '../labels/labels.ts';
 
@@ -86,6 +87,8 @@ export interface Evidence {
 /** One way to reach somebody. */
 export interface Notifier {
   readonly sendResolved: boolean;
+  /** Where it goes, for people: without secrets. */
+  readonly target: string;
   /** One attempt. `accepted`: it is there; `rejected`: the same message never will be. */
   send(notification: Notification, abort: AbortSignal): Promise<Outcome>;
 }
@@ -93,6 +96,10 @@ export interface Notifier {
 export interface NotifierContext {
   readonly clock: Clock;
   readonly log: Log;
+  /** For keys such as `bot_token_file`, which are read anew for each attempt. */
+  readonly files: Pick<Files, 'read' | 'readText'>;
+  /** Shows a notification on the pages that are open (`dashboard_configs`). */
+  show(notification: Notification): void;
   /** Values of the last hours of the rule, for a small chart; empty when there are none. */
   chart(alert: NotifiedAlert, abort: AbortSignal): Promise<ChartPoint[]>;
 }
