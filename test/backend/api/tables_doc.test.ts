@@ -27,6 +27,9 @@ before(async () => {
   await fill('logs', logs());
   await fill('traces', traces());
   await fill('metrics', metrics());
+  await store.storage.append({ table: 'binnacle_alerting', abort: NEVER, rows: [{ Kind: 'alert',
+    Key: 'r/1', Version: '1', Name: 'Late', State: 'firing', Value: 2, Data: '{}',
+    Time: new Date(createClock().nowMs()).toISOString() }] });
 });
 
 after(async () => {

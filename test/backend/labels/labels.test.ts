@@ -1,5 +1,5 @@
-// Proves: fingerprints are Alertmanager's (FNV-1a of 64 bits), whatever the order of the labels, and
-// labels without a value do not count.
+// Proves: fingerprints are Alertmanager's (FNV-1a of 64 bits), whatever the order of the labels,
+// and labels without a value do not count.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -546,3 +546,70 @@ CREATE TABLE IF NOT EXISTS binnacle_deleted_logs ON CLUSTER 'main'
 ENGINE = ReplicatedMergeTree
 ORDER BY (Timestamp, Hash)
 SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800, fsync_after_insert = 1, fsync_part_directory = 1;
+
+-- 010_alerting.sql
+
+CREATE TABLE IF NOT EXISTS binnacle_alerting ON CLUSTER 'main'
+(
+    Kind LowCardinality(String) COMMENT 'alert, rule, silence, …: backend/journal/journal.ts',
+    Key String COMMENT 'which one of its kind',
+    Version UInt64 COMMENT 'nanoseconds since 1970 at which it was written',
+    Time DateTime64(3) COMMENT 'when it became so; of alerts of rules the instant of the evaluation',
+    Writer String COMMENT 'backend that wrote it',
+    Deleted UInt8,
+    Name LowCardinality(String) COMMENT 'of the alert or rule',
+    State LowCardinality(String) COMMENT 'pending, firing, resolved, acknowledged, …',
+    Severity LowCardinality(String),
+    Labels Map(LowCardinality(String), String),
+    Value Nullable(Float64) COMMENT 'what was measured',
+    Actor String COMMENT 'name of the token of who did it; empty for Binnacle itself',
+    Note String CODEC(ZSTD(1)),
+    Data String COMMENT 'all of it, JSON' CODEC(ZSTD(3)),
+    Stored DateTime64(3) DEFAULT now64(3) COMMENT 'by the clock of the store'
+)
+ENGINE = ReplicatedReplacingMergeTree(Version)
+ORDER BY (Kind, Key)
+TTL toDate(Time) + toIntervalDay(400)
+SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800, fsync_after_insert = 1, fsync_part_directory = 1;
+
+CREATE TABLE IF NOT EXISTS binnacle_alert_history ON CLUSTER 'main'
+(
+    Time DateTime64(3) CODEC(Delta(8), ZSTD(1)),
+    Kind LowCardinality(String),
+    Key String CODEC(ZSTD(1)),
+    Version UInt64 CODEC(ZSTD(1)),
+    Writer String CODEC(ZSTD(1)),
+    Deleted UInt8,
+    Name LowCardinality(String),
+    State LowCardinality(String),
+    Severity LowCardinality(String),
+    Labels Map(LowCardinality(String), String) CODEC(ZSTD(1)),
+    Value Nullable(Float64) CODEC(ZSTD(1)),
+    Actor String CODEC(ZSTD(1)),
+    Note String CODEC(ZSTD(1)),
+    Data String CODEC(ZSTD(3))
+)
+ENGINE = ReplicatedReplacingMergeTree(Version)
+PARTITION BY toMonday(Time)
+ORDER BY (Time, Kind, Key, Version)
+TTL toDate(Time) + toIntervalDay(400)
+SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800, fsync_after_insert = 1, fsync_part_directory = 1;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS binnacle_alert_history_mv ON CLUSTER 'main'
+TO binnacle_alert_history AS
+SELECT Time, Kind, Key, Version, Writer, Deleted, Name, State, Severity, Labels, Value, Actor, Note,
+    Data
+FROM binnacle_alerting;
+
+CREATE TABLE IF NOT EXISTS binnacle_leases ON CLUSTER 'main'
+(
+    Name LowCardinality(String),
+    Epoch UInt64 COMMENT 'one more with each owner',
+    Owner String,
+    Beat DateTime64(3) DEFAULT now64(3) COMMENT 'by the clock of the store',
+    HeldMs UInt32 COMMENT 'from the beat on; 0 gives it up'
+)
+ENGINE = ReplicatedMergeTree
+ORDER BY (Name, Epoch, Beat)
+TTL toDate(Beat) + toIntervalDay(2)
+SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800, fsync_after_insert = 1, fsync_part_directory = 1;

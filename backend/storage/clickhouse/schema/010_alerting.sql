@@ -7,18 +7,18 @@ CREATE TABLE IF NOT EXISTS binnacle_alerting {ON_CLUSTER}
     Kind LowCardinality(String) COMMENT 'alert, rule, silence, …: backend/journal/journal.ts',
     Key String COMMENT 'which one of its kind',
     Version UInt64 COMMENT 'nanoseconds since 1970 at which it was written',
-    Time DateTime64(3) COMMENT 'when it became so; of rules the instant of the evaluation',
+    Time DateTime64(3) COMMENT 'when it became so; of alerts of rules the instant of the evaluation',
     Writer String COMMENT 'backend that wrote it',
     Deleted UInt8,
     Name LowCardinality(String) COMMENT 'of the alert or rule',
     State LowCardinality(String) COMMENT 'pending, firing, resolved, acknowledged, …',
     Severity LowCardinality(String),
     Labels Map(LowCardinality(String), String),
-    Value Float64 COMMENT 'what was measured; NaN where nothing is',
+    Value Nullable(Float64) COMMENT 'what was measured',
     Actor String COMMENT 'name of the token of who did it; empty for Binnacle itself',
     Note String CODEC(ZSTD(1)),
     Data String COMMENT 'all of it, JSON' CODEC(ZSTD(3)),
-    INDEX idx_version Version TYPE minmax GRANULARITY 1
+    Stored DateTime64(3) DEFAULT now64(3) COMMENT 'by the clock of the store'
 )
 ENGINE = {ENGINE ReplacingMergeTree(Version)}
 ORDER BY (Kind, Key)
@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS binnacle_alert_history {ON_CLUSTER}
     State LowCardinality(String),
     Severity LowCardinality(String),
     Labels Map(LowCardinality(String), String) CODEC(ZSTD(1)),
-    Value Float64 CODEC(ZSTD(1)),
+    Value Nullable(Float64) CODEC(ZSTD(1)),
     Actor String CODEC(ZSTD(1)),
     Note String CODEC(ZSTD(1)),
     Data String CODEC(ZSTD(3))

@@ -20,12 +20,13 @@ import { startStorage, storageOptions } from './storage_fixture.ts';
 
 const DAY_MS = 86_400_000;
 const TABLES = [
+  'binnacle_alert_history', 'binnacle_alert_history_mv', 'binnacle_alerting',
   'binnacle_batches', 'binnacle_batches_logs_mv',
   'binnacle_batches_metrics_exponential_histogram_mv',
   'binnacle_batches_metrics_gauge_mv', 'binnacle_batches_metrics_histogram_mv',
   'binnacle_batches_metrics_sum_mv', 'binnacle_batches_metrics_summary_mv',
-  'binnacle_batches_traces_mv', 'binnacle_deleted_logs', 'binnacle_evictions', 'binnacle_queries',
-  'binnacle_saved_queries',
+  'binnacle_batches_traces_mv', 'binnacle_deleted_logs', 'binnacle_evictions', 'binnacle_leases',
+  'binnacle_queries', 'binnacle_saved_queries',
   'binnacle_schema_versions', 'otel_logs',
   'otel_metrics_exponential_histogram',
   'otel_metrics_gauge', 'otel_metrics_histogram', 'otel_metrics_sum', 'otel_metrics_summary',
@@ -68,6 +69,7 @@ test('migrate: a database is made once, by two at the same time and again later'
     { version: 7, name: '007_rollups.sql' },
     { version: 8, name: '008_queries.sql' },
     { version: 9, name: '009_deleted_logs.sql' },
+    { version: 10, name: '010_alerting.sql' },
   ]);
   await Promise.all([...both, again].map((fixture) => fixture.stop()));
 });
@@ -83,7 +85,7 @@ test('migrate: a store of a newer program is refused, and so is a changed file',
   await change("(999, '999_future.sql', 'x')");
   await assert.rejects(start(), {
     name: 'OperatorError',
-    message: 'the store has schema version 999, this program knows 9',
+    message: 'the store has schema version 999, this program knows 10',
     hint: 'upgrade binnacle, or let it use another database',
   });
   await fixture.rows('TRUNCATE TABLE binnacle_schema_versions');
