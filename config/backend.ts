@@ -4,6 +4,7 @@
 import * as z from 'zod';
 import { formatEndpoint, isLoopback, type Endpoint } from '../runtime/net.ts';
 import { access } from './access.ts';
+import { alerting, located } from './alerting.ts';
 import { type ConfigProblem } from './errors.ts';
 import { loadTree, throwProblems, type LoadOptions } from './loader.ts';
 import { parseWith } from './parse.ts';
@@ -121,6 +122,7 @@ export const backendSchema = () => section({
   ingest: ingest().describe('How requests are gathered into inserts.'),
   query: query().describe('Limits of queries.'),
   retention: retention().describe('How long data is kept, and how much of it.'),
+  alerting: alerting().describe('Rules, and who is told.'),
   publish: publish().describe('Where what is stored is handed on, while it comes.'),
   log: log().describe('The log of this process, on standard error.'),
 }).superRefine(checkReach);
@@ -143,7 +145,8 @@ export async function loadBackendConfig(options: LoadOptions): Promise<LoadedBac
   if (parsed.ok) throwProblems(loaded.problems);
   else throwProblems([...loaded.problems, ...parsed.problems]);
   if (!parsed.ok) throw new TypeError('a failed parse without a problem');
-  return { config: parsed.value, tree: loaded.tree, warnings: loaded.warnings };
+  const config = { ...parsed.value, alerting: located(parsed.value.alerting, options.files) };
+  return { config, tree: loaded.tree, warnings: loaded.warnings };
 }
 
 /** An agent on the same host may share the environment; `binnacle query` reads the last two. */
