@@ -33,14 +33,21 @@ export class RegexError extends Error {
   }
 }
 
-export type Regex =
+export type Regex = Marked & (
   /** One character in one of these ranges of code points, ends included, in order. */
   | { readonly type: 'set'; readonly ranges: readonly Range[] }
   | { readonly type: 'list' | 'choice'; readonly parts: readonly Regex[] }
   | { readonly type: 'repeat'; readonly part: Regex; readonly min: number;
       /** Null: no limit. */
-      readonly max: number | null }
-  | { readonly type: 'start' | 'end' | 'edge' | 'inside' };
+      readonly max: number | null;
+      /** As little as possible is wanted; only who cuts out groups tells it apart. */
+      readonly isLazy?: true }
+  | { readonly type: 'start' | 'end' | 'edge' | 'inside' });
+
+interface Marked {
+  /** The number of the group that it is, from 1 on: (…) and not (?:…). */
+  readonly group?: number;
+}
 
 export type Range = readonly [first: number, last: number];
 
@@ -107,6 +114,7 @@ class RegexReader {
   private readonly points: readonly string[];
   private ignoresCase: boolean;
   private at = 0;
+  private groups = 0;
 
   constructor(source: string, ignoresCase: boolean) {
     this.points = [...source];
@@ -143,12 +151,11 @@ class RegexReader {
     if (part.type !== 'set' && part.type !== 'list' && part.type !== 'choice') {
       throw this.error('there is nothing to repeat', 'write the sign with a \\ in front');
     }
-    // Whether as much or as little as possible is taken makes no difference here.
-    this.take('?');
+    const isLazy = this.take('?');
     if (this.repetition() !== null) {
       throw this.error('a repetition is repeated', 'write a group: (?:a+)*');
     }
-    return { type: 'repeat', part, ...found };
+    return { type: 'repeat', part, ...found, ...(isLazy ? { isLazy } : {}) };
   }
 
   private repetition(): { min: number; max: number | null } | null {
@@ -185,15 +192,20 @@ class RegexReader {
   }
 
   private group(depth: number): Regex {
-    if (this.take('?') && !this.take(':')) {
+    const isPlain = this.take('?');
+    if (isPlain && !this.take(':')) {
       throw this.error('of groups with (?, only (?: is known, and (?i) at the beginning',
         'leave lookaround, names and flags out');
     }
+    this.groups += isPlain ? 0 : 1;
+    const group = this.groups;
     const inside = this.choice(depth + 1);
     if (!this.take(')')) throw this.error('a ( has no )', 'close it, or write \\(');
     // A list of one is not repeated as what it holds would be.
-    return inside.type === 'set' || inside.type === 'choice' || inside.type === 'list' ? inside
-      : { type: 'list', parts: [inside] };
+    const found: Regex = inside.type === 'set' || inside.type === 'choice' || inside.type === 'list'
+      ? inside : { type: 'list', parts: [inside] };
+    if (isPlain) return found;
+    return found.group === undefined ? { ...found, group } : { type: 'list', parts: [found], group };
   }
 
   private escape(): Regex {
