@@ -11,21 +11,16 @@
 
 import * as z from 'zod';
 import { count, duration, section } from '../../config/schema.ts';
-import type { Batch } from '../../proto/contract/batch.ts';
 import type {
   ComponentContext, Consumer, Processor, ProcessorFactory,
 } from '../../proto/contract/component.ts';
-import { ACCEPTED, rejected, type Outcome } from '../../proto/contract/outcome.ts';
 import type { DataPoint, Metric } from '../../proto/otlp/model.ts';
-import { DecodeError } from '../../proto/protobuf/error.ts';
-import type { Timer } from '../../runtime/clock.ts';
-import { addedType, amountOf, withAmount, type AddedType } from '../series/amounts.ts';
-import { registerSeries } from '../series/gauges.ts';
+import { withAmount } from '../series/amounts.ts';
 import { grow, owe, type Growth, type GrowingSeries } from '../series/growth.ts';
-import { attributesKey } from '../series/identity.ts';
-import { createSeriesTable, type MetricSeries } from '../series/table.ts';
+import type { MetricSeries, SeriesTable } from '../series/table.ts';
 import { createMetricChoice, metricMatch } from './edit/metrics.ts';
-import { createDropCounter, editPoints, editRecords } from './edit/records.ts';
+import { createTemporalityProcessor, TEMPORALITY, type DropReason, type SeriesPoint }
+  from './edit/temporality.ts';
 
 const createSchema = () => section({
   include: metricMatch().describe('Only metrics that match are turned into deltas.'),
@@ -52,9 +47,6 @@ export const cumulativeToDeltaProcessor: ProcessorFactory<CumulativeToDeltaConfi
   create: createConverter,
 };
 
-const CUMULATIVE = 2;
-const DELTA = 1;
-
 /** A point that was taken in, with what is needed to take it back. */
 interface Change {
   readonly series: GrowingSeries;
@@ -66,38 +58,23 @@ interface Change {
   readonly sent: Growth | null;
 }
 
-/** What happened to a batch. */
-interface Conversion {
-  readonly changes: Change[];
-  readonly dropped: Map<DropReason, number>;
-}
-
-type DropReason = 'no_value' | 'first_value' | 'out_of_order' | 'max_streams';
-
 function createConverter(
   config: CumulativeToDeltaConfig,
   context: ComponentContext,
   next: Consumer,
 ): Processor {
   const { clock } = context.world;
-  const table = createSeriesTable<GrowingSeries>(config.max_streams);
-  const { untracked } = registerSeries(context, 'processor', table.size);
   const isChosen = createMetricChoice(config);
   const startedNs = clock.nowNs();
-  let timer: Timer | null = null;
   let marks = 0;
-
   const isSent = (point: DataPoint): boolean => {
     const { startTimeUnixNano: start, timeUnixNano: time } = point;
     if (config.initial_value !== 'auto') return config.initial_value === 'keep';
     return start >= startedNs && start !== time;
   };
-  const convertPoint = (
-    type: AddedType, metric: MetricSeries<GrowingSeries>, point: DataPoint, done: Conversion,
+  const convert = (
+    { point, amount, metric, key, table }: SeriesPoint<GrowingSeries>, changes: Change[],
   ): DataPoint | DropReason => {
-    const amount = amountOf(type, point);
-    if (amount === null) return 'no_value';
-    const key = attributesKey(point.attributes);
     const latest = { startNs: point.startTimeUnixNano, timeNs: point.timeUnixNano, amount };
     const known = metric.states.get(key);
     const mark = ++marks;
@@ -105,7 +82,7 @@ function createConverter(
       const series = { latest, owed: null, mark, seenMs: clock.monotonicMs() };
       if (!table.set(metric, key, series)) return 'max_streams';
       const sent = isSent(point) ? latest : null;
-      done.changes.push({ series, metric, key, before: null, mark, sent });
+      changes.push({ series, metric, key, before: null, mark, sent });
       return sent === null ? 'first_value' : withoutExtremes(point);
     }
     const before = { ...known };
@@ -113,66 +90,24 @@ function createConverter(
     known.seenMs = clock.monotonicMs();
     if (step === 'old') return 'out_of_order';
     known.mark = mark;
-    done.changes.push({ series: known, metric, key, before, mark, sent: step.growth });
+    changes.push({ series: known, metric, key, before, mark, sent: step.growth });
     return withAmount(point, step.growth.amount, step.growth.startNs);
   };
-  const convertMetric = (
-    metric: Metric, series: MetricSeries<GrowingSeries>, done: Conversion,
-  ): Metric | null => {
-    const type = addedType(metric)!;
-    const converted = editPoints(metric, (point) => {
-      const result = convertPoint(type, series, point, done);
-      if (typeof result !== 'string') return result;
-      done.dropped.set(result, (done.dropped.get(result) ?? 0) + 1);
-      return null;
-    });
-    if (converted === null) return null;
-    const data = { ...converted.data, aggregationTemporality: DELTA };
-    return { ...converted, data: data as Metric['data'] };
-  };
-  const drops = new Map<DropReason, ReturnType<typeof createDropCounter>>();
-  const countDropped = (reason: DropReason, points: number) => {
-    if (!drops.has(reason)) drops.set(reason, createDropCounter(context, reason));
-    drops.get(reason)!('metrics', points);
-    if (reason === 'max_streams') untracked.add(points);
-  };
-  const takeBack = (changes: readonly Change[]) => {
-    for (const change of [...changes].reverse()) undo(change, table.delete);
-  };
-
-  return {
-    start: async () => {
-      if (config.max_staleness === 0) return;
-      timer ??= clock.every(config.max_staleness / 2, () => {
-        const oldest = clock.monotonicMs() - config.max_staleness;
-        table.sweep(({ seenMs }) => seenMs < oldest);
-      });
-    },
-    stop: async () => timer?.cancel(),
-    consume: async (batch, abort): Promise<Outcome> => {
-      if (!batch.is('metrics')) return next.consume(batch, abort);
-      const done: Conversion = { changes: [], dropped: new Map() };
-      let converted: Batch | null;
-      try {
-        converted = editRecords(batch, (metric, place) => (isConverted(metric) && isChosen(metric)
-          ? convertMetric(metric, table.metric(place, metric), done) : metric));
-      } catch (error) {
-        if (error instanceof DecodeError) return rejected(error.message);
-        throw error;
-      }
-      const outcome = converted === null ? ACCEPTED : await next.consume(converted, abort);
-      if (outcome.status === 'retryable') takeBack(done.changes);
-      else for (const [reason, points] of done.dropped) countDropped(reason, points);
-      return outcome;
-    },
-  };
+  return createTemporalityProcessor<GrowingSeries, Change>({
+    to: TEMPORALITY.delta,
+    streamsMax: config.max_streams,
+    staleMs: config.max_staleness,
+    isConverted: (metric) => isConverted(metric) && isChosen(metric),
+    convert,
+    undo,
+  }, context, next);
 }
 
 function isConverted({ data }: Metric): boolean {
   switch (data?.type) {
-    case 'sum': return data.isMonotonic && data.aggregationTemporality === CUMULATIVE;
+    case 'sum': return data.isMonotonic && data.aggregationTemporality === TEMPORALITY.cumulative;
     case 'histogram':
-    case 'exponentialHistogram': return data.aggregationTemporality === CUMULATIVE;
+    case 'exponentialHistogram': return data.aggregationTemporality === TEMPORALITY.cumulative;
     default: return false;
   }
 }
@@ -188,14 +123,14 @@ function withoutExtremes(point: DataPoint): DataPoint {
  */
 function undo(
   { series, metric, key, before, mark, sent }: Change,
-  forget: (metric: MetricSeries<GrowingSeries>, key: string) => void,
+  table: SeriesTable<GrowingSeries>,
 ): void {
   if (series.mark !== mark) {
     if (sent !== null) owe(series, sent);
     return;
   }
   if (before === null) {
-    forget(metric, key);
+    table.delete(metric, key);
     return;
   }
   const { owed } = series;

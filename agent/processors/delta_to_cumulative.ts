@@ -12,21 +12,14 @@
 
 import * as z from 'zod';
 import { count, duration, section } from '../../config/schema.ts';
-import type { Batch } from '../../proto/contract/batch.ts';
 import type {
   ComponentContext, Consumer, Processor, ProcessorFactory,
 } from '../../proto/contract/component.ts';
-import { ACCEPTED, rejected, type Outcome } from '../../proto/contract/outcome.ts';
 import type { DataPoint, Metric } from '../../proto/otlp/model.ts';
-import { DecodeError } from '../../proto/protobuf/error.ts';
-import type { Timer } from '../../runtime/clock.ts';
-import {
-  addAmounts, addedType, amountOf, withAmount, type AddedType, type Amount,
-} from '../series/amounts.ts';
-import { registerSeries } from '../series/gauges.ts';
-import { attributesKey } from '../series/identity.ts';
-import { createSeriesTable, type MetricSeries } from '../series/table.ts';
-import { createDropCounter, editPoints, editRecords } from './edit/records.ts';
+import { addAmounts, withAmount, type Amount } from '../series/amounts.ts';
+import type { MetricSeries, SeriesTable } from '../series/table.ts';
+import { createTemporalityProcessor, TEMPORALITY, type DropReason, type SeriesPoint }
+  from './edit/temporality.ts';
 
 const createSchema = () => section({
   max_stale: duration({ min: '1s' }).describe('A series without points for so long begins anew.')
@@ -48,9 +41,6 @@ export const deltaToCumulativeProcessor: ProcessorFactory<DeltaToCumulativeConfi
   create: createConverter,
 };
 
-const DELTA = 1;
-const CUMULATIVE = 2;
-
 /** What a series has counted since `startNs`. Changed in place. */
 interface Total {
   startNs: bigint;
@@ -70,38 +60,24 @@ interface Change {
   readonly mark: number;
 }
 
-type DropReason = 'no_value' | 'out_of_order' | 'older_start' | 'max_streams';
-
-interface Conversion {
-  readonly changes: Change[];
-  readonly dropped: Map<DropReason, number>;
-}
-
 function createConverter(
   config: DeltaToCumulativeConfig,
   context: ComponentContext,
   next: Consumer,
 ): Processor {
   const { clock } = context.world;
-  const table = createSeriesTable<Total>(config.max_streams);
-  const { untracked } = registerSeries(context, 'processor', table.size);
-  let timer: Timer | null = null;
   let marks = 0;
-
-  const convertPoint = (
-    type: AddedType, metric: MetricSeries<Total>, point: DataPoint, done: Conversion,
+  const convert = (
+    { point, amount, metric, key, table }: SeriesPoint<Total>, changes: Change[],
   ): DataPoint | DropReason => {
-    const amount = amountOf(type, point);
-    if (amount === null) return 'no_value';
     const { startTimeUnixNano: startNs, timeUnixNano: timeNs } = point;
-    const key = attributesKey(point.attributes);
     const known = metric.states.get(key);
     const mark = ++marks;
     const seenMs = clock.monotonicMs();
     if (known === undefined) {
       const total = { startNs, timeNs, amount, mark, seenMs };
       if (!table.set(metric, key, total)) return 'max_streams';
-      done.changes.push({ total, metric, key, before: null, mark });
+      changes.push({ total, metric, key, before: null, mark });
       return point;
     }
     if (timeNs <= known.timeNs) return 'out_of_order';
@@ -110,68 +86,29 @@ function createConverter(
     add(known, { startNs, timeNs, amount });
     known.mark = mark;
     known.seenMs = seenMs;
-    done.changes.push({ total: known, metric, key, before, mark });
+    changes.push({ total: known, metric, key, before, mark });
     return withAmount(point, known.amount, known.startNs);
   };
-  const convertMetric = (
-    metric: Metric, series: MetricSeries<Total>, done: Conversion,
-  ): Metric | null => {
-    const type = addedType(metric)!;
-    const converted = editPoints(metric, (point) => {
-      const result = convertPoint(type, series, point, done);
-      if (typeof result !== 'string') return result;
-      done.dropped.set(result, (done.dropped.get(result) ?? 0) + 1);
-      return null;
-    });
-    if (converted === null) return null;
-    const data = { ...converted.data, aggregationTemporality: CUMULATIVE };
-    return { ...converted, data: data as Metric['data'] };
-  };
-  const drops = new Map<DropReason, ReturnType<typeof createDropCounter>>();
-  const countDropped = (reason: DropReason, points: number) => {
-    if (!drops.has(reason)) drops.set(reason, createDropCounter(context, reason));
-    drops.get(reason)!('metrics', points);
-    if (reason === 'max_streams') untracked.add(points);
-  };
-  const takeBack = (changes: readonly Change[]) => {
-    for (const { total, metric, key, before, mark } of [...changes].reverse()) {
-      // What came since holds it, and it will be too old when it is sent again: then it stays.
-      if (total.mark !== mark) continue;
-      if (before === null) table.delete(metric, key);
-      else Object.assign(total, before);
-    }
-  };
+  return createTemporalityProcessor<Total, Change>({
+    to: TEMPORALITY.cumulative,
+    streamsMax: config.max_streams,
+    staleMs: config.max_stale,
+    isConverted: isDelta,
+    convert,
+    undo,
+  }, context, next);
+}
 
-  return {
-    start: async () => {
-      timer ??= clock.every(config.max_stale / 2, () => {
-        const oldest = clock.monotonicMs() - config.max_stale;
-        table.sweep(({ seenMs }) => seenMs < oldest);
-      });
-    },
-    stop: async () => timer?.cancel(),
-    consume: async (batch, abort): Promise<Outcome> => {
-      if (!batch.is('metrics')) return next.consume(batch, abort);
-      const done: Conversion = { changes: [], dropped: new Map() };
-      let converted: Batch | null;
-      try {
-        converted = editRecords(batch, (metric, place) => (isDelta(metric)
-          ? convertMetric(metric, table.metric(place, metric), done) : metric));
-      } catch (error) {
-        if (error instanceof DecodeError) return rejected(error.message);
-        throw error;
-      }
-      const outcome = converted === null ? ACCEPTED : await next.consume(converted, abort);
-      if (outcome.status === 'retryable') takeBack(done.changes);
-      else for (const [reason, points] of done.dropped) countDropped(reason, points);
-      return outcome;
-    },
-  };
+/** What came since holds it, and it will be too old when it is sent again: then it stays. */
+function undo({ total, metric, key, before, mark }: Change, table: SeriesTable<Total>): void {
+  if (total.mark !== mark) return;
+  if (before === null) table.delete(metric, key);
+  else Object.assign(total, before);
 }
 
 function isDelta({ data }: Metric): boolean {
   return data !== undefined && 'aggregationTemporality' in data
-    && data.aggregationTemporality === DELTA;
+    && data.aggregationTemporality === TEMPORALITY.delta;
 }
 
 /** With other bounds than before nothing can be added: the series begins anew. */
