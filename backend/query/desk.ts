@@ -1,5 +1,6 @@
-// Where queries are handed in, from whatever side they come: there is one desk in a backend, so
-// that its limits hold for all of them together. It knows what is under way, and counts its ends.
+// Where queries are handed in, from whatever side they come: there is one desk in a backend for
+// people and programs, so that its limits hold for all of them together, and one for the rules of
+// alerts, which wait for nobody. It knows what is under way, and counts its ends.
 //
 // Promises:
 // - A query has its turn (turns.ts) before the store hears of it, and keeps it until its result was
@@ -91,6 +92,8 @@ export interface DeskOptions {
   readonly limitsOf?: (caller: Caller) => QueryLimits;
   /** Told of each query that has ended. */
   readonly audit?: Pick<Audit, 'note'> | undefined;
+  /** Whose desk it is, in the gauges; those of people say nothing. */
+  readonly labels?: Readonly<Record<string, string>>;
   readonly world: World;
   readonly counters: Counters;
   readonly log: Log;
@@ -114,7 +117,7 @@ class CountingDesk implements Desk {
   readonly records: Records;
 
   constructor(options: DeskOptions) {
-    const { counters, limits: own, world } = options;
+    const { counters, limits: own, world, labels = {} } = options;
     this.options = options;
     this.limitsOf = options.limitsOf ?? (() => own);
     const { clock } = world;
@@ -129,9 +132,9 @@ class CountingDesk implements Desk {
       memoryPoolBytes: own.memoryPoolBytes ?? null,
     });
     counters.gauge('binnacle_queries_running', 'Queries that are under way.',
-      () => this.turns.running());
+      () => this.turns.running(), labels);
     counters.gauge('binnacle_queries_waiting', 'Queries that wait for one of these to end.',
-      () => this.turns.waiting());
+      () => this.turns.waiting(), labels);
   }
 
   open(question: OpenQuestion, caller: Caller, abort: AbortSignal): Promise<OpenQuery> {
