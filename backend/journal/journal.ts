@@ -15,6 +15,7 @@ import type { Labels } from '../labels/labels.ts';
 
 /**
  * - `alert`: an alert of a rule, by rule id and fingerprint; written by the evaluator alone.
+ * - `evaluation`: when the evaluator was last at work while alerts were pending; one thing.
  * - `posted`: an alert that an app or Prometheus handed in, by fingerprint.
  * - `rule`: a rule that was made over the API, by id.
  * - `silence`: by id.
@@ -24,8 +25,8 @@ import type { Labels } from '../labels/labels.ts';
  * - `notification`: what was last decided and sent, by group key and receiver.
  * - `dead_letter`: a notification that no channel took, by id.
  */
-export const KINDS = ['alert', 'posted', 'rule', 'silence', 'acknowledgement', 'escalation',
-  'notification', 'dead_letter'] as const;
+export const KINDS = ['alert', 'evaluation', 'posted', 'rule', 'silence', 'acknowledgement',
+  'escalation', 'notification', 'dead_letter'] as const;
 export type Kind = (typeof KINDS)[number];
 
 export interface Draft {
