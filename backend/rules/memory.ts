@@ -179,8 +179,9 @@ class BookMemory implements Memory {
         // What was pending was looked at when it became so, whatever the last mark is.
         const downAtMs = Math.max(this.markMs, alert.activeAtMs);
         const next = afterPause(alert, rule, { downAtMs, nowMs });
-        if (next === null) this.doubts.set(keyOf(id, alert.fingerprint), forget(rule, alert, nowMs));
-        return next === null ? [] : [[alert.fingerprint, next] as const];
+        if (next !== null) return [[alert.fingerprint, next] as const];
+        this.doubts.set(keyOf(id, alert.fingerprint), forget(rule, alert, nowMs));
+        return [];
       });
       this.setAlerts(id, new Map(left));
     }

@@ -100,15 +100,15 @@ function advance(
     StepRequest & { readonly keepsOthers: boolean; readonly error: string },
 ): Step {
   const alerts = new Map<string, RuleAlert>();
-  const isKept = ({ state }: RuleAlert) => keepsOthers && state !== 'inactive';
   let active = 0;
   for (const fingerprint of new Set([...known.keys(), ...found.keys()])) {
     const before = known.get(fingerprint);
     const now = found.get(fingerprint);
+    const isKept = keepsOthers && now === undefined && before!.state !== 'inactive';
     const next = now !== undefined ? present(before, now)
-      : isKept(before!) ? before! : absent(before!, rule, atMs);
+      : isKept ? before! : absent(before!, rule, atMs);
     if (next === null) continue;
-    const settled = next.state === 'inactive' || (now === undefined && isKept(next)) ? next : held(next, rule, atMs);
+    const settled = isKept || next.state === 'inactive' ? next : held(next, rule, atMs);
     if (settled.state !== 'inactive') active++;
     alerts.set(fingerprint, settled);
   }
