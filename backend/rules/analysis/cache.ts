@@ -16,6 +16,8 @@ export const limits = {
   lateMs: 600_000,
   /** Steps that are read again at least. */
   lateStepsMin: 2,
+  /** Steps that are read at once; more are read in pieces. */
+  stepsOfRead: 1440,
   /** Bytes that a series takes beside its values, about. */
   seriesBytes: 500,
 } as const;
@@ -110,10 +112,20 @@ async function extended(held: Kept | undefined, period: Period, read: ReadMissin
   const againMs = isKnown
     ? Math.max(firstMs, held.lastMs - lateStepsOf(stepMs) * stepMs + stepMs) : firstMs;
   const missing = { fromMs: againMs - stepMs, toMs: lastMs, stepMs };
-  const fresh = (await read(missing)).map((one) => stepsOf(one, missing));
   const whole = { fromMs: firstMs - stepMs, toMs: lastMs, stepMs };
-  const series = isKnown ? joined(held.series, fresh, whole, againMs) : fresh;
+  let series = isKnown ? joined(held.series, [], { whole, endMs: againMs }) : [];
+  for (const piece of piecesOf(missing)) {
+    const fresh = (await read(piece)).map((one) => stepsOf(one, piece));
+    series = joined(series, fresh, { whole, endMs: Infinity });
+  }
   return { firstMs, lastMs, series };
+}
+
+function* piecesOf({ fromMs, toMs, stepMs }: Period): Iterable<Period> {
+  const lengthMs = limits.stepsOfRead * stepMs;
+  for (let startMs = fromMs; startMs < toMs; startMs += lengthMs) {
+    yield { fromMs: startMs, toMs: Math.min(toMs, startMs + lengthMs), stepMs };
+  }
 }
 
 const lateStepsOf = (stepMs: number): number =>
@@ -122,8 +134,7 @@ const lateStepsOf = (stepMs: number): number =>
 function joined(
   held: readonly Steps[],
   fresh: readonly Steps[],
-  whole: Period,
-  againMs: number,
+  { whole, endMs }: { readonly whole: Period; readonly endMs: number },
 ): Steps[] {
   const byKey = new Map<string, Steps>();
   const into = (labels: Labels): Steps => {
@@ -132,7 +143,7 @@ function joined(
     byKey.set(key, found);
     return found;
   };
-  for (const one of held) copy(one, into(one.labels), againMs);
+  for (const one of held) copy(one, into(one.labels), endMs);
   for (const one of fresh) copy(one, into(one.labels), Infinity);
   return [...byKey.values()].filter(({ values }) => values.some((value) => !Number.isNaN(value)));
 }

@@ -104,8 +104,10 @@ export async function readSloEvents(
   });
 }
 
-const countOf = ({ signal, groupBy }: SloOptions, search: SearchNode, stepMs: number): SignalQuery =>
-  ({ signal, metric: '', search, aggregate: { type: 'count' }, overMs: stepMs, groupBy });
+const countOf = (slo: SloOptions, search: SearchNode, stepMs: number): SignalQuery => ({
+  signal: slo.signal, metric: '', search, aggregate: { type: 'count' }, overMs: stepMs,
+  groupBy: slo.groupBy,
+});
 
 /** What is bad is among what is counted. */
 function badOf({ total, bad }: SloOptions): SearchNode {

@@ -55,7 +55,7 @@ export function spreadOf(values: readonly number[] | Float64Array): Spread {
 /** Differences that are no more than the rounding of numbers. */
 const floorOf = (centre: number): number => Math.abs(centre) * 1e-9;
 
-/** Of a value beside others: above 3.5 is an outlier. 0 / 0 is 0, and anything else / 0 infinite. */
+/** Of a value beside others; above 3.5 is an outlier. Infinite beside others that are all alike. */
 export function robustZ(value: number, values: readonly number[] | Float64Array): number {
   const { centre, sigma } = spreadOf(values);
   return value === centre ? 0 : (value - centre) / sigma;

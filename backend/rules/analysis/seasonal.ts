@@ -23,7 +23,7 @@ export const limits = {
 
 const HOURS = 168;
 
-/** Of each hour of the week its steps, the earliest first, and the time of the week of each step. */
+/** The steps of each hour of the week, in order, and of each step its time of the week. */
 interface Hours {
   readonly indexes: readonly number[][];
   readonly ofWeekMs: Float64Array;

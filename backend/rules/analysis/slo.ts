@@ -86,7 +86,8 @@ interface Burn {
 function burnOf(events: Events, row: BurnWindow, slo: SloOptions, atMs: number): Burn {
   const rateOf = (lengthMs: number) => {
     const total = sumOf(events.total, atMs - lengthMs, atMs);
-    return { total, rate: burnRate(sumOf(events.bad, atMs - lengthMs, atMs), total, slo.objective) };
+    const bad = sumOf(events.bad, atMs - lengthMs, atMs);
+    return { total, rate: burnRate(bad, total, slo.objective) };
   };
   const long = rateOf(row.longMs);
   const short = rateOf(row.shortMs);

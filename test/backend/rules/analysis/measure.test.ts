@@ -23,7 +23,10 @@ const QUERY: SignalQuery = {
 const WIDE = { bytesMax: 1e9 };
 
 /** Answers `value` of each step; null leaves it out. */
-function readerOf(groups: readonly string[], value: (group: string, atMs: number) => number | null) {
+function readerOf(
+  groups: readonly string[],
+  value: (group: string, atMs: number) => number | null,
+) {
   const asked: Array<{ readonly query: SignalQuery; readonly period: Period }> = [];
   const read: ReadSeries = async (query, period) => {
     asked.push({ query, period });
@@ -144,11 +147,15 @@ test('measure: an SLO reads minutes and hours, and then what is new', async () =
   } as const;
   const measure = (atMs: number) => measureSlo(slo, { atMs }, cache, ABORT);
   const found = await measure(START_MS + 10 * DAY_MS + 1234);
-  assert.deepEqual(found.map(({ labels, severity, value }) => [labels, severity, Math.round(value)]),
-    [[{ service: 'a' }, 'page', 20], [{ service: 'a' }, 'ticket', 20]]);
+  assert.deepEqual(found.map(({ labels, severity, value }) =>
+    [labels, severity, Math.round(value)]),
+  [[{ service: 'a' }, 'page', 20], [{ service: 'a' }, 'ticket', 20]]);
   assert.ok(Math.abs(Number(found[0]!.extra!['budget_left']) + 19) < 1e-6);
-  assert.deepEqual(asked.map(({ query, period }) => [query.search.type, period.stepMs]), [
-    ['all', MINUTE_MS], ['term', MINUTE_MS], ['all', HOUR_MS], ['term', HOUR_MS]]);
+  assert.deepEqual(new Set(asked.map(({ query, period }) =>
+    `${query.search.type} ${period.stepMs / MINUTE_MS}`)),
+  new Set(['all 1', 'term 1', 'all 60', 'term 60']));
+  assert.ok(asked.every(({ period: { fromMs, toMs, stepMs } }) =>
+    (toMs - fromMs) / stepMs <= 1440));
   asked.length = 0;
   await measure(START_MS + 10 * DAY_MS + MINUTE_MS + 1234);
   assert.deepEqual(asked.map(({ period: { fromMs, toMs } }) => (toMs - fromMs) / MINUTE_MS),
