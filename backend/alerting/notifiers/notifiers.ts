@@ -2,8 +2,9 @@
 
 import type { NotifierFactory } from '../model.ts';
 import { dashboardNotifier } from './dashboard.ts';
+import { webhookNotifier } from './webhook.ts';
 
 /** By `type`, which is how they are written in a receiver. */
 export const NOTIFIERS: readonly NotifierFactory<any>[] = [
-  dashboardNotifier,
+  webhookNotifier, dashboardNotifier,
 ];
