@@ -13,6 +13,7 @@
 //   accepted there: whoever asks again is told what became of it.
 // - `aborted` means that nothing is known: the receiver may have it, and no dead letter is written.
 
+import assert from 'node:assert/strict';
 import type { Outcome } from '../../proto/contract/outcome.ts';
 import { ACCEPTED, rejected, retryable } from '../../proto/contract/outcome.ts';
 import type { Counters } from '../../runtime/counters.ts';
@@ -40,17 +41,18 @@ const BACKOFF: RetryOptions = {
   initialIntervalMs: 500, maxIntervalMs: 60_000, multiplier: 1.5, randomizationFactor: 0.5,
 };
 
-/** A receiver as it was read. */
-export interface ReceiverConfig {
+/** A receiver as it was read (`ReceiverConfig` of the alerting file). */
+export interface CourierReceiver {
   readonly name: string;
-  /** By type (`slack_configs`), each as the schema of its factory gives it. */
-  readonly entries: Readonly<Record<string, readonly unknown[]>>;
   /** Name of the receiver for what cannot be brought to this one; '' for none. */
   readonly fallback: string;
+  /** `config`: as the schema of the factory of its type gives it. */
+  readonly channels: ReadonlyArray<
+    { readonly type: string; readonly index: number; readonly config: unknown }>;
 }
 
 export interface CourierOptions {
-  readonly receivers: readonly ReceiverConfig[];
+  readonly receivers: readonly CourierReceiver[];
   readonly factories: readonly NotifierFactory<any>[];
   readonly journal: Pick<Journal, 'load' | 'write'>;
   readonly random: Random;
@@ -80,7 +82,7 @@ export interface ShownChannel extends Channel {
 
 export interface Channels extends Courier, DeadLetters {
   /** Receivers were read anew. Messages under way go on as they began. */
-  replace(receivers: readonly ReceiverConfig[]): void;
+  replace(receivers: readonly CourierReceiver[]): void;
   channels(): readonly ShownChannel[];
   /**
    * Tries a dead letter again, once; what is accepted is no dead letter any more. Null when there
@@ -102,7 +104,7 @@ interface Attempts {
   last: LastAttempt | null;
 }
 
-/** `ops.slack_configs.0`. */
+/** `ops.slack.0`. */
 export const channelId = ({ receiver, type, index }: Channel): string =>
   `${receiver}.${type}.${index}`;
 
@@ -217,19 +219,19 @@ const messageKey = (to: Channel, { id }: Notification): string => `${channelId(t
 
 /** Notifiers are made anew; what is known of a channel stays. */
 function linesOf(
-  receivers: readonly ReceiverConfig[],
+  receivers: readonly CourierReceiver[],
   { factories, context }: CourierOptions,
   known: ReadonlyMap<string, Line>,
 ): Map<string, Line> {
   const lines = new Map<string, Line>();
-  for (const { name, entries, fallback } of receivers) {
-    for (const factory of factories) {
-      for (const [index, config] of (entries[factory.type] ?? []).entries()) {
-        const channel = { receiver: name, type: factory.type, index };
-        const id = channelId(channel);
-        const record = known.get(id)?.record ?? { delivered: 0, failed: 0, last: null };
-        lines.set(id, { channel, notifier: factory.create(config, context), fallback, record });
-      }
+  for (const { name, channels, fallback } of receivers) {
+    for (const { type, index, config } of channels) {
+      const factory = factories.find((one) => one.type === type);
+      assert.ok(factory !== undefined, `there is no notifier for ${type}`);
+      const channel = { receiver: name, type, index };
+      const id = channelId(channel);
+      const record = known.get(id)?.record ?? { delivered: 0, failed: 0, last: null };
+      lines.set(id, { channel, notifier: factory.create(config, context), fallback, record });
     }
   }
   return lines;
@@ -260,7 +262,8 @@ async function attemptOnce(
     abort.removeEventListener('abort', give);
   }
   const { status } = outcome;
-  record.last = { atMs: clock.nowMs(), status, reason: status === 'accepted' ? '' : outcome.reason };
+  const reason = status === 'accepted' ? '' : outcome.reason;
+  record.last = { atMs: clock.nowMs(), status, reason };
   if (status === 'accepted') {
     record.delivered += 1;
     return outcome;

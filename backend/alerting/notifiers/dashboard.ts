@@ -30,7 +30,7 @@ export function createDashboard(): Dashboard {
 const schema = () => strictObject({ send_resolved: sendResolved(true) });
 
 export const dashboardNotifier: NotifierFactory<z.output<ReturnType<typeof schema>>> = {
-  type: 'dashboard_configs',
+  type: 'dashboard',
   schema,
   create: (config, context) => ({
     sendResolved: config.send_resolved,

@@ -102,8 +102,10 @@ function embeddedIn(address: string): string[] {
 /** The eight words of an IPv6 address, whichever way it is written. */
 function wordsOf(address: string): number[] | null {
   const plain = address.replace(/%.*$/, '').replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/,
-    (_, a: string, b: string, c: string, d: string) =>
-      `${(Number(a) * 256 + Number(b)).toString(16)}:${(Number(c) * 256 + Number(d)).toString(16)}`);
+    (_, ...bytes: string[]) => {
+      const [a, b, c, d] = bytes.slice(0, 4).map(Number) as [number, number, number, number];
+      return `${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`;
+    });
   const [head = '', tail] = plain.split('::');
   const parse = (part: string) => (part === '' ? [] : part.split(':').map((w) => parseInt(w, 16)));
   const [first, last] = [parse(head), tail === undefined ? [] : parse(tail)];

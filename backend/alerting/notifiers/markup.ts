@@ -112,9 +112,13 @@ const escapeMrkdwn = (text: string): string => text.replace(/[&<>]/g, (found) =>
 export const MRKDWN: Markup = {
   escape: escapeMrkdwn,
   bold: (text) => `*${escapeMrkdwn(text)}*`,
-  link: (url, text) => `<${url.replace(/[<>|&]/g, encodeURIComponent)}|${escapeMrkdwn(text)}>`,
+  link: (url, text) => `<${url.replace(/[<>|]/g, percentEncoded).replaceAll('&', '&amp;')}|${escapeMrkdwn(text)}>`,
   block: (text) => `\`\`\`${escapeMrkdwn(text.replaceAll('`', "'"))}\`\`\``,
 };
+
+/** `encodeURIComponent` leaves brackets as they are. */
+const percentEncoded = (found: string): string =>
+  `%${found.charCodeAt(0).toString(16).padStart(2, '0')}`;
 
 /** Discord's and Teams' Markdown. `@` gets a zero-width space, so that nobody is called. */
 const escapeMarkdown = (text: string): string =>
@@ -123,6 +127,7 @@ const escapeMarkdown = (text: string): string =>
 export const MARKDOWN: Markup = {
   escape: escapeMarkdown,
   bold: (text) => `**${escapeMarkdown(text)}**`,
-  link: (url, text) => `[${escapeMarkdown(text)}](${url.replace(/[()<>\s\\]/g, encodeURIComponent)})`,
+  link: (url, text) =>
+    `[${escapeMarkdown(text)}](${url.replace(/[()<>\s\\]/g, percentEncoded)})`,
   block: (text) => `\`\`\`\n${text.replaceAll('`', "'")}\n\`\`\``,
 };

@@ -151,7 +151,8 @@ export function durationText(ms: number): string {
   if (minutes < 60) return `${minutes}m`;
   const hours = Math.floor(minutes / 60);
   if (hours < 24) return minutes % 60 === 0 ? `${hours}h` : `${hours}h ${minutes % 60}m`;
-  return hours % 24 === 0 ? `${Math.floor(hours / 24)}d` : `${Math.floor(hours / 24)}d ${hours % 24}h`;
+  const days = `${Math.floor(hours / 24)}d`;
+  return hours % 24 === 0 ? days : `${days} ${hours % 24}h`;
 }
 
 /** Six digits are enough for people. */

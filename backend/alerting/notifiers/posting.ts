@@ -116,8 +116,8 @@ export function keepUrl(secrets: Secrets, text: string): string {
   secrets.keep(text);
   if (!URL.canParse(text)) return text;
   const url = new URL(text);
-  for (const part of [url.pathname, url.search.slice(1), url.password, `${url.pathname}${url.search}`,
-    ...url.pathname.split('/').filter((one) => one.length > 15), ...url.searchParams.values()]) {
+  for (const part of [url.pathname, url.search.slice(1), url.password,
+    `${url.pathname}${url.search}`, ...url.pathname.split('/').filter((one) => one.length > 15), ...url.searchParams.values()]) {
     if (part !== '/') secrets.keep(part);
   }
   return text;

@@ -30,7 +30,7 @@ const schema = () => strictObject({
 });
 
 export const webhookNotifier: NotifierFactory<z.output<ReturnType<typeof schema>>> = {
-  type: 'webhook_configs',
+  type: 'webhook',
   schema,
   create: (config, context) => {
     const secrets = createSecrets();
@@ -45,7 +45,7 @@ export const webhookNotifier: NotifierFactory<z.output<ReturnType<typeof schema>
           : renderPayload(own, dataOf(kept)));
         const key = signature === undefined ? '' : secrets.keep(
           await readSecret(context, signature.secret, signature.secret_file));
-        const signed = key === '' ? {}
+        const signed: Record<string, string> = key === '' ? {}
           : { [SIGNATURE_HEADER]: signatureOf(key, body, context.clock.nowMs()) };
         const headers = { 'content-type': 'application/json', 'idempotency-key': notification.id };
         return [{ url, headers: { ...headers, ...signed }, body }];
