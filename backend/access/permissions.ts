@@ -7,20 +7,21 @@ import type { Role } from './roles.ts';
  * - `public`: anybody, without a token.
  * - `otlp`: checked by the OTLP server itself, in OTLP's words (Access.authorizeIngest).
  * - `ingest`: hands in telemetry.
+ * - `raise`: raises alerts, and ends those that were raised so.
  * - `read`: asks through Binnacle's own questions.
  * - `sql`: writes statements.
  * - `operate`: takes telemetry away, changes what others see.
  * - `administer`: everything.
  */
 export type Permission =
-  'public' | 'otlp' | 'ingest' | 'read' | 'sql' | 'operate' | 'administer';
+  'public' | 'otlp' | 'ingest' | 'raise' | 'read' | 'sql' | 'operate' | 'administer';
 
 const HELD: Readonly<Record<Role, readonly Permission[]>> = {
-  writer: ['public', 'otlp', 'ingest'],
+  writer: ['public', 'otlp', 'ingest', 'raise'],
   viewer: ['public', 'read'],
   analyst: ['public', 'read', 'sql'],
-  operator: ['public', 'read', 'sql', 'operate'],
-  admin: ['public', 'otlp', 'ingest', 'read', 'sql', 'operate', 'administer'],
+  operator: ['public', 'raise', 'read', 'sql', 'operate'],
+  admin: ['public', 'otlp', 'ingest', 'raise', 'read', 'sql', 'operate', 'administer'],
 };
 
 export const mayDo = (role: Role, permission: Permission): boolean =>
@@ -80,6 +81,36 @@ export const PERMISSIONS: Readonly<Record<string, Permission>> = {
   'GET /api/metrics/query': 'read',
   'POST /api/metrics/query': 'read',
   'GET /api/metrics/latency': 'read',
+
+  'GET /api/alerts': 'read',
+  'POST /api/alerts': 'raise',
+  'GET /api/alerts/history': 'read',
+  'GET /api/alerts/stats': 'read',
+  'GET /api/alerts/stream': 'read',
+  'GET /api/alerts/:id': 'read',
+  'GET /api/alerts/:id/history': 'read',
+  'POST /api/alerts/:id/acknowledge': 'operate',
+  'POST /api/alerts/:id/unacknowledge': 'operate',
+  'POST /api/alerts/:id/snooze': 'operate',
+  'POST /api/alerts/:id/resolve': 'raise',
+  'POST /api/alerts/:id/notes': 'operate',
+  'GET /api/on-call': 'read',
+  'GET /api/v2/status': 'read',
+  'GET /api/v2/receivers': 'read',
+  'GET /api/v2/silences': 'read',
+  'POST /api/v2/silences': 'operate',
+  'GET /api/v2/silence/:id': 'read',
+  'DELETE /api/v2/silence/:id': 'operate',
+  'GET /api/v2/alerts': 'read',
+  'POST /api/v2/alerts': 'raise',
+  'GET /api/v2/alerts/groups': 'read',
+  'GET /-/healthy': 'public',
+  'GET /-/ready': 'public',
+  'GET /api/v1/rules': 'read',
+  'GET /api/v1/alerts': 'read',
+  'GET /api/v1/status/buildinfo': 'read',
+  'GET /api/v1/query': 'read',
+  'POST /api/v1/query': 'read',
 };
 
 /** Null for a route that nobody has listed. */
