@@ -10,7 +10,8 @@
 
 import type { Clock } from '../../../runtime/clock.ts';
 import type { Draft, Journal } from '../../journal/journal.ts';
-import { ALERT_NAME, fingerprintOf, type Labels } from '../../labels/labels.ts';
+import { fingerprintOf, type Labels } from '../../labels/labels.ts';
+import { postedDraft } from '../alerts.ts';
 import type { Alert, PostedAlert } from '../model.ts';
 
 export const limits = {
@@ -33,6 +34,8 @@ export interface PostingOptions {
   readonly clock: Clock;
   /** What is known now, with what is over. */
   readonly alerts: () => ReadonlyArray<{ readonly alert: Alert }>;
+  /** When somebody ended an alert by hand; null when nobody did. */
+  readonly endedAtMs: (alert: Alert) => number | null;
 }
 
 export interface Posted {
@@ -44,7 +47,7 @@ export interface Posted {
 /** Takes the valid ones and names the others. Throws QueryError when the store does not take it. */
 export type Post = (alerts: readonly PostedAlert[], actor: string) => Promise<Posted>;
 
-export function createPost({ journal, clock, alerts }: PostingOptions): Post {
+export function createPost({ journal, clock, alerts, endedAtMs }: PostingOptions): Post {
   return async (posted, actor) => {
     const nowMs = clock.nowMs();
     const known = new Map(alerts().map(({ alert }) => [alert.fingerprint, alert]));
@@ -66,8 +69,12 @@ export function createPost({ journal, clock, alerts }: PostingOptions): Post {
       }
       if (isNew) firing += 1;
       fingerprints.push(fingerprint);
-      const kept = toWrite(alert, before, nowMs);
-      if (kept !== null) drafts.set(fingerprint, draftOf(kept, fingerprint, nowMs, actor));
+      const isEnded = before !== undefined && endedAtMs(before) !== null;
+      const kept = isEnded && isThatOf(alert, before, nowMs) ? null
+        : toWrite(alert, before, nowMs);
+      if (kept !== null) {
+        drafts.set(fingerprint, { ...postedDraft(kept, before, nowMs), actor });
+      }
     }
     if (drafts.size > 0) {
       await journal.write([...drafts.values()], AbortSignal.timeout(limits.writeMs));
@@ -107,18 +114,22 @@ function pairFault(pairs: Labels, noun: string, charactersMax: number): string |
   return null;
 }
 
+/** What was ended by hand stays so while its sender goes on about it, with the same start. */
+const isThatOf = ({ startsAtMs, endsAtMs }: PostedAlert, known: Alert, nowMs: number): boolean =>
+  startsAtMs !== null && startsAtMs <= known.startsAtMs && (endsAtMs === null || endsAtMs > nowMs);
+
 /** As it is to be stored; null when what is stored says as much. */
 function toWrite(alert: PostedAlert, known: Alert | undefined, nowMs: number): PostedAlert | null {
   if (known === undefined || known.endsAtMs <= nowMs || !saysTheSame(alert, known)) return alert;
   if (alert.endsAtMs === null) {
     return known.timeout && nowMs - known.updatedAtMs < limits.againMs ? null : alert;
   }
-  // A time that was said is better than one that was guessed; an end may also come nearer.
+  // A time that was said is better than one that was guessed.
   if (known.timeout || alert.endsAtMs <= nowMs) return alert;
+  // Of two ends that are to come the later one counts, as with Alertmanager.
+  if (alert.endsAtMs <= known.endsAtMs) return null;
   const stretchMs = Math.min((alert.endsAtMs - nowMs) / 2, limits.stretchMsMax);
-  const stretched = Math.floor(alert.endsAtMs + stretchMs);
-  if (alert.endsAtMs > known.endsAtMs) return { ...alert, endsAtMs: stretched };
-  return known.endsAtMs <= stretched ? null : alert;
+  return { ...alert, endsAtMs: Math.floor(alert.endsAtMs + stretchMs) };
 }
 
 const saysTheSame = (alert: PostedAlert, known: Alert): boolean =>
@@ -130,20 +141,4 @@ function isSame(one: Labels, other: Labels): boolean {
   const names = Object.keys(one);
   return names.length === Object.keys(other).length
     && names.every((name) => one[name] === other[name]);
-}
-
-/** Also for who ends a posted alert in another way. */
-export function draftOf(
-  alert: PostedAlert,
-  fingerprint: string,
-  nowMs: number,
-  actor: string,
-): Draft {
-  const { labels, value, endsAtMs } = alert;
-  return {
-    kind: 'posted', key: fingerprint, atMs: nowMs, name: labels[ALERT_NAME] ?? '',
-    state: endsAtMs !== null && endsAtMs <= nowMs ? 'resolved' : 'firing',
-    severity: labels['severity'] ?? '', labels, ...(value === undefined ? {} : { value }), actor,
-    data: alert,
-  };
 }

@@ -1,7 +1,7 @@
 // Who is on call: people who take turns, as the clock on a wall shows it.
 //
-// - A turn begins at `handover` of a day, every `shift_days` days from `start` on; days are those of
-//   the place, so a turn over the change of daylight saving time is an hour shorter or longer.
+// - A turn begins at `handover` of a day, every `shift_days` days from `start` on; days are those
+//   of the place: over a change of daylight saving time a turn is an hour shorter or longer.
 // - Before `start` the turns are counted backwards, so that somebody is always on call.
 // - An override puts somebody in for a while; of several the last one counts.
 
@@ -78,8 +78,8 @@ const beginOf = ({ timeZone, start, handoverMinute, shiftDays }: Rotation, index
   instantAt((dayNumber(start) + index * shiftDays) * DAY_MS + handoverMinute * MINUTE_MS, timeZone);
 
 /**
- * The instant at which the clock of a zone shows what UTC shows at `shownMs`; where the clock leaves
- * that out, an hour later, and where it shows it twice, the first time.
+ * The instant at which the clock of a zone shows what UTC shows at `shownMs`; where the clock
+ * leaves that out, an hour later, and where it shows it twice, the first time.
  */
 export function instantAt(shownMs: number, timeZone: string): number {
   const offsetAt = (ms: number) => {

@@ -37,7 +37,8 @@ export async function startAlerts(
   const alerting = createSmallAlerting(journal, life, world);
   const options: AlertsRouteOptions = {
     world, journal, life, alerting,
-    post: createPost({ journal, clock: world.clock, alerts: () => alerting.alerts() }),
+    post: createPost({ journal, clock: world.clock, alerts: () => alerting.alerts(),
+      endedAtMs: life.endedAtMs.bind(life) }),
     pending: () => [], rules: { groups: () => [] }, notified: () => false,
     dashboard: () => () => {}, ...more,
   };
