@@ -26,7 +26,8 @@ export interface SourceTree {
   readonly problems: readonly ConfigProblem[];
 }
 
-export function parseSource(source: Source, env: Environment): SourceTree {
+/** Without `env` a `${…}` is a text like any other: files with texts of their own have such. */
+export function parseSource(source: Source, env: Environment | null): SourceTree {
   const lineCounter = new LineCounter();
   const document = parseDocument(source.text, {
     lineCounter, logLevel: 'error', prettyErrors: false, stringKeys: true,
@@ -55,7 +56,7 @@ interface Reader {
 function createReader(
   document: Document.Parsed,
   position: (offset: number) => Position,
-  env: Environment,
+  env: Environment | null,
 ): Reader {
   const problems: ConfigProblem[] = [];
   let nodes = 0;
@@ -109,7 +110,9 @@ function createReader(
 
   const readScalar = (node: Node, key: Position | null, path: string, at: Position): ConfigNode => {
     const value: unknown = isScalar(node) ? node.value : null;
-    if (typeof value !== 'string' || !value.includes('$')) return nodeOf(value, { key, at });
+    if (typeof value !== 'string' || env === null || !value.includes('$')) {
+      return nodeOf(value, { key, at });
+    }
     const result = substitute(value, env);
     if (!result.ok) {
       report(at, path, result.why, result.hint);

@@ -205,7 +205,8 @@ class RegexReader {
     const found: Regex = inside.type === 'set' || inside.type === 'choice' || inside.type === 'list'
       ? inside : { type: 'list', parts: [inside] };
     if (isPlain) return found;
-    return found.group === undefined ? { ...found, group } : { type: 'list', parts: [found], group };
+    return found.group === undefined ? { ...found, group }
+      : { type: 'list', parts: [found], group };
   }
 
   private escape(): Regex {

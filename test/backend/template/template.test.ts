@@ -130,7 +130,8 @@ test('template: Alertmanager\'s data', () => {
   check('{{ range .Alerts.Firing }}{{ .Labels.host }}{{ end }}', 'a');
   check('{{ range .GroupLabels.SortedPairs }}{{ .Name }}={{ .Value }};{{ end }}',
     'alertname=Slow;service=shop;');
-  check('{{ join " " .GroupLabels.Values }}|{{ .GroupLabels.Names }}', 'Slow shop|[alertname service]');
+  check('{{ join " " .GroupLabels.Values }}|{{ .GroupLabels.Names }}',
+    'Slow shop|[alertname service]');
   check('{{ (.GroupLabels.Remove (stringSlice "alertname")).Names }}', '[service]');
   check('{{ .GroupLabels.SortedPairs.Values | join "-" }}', 'Slow-shop');
   check('{{ (index .Alerts 0).StartsAt.Format "Jan 2 15:04:05.000" }}', 'Aug 1 10:20:30.250');
@@ -160,7 +161,7 @@ test('template: what is refused, and where', () => {
   refused('{{ "a }}', /no end/, 3);
   refused('{{ query "up" }}', /not supported; make a rule/, 3);
   refused('{{ template "x" . }}', /not supported/, 3);
-  refused('{{ 1 2 }}', /a value cannot be given/, 6);
+  refused('{{ 1 2 }}', /a value cannot be given/, 7);
   refused('{{ (1 }}', /a \( has no \)/, 3);
   refused('{{ % }}', /means nothing/, 3);
   refused('{{ break }}', /outside of a range/, 0);
