@@ -27,12 +27,19 @@ export type Aggregate = (typeof AGGREGATES)[number];
 
 export interface MetricQuestion {
   readonly metric: string;
+  /** Several at once instead of `metric`, which `metric` among the labels tells apart. */
+  readonly metrics?: readonly string[];
   readonly type: MetricType;
   readonly fromMs: number;
   /** Not inside. */
   readonly toMs: number;
   /** Points lie at multiples of it since 1970; null for one point. */
   readonly stepMs: number | null;
+  /**
+   * Windows of this length that end at multiples of the step, instead of the steps themselves. The
+   * period is from the begin of the first to the end of the last.
+   */
+  readonly windowMs?: number;
   readonly function: MetricFunction;
   readonly aggregate: Aggregate;
   /** Names of labels, as in the search language. */

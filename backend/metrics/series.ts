@@ -4,11 +4,11 @@ import type { Caller } from '../access/roles.ts';
 import type { Desk } from '../query/desk.ts';
 import { explicitQuantile, exponentialQuantile } from './quantiles.ts';
 import { asksForIncrease, type MetricQuestion } from './question.ts';
-import { bucketsSql, exponentialSql, increaseSql, levelSql, observationsSql, summarySql,
-  type Statement } from './sql.ts';
+import { bucketsSql, exponentialSql, increaseSql, lastPointSql, levelSql, observationsSql,
+  summarySql, type Statement } from './sql.ts';
 
 export interface MetricPoint {
-  /** Begin of the step, or of the period for one point, in milliseconds since 1970. */
+  /** Begin of the step, of the period for one point, or the end of a window; ms since 1970. */
   readonly atMs: number;
   /** Null where there is nothing to tell, such as a mean of no observations. */
   readonly value: number | null;
@@ -21,7 +21,7 @@ export interface MetricSeries {
 }
 
 export interface SeriesReader {
-  readonly desk: Desk;
+  readonly desk: Pick<Desk, 'rows'>;
   readonly caller: Caller;
   readonly abort: AbortSignal;
   /** More rows than this are null. */
@@ -45,6 +45,13 @@ export async function readSeries(
   return plainSeries(reader, question, statement, (row) => (question.function === 'average'
     ? ratio(row.total, row.count) : overTime(question, row, row.count)));
 }
+
+/** When the newest point of each group was. Null and errors as `readSeries`. */
+export const readLastPoints = (
+  reader: SeriesReader,
+  question: MetricQuestion,
+): Promise<MetricSeries[] | null> =>
+  plainSeries(reader, question, lastPointSql(question, reader.rowsMax), ({ value }) => value);
 
 const ratio = (value: number, by: number): number | null => (by > 0 ? value / by : null);
 
@@ -113,7 +120,8 @@ const beginMs = ({ stepMs, fromMs }: MetricQuestion, { step }: Row): number =>
 /** `value` for each second of the part of the step that lies in the period; itself otherwise. */
 function overTime(question: MetricQuestion, row: Row, value: number): number {
   if (question.function !== 'rate') return value;
-  const { fromMs, toMs, stepMs } = question;
+  const { fromMs, toMs, stepMs, windowMs } = question;
+  if (windowMs !== undefined) return value / (windowMs / 1000);
   const begin = beginMs(question, row);
   const end = stepMs === null ? toMs : begin + stepMs;
   return value / ((Math.min(toMs, end) - Math.max(fromMs, begin)) / 1000);

@@ -22,7 +22,11 @@ interface Pieces {
   readonly labels: string;
   /** `label0, label1`, with a comma at the end. */
   readonly names: string;
+  /** `… AS step`, where points are grouped by it at once. */
   readonly step: string;
+  /** The same where points are looked at one after the other first, and the grouping around it. */
+  readonly inside: string;
+  readonly around: string;
   readonly where: string;
   readonly params: Readonly<Record<string, unknown>>;
 }
@@ -31,7 +35,7 @@ interface Pieces {
 export function levelSql(question: MetricQuestion, rowsMax: number): Statement {
   const { labels, names, step, where, params } = piecesOf(question, question.fromMs);
   return { params, sql: `SELECT ${names} step, ${question.aggregate}(value) AS value
-    FROM (SELECT ${labels} ${SERIES} AS series, ${step} AS step,
+    FROM (SELECT ${labels} ${SERIES} AS series, ${step},
         ${overTimeSql(question.function)} AS value
       FROM ${TABLES[question.type]} WHERE ${where}
       GROUP BY ${names} series, step)
@@ -40,11 +44,11 @@ export function levelSql(question: MetricQuestion, rowsMax: number): Statement {
 
 /** What was added to a sum in a step, by group. */
 export function increaseSql(question: MetricQuestion, rowsMax: number): Statement {
-  const { labels, names, step, where, params } = piecesOf(question,
+  const { labels, names, inside, around, where, params } = piecesOf(question,
     question.fromMs - LOOKBACK_MS);
   return { params, sql: `SELECT ${names} step, ${question.aggregate}(value) AS value
-    FROM (SELECT ${names} series, step, sum(${ADDED('value', 'valueBefore')}) AS value
-      FROM (SELECT ${labels} ${SERIES} AS series, ${step} AS step, TimeUnix, StartTimeUnix,
+    FROM (SELECT ${names} series, ${around}, sum(${ADDED('value', 'valueBefore')}) AS value
+      FROM (SELECT ${labels} ${SERIES} AS series, ${inside}, TimeUnix, StartTimeUnix,
           AggregationTemporality, Value AS value, ${BEFORE},
           lagInFrame(Value) OVER one AS valueBefore,
           Value < valueBefore AS isBelow
@@ -56,13 +60,13 @@ export function increaseSql(question: MetricQuestion, rowsMax: number): Statemen
 
 /** Observations and their sum, of histograms and summaries. */
 export function observationsSql(question: MetricQuestion, rowsMax: number): Statement {
-  const { labels, names, step, where, params } = piecesOf(question,
+  const { labels, names, inside, around, where, params } = piecesOf(question,
     question.fromMs - LOOKBACK_MS);
   const temporality = question.type === 'summary' ? '2 AS AggregationTemporality'
     : 'AggregationTemporality';
-  return { params, sql: `SELECT ${names} step,
+  return { params, sql: `SELECT ${names} ${around},
       sum(${ADDED('count', 'countBefore')}) AS count, sum(${ADDED('total', 'totalBefore')}) AS total
-    FROM (SELECT ${labels} ${step} AS step, TimeUnix, StartTimeUnix, ${temporality},
+    FROM (SELECT ${labels} ${inside}, TimeUnix, StartTimeUnix, ${temporality},
         toFloat64(Count) AS count, Sum AS total, ${BEFORE},
         lagInFrame(toFloat64(Count)) OVER one AS countBefore,
         lagInFrame(Sum) OVER one AS totalBefore, count < countBefore AS isBelow
@@ -73,12 +77,12 @@ export function observationsSql(question: MetricQuestion, rowsMax: number): Stat
 
 /** Counts of the buckets of histograms, for each set of bounds. */
 export function bucketsSql(question: MetricQuestion, rowsMax: number): Statement {
-  const { labels, names, step, where, params } = piecesOf(question,
+  const { labels, names, inside, around, where, params } = piecesOf(question,
     question.fromMs - LOOKBACK_MS);
-  return { params, sql: `SELECT ${names} step, bounds,
+  return { params, sql: `SELECT ${names} ${around}, bounds,
       sumForEach(arrayMap((n, at) -> greatest(0., n - if(isFresh, 0., buckets[at])),
         now, arrayEnumerate(now))) AS counts
-    FROM (SELECT ${labels} ${step} AS step, TimeUnix, StartTimeUnix, AggregationTemporality,
+    FROM (SELECT ${labels} ${inside}, TimeUnix, StartTimeUnix, AggregationTemporality,
         ExplicitBounds AS bounds, arrayMap(n -> toFloat64(n), BucketCounts) AS now, ${BEFORE},
         lagInFrame(arrayMap(n -> toFloat64(n), BucketCounts)) OVER one AS buckets,
         Count < lagInFrame(Count) OVER one
@@ -95,7 +99,7 @@ export function bucketsSql(question: MetricQuestion, rowsMax: number): Statement
  * buckets less those of the point before it.
  */
 export function exponentialSql(question: MetricQuestion, rowsMax: number): Statement {
-  const { labels, names, step, where, params } = piecesOf(question,
+  const { labels, names, inside, around, where, params } = piecesOf(question,
     question.fromMs - LOOKBACK_MS);
   const table = TABLES[question.type];
   const side = (name: string) => `sumMap(arrayConcat(${indices(name)}, ${indices(name, 'Before')}),
@@ -106,9 +110,9 @@ export function exponentialSql(question: MetricQuestion, rowsMax: number): State
       lagInFrame(${name}Offset) OVER one AS ${lower}OffsetBefore,
       lagInFrame(arrayMap(n -> toInt64(n), ${name}BucketCounts)) OVER one AS ${lower}CountsBefore`;
   return { params, sql: `WITH (SELECT min(Scale) FROM ${table} WHERE ${where}) AS coarsest
-    SELECT ${names} step, coarsest AS scale, ${side('positive')}, ${side('negative')},
+    SELECT ${names} ${around}, coarsest AS scale, ${side('positive')}, ${side('negative')},
       sum(toInt64(zero) - if(isFresh, 0, toInt64(zeroBefore))) AS zeros
-    FROM (SELECT ${labels} ${step} AS step, TimeUnix, StartTimeUnix, AggregationTemporality, Scale,
+    FROM (SELECT ${labels} ${inside}, TimeUnix, StartTimeUnix, AggregationTemporality, Scale,
         ${columns('Positive', 'positive')}, ${columns('Negative', 'negative')},
         lagInFrame(Scale) OVER one AS ScaleBefore,
         ZeroCount AS zero, lagInFrame(ZeroCount) OVER one AS zeroBefore, ${BEFORE},
@@ -127,7 +131,7 @@ const indices = (name: string, when = ''): string =>
 export function summarySql(question: MetricQuestion, rowsMax: number): Statement {
   const { labels, names, step, where, params } = piecesOf(question, question.fromMs);
   return { params, sql: `SELECT ${names} step, level, max(value) AS value
-    FROM (SELECT ${labels} ${SERIES} AS series, ${step} AS step, level,
+    FROM (SELECT ${labels} ${SERIES} AS series, ${step}, level,
         argMax(one, TimeUnix) AS value
       FROM ${TABLES[question.type]}
       ARRAY JOIN ValueAtQuantiles.Quantile AS level, ValueAtQuantiles.Value AS one
@@ -136,8 +140,8 @@ export function summarySql(question: MetricQuestion, rowsMax: number): Statement
 }
 
 /** What tells one series from another. */
-const SERIES = 'sipHash128(ServiceName, ResourceAttributes, ScopeName, ScopeVersion, '
-  + 'ScopeAttributes, Attributes)';
+const SERIES = 'sipHash128(MetricName, ServiceName, ResourceAttributes, ScopeName, '
+  + 'ScopeVersion, ScopeAttributes, Attributes)';
 
 const WINDOW = `WINDOW one AS (PARTITION BY ${SERIES} ORDER BY TimeUnix
           ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)`;
@@ -158,20 +162,45 @@ const IN_PERIOD = 'TimeUnix >= fromUnixTimestamp64Milli({from:Int64})';
 
 function piecesOf(question: MetricQuestion, readFromMs: number): Pieces {
   const found = question.groupBy.map((name, index) => labelSql(name, `label${index}`)!);
-  const { fromMs, toMs, stepMs, metric, only } = question;
+  const { fromMs, toMs, metric, metrics, only } = question;
   return {
     labels: found.map(({ sql }, index) => `${sql} AS label${index}, `).join(''),
     names: found.map((_, index) => `label${index}, `).join(''),
-    step: stepMs === null ? '0' : `intDiv(toUnixTimestamp64Milli(TimeUnix), ${stepMs})`,
-    where: `MetricName = {metric:String}
+    ...stepsOf(question),
+    where: `MetricName ${metrics === undefined ? '= {metric:String}' : 'IN {metrics:Array(String)}'}
       AND TimeUnix >= fromUnixTimestamp64Milli({readFrom:Int64})
       AND TimeUnix < fromUnixTimestamp64Milli({to:Int64})
       AND bitAnd(Flags, 1) = 0 AND ${only.sql}`,
     params: {
       ...only.params, ...Object.assign({}, ...found.map(({ params }) => params)),
-      metric, from: fromMs, readFrom: readFromMs, to: toMs,
+      ...(metrics === undefined ? { metric } : { metrics }),
+      from: fromMs, readFrom: readFromMs, to: toMs,
     },
   };
+}
+
+function stepsOf({ stepMs, windowMs, fromMs, toMs }: MetricQuestion): Pick<Pieces, 'step'
+  | 'inside' | 'around'> {
+  const atMs = 'toUnixTimestamp64Milli(TimeUnix)';
+  if (stepMs === null || windowMs === undefined) {
+    const step = `${stepMs === null ? '0' : `intDiv(${atMs}, ${stepMs})`} AS step`;
+    return { step, inside: step, around: 'step' };
+  }
+  // A point lies in every window that ends behind it and begins before it, or with it.
+  const [first, last] = [Math.ceil((fromMs + windowMs) / stepMs), Math.floor(toMs / stepMs)];
+  const steps = `range(toUInt64(greatest(intDiv(${atMs}, ${stepMs}) + 1, ${first})),
+        toUInt64(least(intDiv(${atMs} + ${windowMs}, ${stepMs}), ${last}) + 1))`;
+  return { step: `arrayJoin(${steps}) AS step`, inside: `${steps} AS steps`,
+    around: 'arrayJoin(steps) AS step' };
+}
+
+/** The newest point of each group, in milliseconds since 1970. Of any table of metrics. */
+export function lastPointSql(question: MetricQuestion, rowsMax: number): Statement {
+  const { labels, names, step, where, params } = piecesOf(question, question.fromMs);
+  return { params, sql: `SELECT ${labels} ${step},
+      max(toUnixTimestamp64Milli(TimeUnix)) AS value
+    FROM ${TABLES[question.type]} WHERE ${where}
+    GROUP BY ${names} step ORDER BY ${names} step LIMIT ${rowsMax + 1}` };
 }
 
 const OVER_TIME: Readonly<Partial<Record<MetricFunction, string>>> = {

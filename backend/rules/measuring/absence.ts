@@ -1,0 +1,176 @@
+// Rules about silence: seconds since the last sign of life of each group that gave one within
+// `seenWithinMs`, or that must be there (`expected`).
+//
+// What was seen is remembered, so each measurement asks for the newest records only; the long
+// window is read once, at the first measurement of a rule, from rollups where they can tell: then
+// what was quiet before counts by whole minutes. Records that come later than the query's window
+// (`overMs`) are overlooked until they are followed by others.
+//
+// A group that must be there and was never seen is silent since the oldest record of the signal
+// that is stored, or since `seenWithinMs`, whichever is later: a new installation does not begin
+// with alarms, and a restart forgets nothing. Where nothing is stored, it is silent since the first
+// measurement. A question without groups is about one group that must be there.
+
+import type { Labels } from '../../labels/labels.ts';
+import { METRIC_TYPES, TABLES } from '../../metrics/question.ts';
+import type { RuleSource, Sample, SignalQuery } from '../model.ts';
+import { NUMBERS_AS_JSON, type Ask } from './asking.ts';
+import { LAST } from './formula.ts';
+import { askMetrics, type MetricKinds } from './metrics.ts';
+import { askRecords, type Answer, type Value } from './records.ts';
+
+export type AbsenceSource = RuleSource & { readonly type: 'absence' };
+
+export const limits = {
+  /** Rules whose groups are remembered; the one that was asked for the longest ago is forgotten. */
+  rulesMax: 2000,
+  /** Groups of a rule; those that were seen the longest ago are forgotten. */
+  groupsMax: 10_000,
+} as const;
+
+export interface AbsenceReader {
+  readonly ask: Ask;
+  readonly kinds: MetricKinds;
+  readonly abort: AbortSignal;
+}
+
+export interface AbsenceAsked {
+  /** Of the rule. */
+  readonly id: string;
+  readonly source: AbsenceSource;
+  readonly toMs: number;
+}
+
+export type AbsenceAnswer = { readonly ok: true; readonly samples: readonly Sample[] }
+  | { readonly ok: false; readonly error: unknown };
+
+interface Group {
+  readonly labels: Labels;
+  readonly lastMs: number;
+}
+
+interface Memory {
+  /** What it is the memory of. */
+  readonly of: string;
+  readonly readToMs: number;
+  /** The oldest record that is stored, or the first measurement. */
+  readonly sinceMs: number;
+  readonly groups: ReadonlyMap<string, Group>;
+}
+
+export class Silence {
+  private readonly memories = new Map<string, Memory>();
+
+  /** Answers each of them by its id; never throws. */
+  async measure(
+    reader: AbsenceReader,
+    asked: readonly AbsenceAsked[],
+  ): Promise<Map<string, AbsenceAnswer>> {
+    const before = new Map(asked.map((one) => [one.id, this.remembered(one)]));
+    const answers = await readAnswers(reader, asked.map((one) =>
+      ({ ...one, fromMs: readFrom(one, before.get(one.id) ?? null) })));
+    const results = new Map<string, AbsenceAnswer>();
+    for (const one of asked) {
+      try {
+        const answer = answers.get(one.id)!;
+        if (!answer.ok) throw answer.error;
+        const memory = await this.remember(reader, one, before.get(one.id) ?? null, answer.values);
+        results.set(one.id, { ok: true, samples: samplesOf(one, memory) });
+      } catch (error) {
+        results.set(one.id, { ok: false, error });
+      }
+    }
+    return results;
+  }
+
+  private remembered({ id, source, toMs }: AbsenceAsked): Memory | null {
+    const memory = this.memories.get(id);
+    if (memory === undefined || memory.of !== JSON.stringify(source)) return null;
+    // A measurement of earlier than what is known begins anew.
+    return memory.readToMs <= toMs ? memory : null;
+  }
+
+  private async remember(
+    reader: AbsenceReader,
+    { id, source, toMs }: AbsenceAsked,
+    before: Memory | null,
+    values: readonly Value[],
+  ): Promise<Memory> {
+    const groups = joined(before, values, toMs - source.seenWithinMs);
+    const sinceMs = before?.sinceMs ?? await oldestMs(reader, source.query) ?? toMs;
+    const memory = { of: JSON.stringify(source), readToMs: toMs, groups, sinceMs };
+    this.memories.delete(id);
+    this.memories.set(id, memory);
+    const [oldest] = this.memories.keys();
+    if (this.memories.size > limits.rulesMax) this.memories.delete(oldest!);
+    return memory;
+  }
+}
+
+const readFrom = ({ source: { query, seenWithinMs }, toMs }: AbsenceAsked,
+  memory: Memory | null): number =>
+  Math.max(toMs - seenWithinMs, memory === null ? 0 : memory.readToMs - query.overMs);
+
+async function readAnswers(
+  { ask, kinds, abort }: AbsenceReader,
+  asked: ReadonlyArray<AbsenceAsked & { readonly fromMs: number }>,
+): Promise<Map<string, Answer>> {
+  const questions = asked.map(({ id, source: { query }, fromMs, toMs }) =>
+    ({ asker: id, query, window: { fromMs, toMs } }));
+  const isMetric = ({ query }: { query: SignalQuery }) => query.signal === 'metrics';
+  const [records, metrics] = await Promise.all([
+    askRecords({ ask, abort }, questions.filter((one) => !isMetric(one))
+      .map((one) => ({ ...one, formula: LAST }))),
+    askMetrics({ ask, kinds, abort }, questions.filter(isMetric)
+      .map((one) => ({ ...one, last: true }))),
+  ]);
+  return new Map([...records, ...metrics]);
+}
+
+const nameOf = (labels: Labels): string =>
+  JSON.stringify(Object.entries(labels).filter(([, value]) => value !== '')
+    .sort(([one], [other]) => (one < other ? -1 : 1)));
+
+function joined(before: Memory | null, values: readonly Value[], fromMs: number) {
+  const groups = new Map(before?.groups);
+  for (const { labels, value } of values) {
+    const name = nameOf(labels);
+    const lastMs = Math.max(groups.get(name)?.lastMs ?? 0, value);
+    groups.set(name, { labels, lastMs });
+  }
+  for (const [name, { lastMs }] of groups) if (lastMs < fromMs) groups.delete(name);
+  if (groups.size <= limits.groupsMax) return groups;
+  const newest = [...groups].sort(([, one], [, other]) => other.lastMs - one.lastMs);
+  return new Map(newest.slice(0, limits.groupsMax));
+}
+
+/** Null when nothing is stored. */
+async function oldestMs(
+  { ask, abort }: AbsenceReader,
+  { signal }: SignalQuery,
+): Promise<number | null> {
+  const parts = signal === 'metrics'
+    ? METRIC_TYPES.map((type) => [TABLES[type], 'TimeUnix'] as const)
+    : [[signal === 'logs' ? 'otel_logs' : 'otel_traces', 'Timestamp'] as const];
+  const sql = parts.map(([table, column]) =>
+    `SELECT toUnixTimestamp64Milli(min(${column})) AS ms, count() AS records FROM ${table}`)
+    .join(' UNION ALL ');
+  const settings = NUMBERS_AS_JSON;
+  const rows = await ask<{ ms: number; records: number }>({ sql, settings }, abort);
+  const found = rows.filter(({ records }) => records > 0).map(({ ms }) => ms);
+  return found.length === 0 ? null : Math.min(...found);
+}
+
+function samplesOf(
+  { source: { query, expected, seenWithinMs }, toMs }: AbsenceAsked,
+  { groups, sinceMs }: Memory,
+): Sample[] {
+  const quiet = (lastMs: number) => Math.max(0, toMs - lastMs) / 1000;
+  const found = [...groups.values()].map(({ labels, lastMs }) =>
+    ({ labels, value: quiet(lastMs) }));
+  const wanted = query.groupBy.length === 0 ? [{}] : expected;
+  const missing = new Map(wanted.map((labels) => [nameOf(labels), labels]));
+  for (const name of groups.keys()) missing.delete(name);
+  const never = quiet(Math.max(sinceMs, toMs - seenWithinMs));
+  return [...found, ...[...missing.values()].map((labels) => ({ labels, value: never }))];
+}
