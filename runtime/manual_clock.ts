@@ -8,6 +8,8 @@ export interface ManualClock extends Clock {
    * waits for promises (and for short I/O) may run before the next one fires.
    */
   advance(ms: number): Promise<void>;
+  /** Time goes on and nothing fires, as if the process stood still; it is made up for late. */
+  stall(ms: number): void;
   /** Timers and sleeps that have not fired. */
   pending(): number;
 }
@@ -15,8 +17,11 @@ export interface ManualClock extends Clock {
 /** Turns of the event loop in which everything runs that does not wait for time. */
 const TURNS = 5;
 
-/** `startMs`: milliseconds since 1970 at which it begins. */
-export function createManualClock(startMs: number): ManualClock {
+/**
+ * `startMs`: milliseconds since 1970 at which it begins. `quiet` resolves when nothing is under way
+ * that does not wait for time; one who does real I/O between two instants gives his own.
+ */
+export function createManualClock(startMs: number, quiet = settle): ManualClock {
   let elapsedMs = 0;
   let lastNs = 0n;
   let order = 0;
@@ -57,15 +62,18 @@ export function createManualClock(startMs: number): ManualClock {
     }),
     advance: async (ms) => {
       const target = elapsedMs + ms;
-      await settle();
+      await quiet();
       for (let due = next(target); due !== undefined; due = next(target)) {
         timers.delete(due[0]);
         elapsedMs = Math.max(elapsedMs, due[1].dueMs);
         due[1].fire();
-        await settle();
+        await quiet();
       }
       elapsedMs = target;
-      await settle();
+      await quiet();
+    },
+    stall: (ms) => {
+      elapsedMs += ms;
     },
     pending: () => timers.size,
   };

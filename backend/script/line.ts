@@ -179,7 +179,10 @@ export interface Selector {
 }
 
 const NAME = /^[^\s{}"=,]*/;
-const MATCHER = /^\s*(?:"((?:[^"\\]|\\.)*)"|([A-Za-z_][\w.:/-]*))\s*(=~|!~|!=|=)\s*("(?:[^"\\]|\\.)*"|[^\s,}"]+)\s*(,|(?=\}))/;
+const MATCHER = new RegExp([
+  /^\s*(?:"((?:[^"\\]|\\.)*)"|([A-Za-z_][\w.:/-]*))/.source,
+  /\s*(=~|!~|!=|=)\s*("(?:[^"\\]|\\.)*"|[^\s,}"]+)\s*(,|(?=\}))/.source,
+].join(''));
 
 export function selectorIn({ text, place }: Word): Selector {
   const name = NAME.exec(text)![0];

@@ -170,7 +170,9 @@ function settingsOf(line: Line, known: readonly string[]): Record<string, Word> 
     line.next('a setting');
     const setting = settingIn(next);
     const name = setting?.name ?? next.text;
-    if (!known.includes(name)) line.fail(`there is no "${name}" here`, knownHint(name, known), next);
+    if (!known.includes(name)) {
+      line.fail(`there is no "${name}" here`, knownHint(name, known), next);
+    }
     words[name] = setting?.value ?? line.next(`what follows "${name}"`);
   }
   return words;

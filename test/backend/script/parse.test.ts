@@ -15,7 +15,7 @@ function read(...lines: string[]): Script {
 function refused(lines: readonly string[], ...wanted: string[]): void {
   const result = parseScript({ file: 'a.txt', text: lines.join('\n') });
   const got = result.ok ? [] : result.problems
-    .map(({ line, column, why, hint }) => `${line}:${column} ${why}${hint === '' ? '' : `; ${hint}`}`);
+    .map((one) => `${one.line}:${one.column} ${one.why}${one.hint === '' ? '' : `; ${one.hint}`}`);
   assert.deepEqual(got, wanted);
 }
 
@@ -47,8 +47,8 @@ test('scripts: numbers of records are per step, and not one more', () => {
 });
 
 test('scripts: YAML keeps its lines and columns', () => {
-  const { rules, alerting } = read('# first', 'rules', '    groups:', '# between', '      - name: a',
-    '', 'rules other.yaml', 'alerting', '  route: {}');
+  const { rules, alerting } = read('# first', 'rules', '    groups:', '# between',
+    '      - name: a', '', 'rules other.yaml', 'alerting', '  route: {}');
   const [one, two] = rules;
   assert.equal(one?.type === 'text' && one.text, '\n\n    groups:\n# between\n      - name: a\n');
   assert.deepEqual(two, { type: 'file', file: 'other.yaml', place: { line: 7, column: 7 } });
