@@ -16,7 +16,8 @@ export interface Script {
   readonly file: string;
   readonly rules: readonly Piece[];
   readonly alerting: Piece | null;
-  readonly settings: Piece | null;
+  /** Variables of the environment, for `${env:NAME}` and for what reads some by itself. */
+  readonly env: Readonly<Record<string, string>>;
   readonly metrics: readonly MetricLoad[];
   readonly records: readonly RecordLoad[];
   readonly measured: readonly MeasuredLoad[];

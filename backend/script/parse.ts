@@ -6,7 +6,7 @@
 import type { ConfigProblem } from '../../config/errors.ts';
 import { knownHint } from '../../config/errors.ts';
 import type { Source } from '../../config/source.ts';
-import { createLine, durationIn, ScriptFault, type Line } from './line.ts';
+import { createLine, durationIn, ScriptFault, settingIn, type Line } from './line.ts';
 import { readLoad, readMeasure, readRecords } from './load.ts';
 import {
   limits, type MeasuredLoad, type MetricLoad, type Piece, type Place, type RecordLoad,
@@ -79,7 +79,7 @@ type Draft = { -readonly [Key in keyof Omit<Script, 'file'>]: Script[Key] } & {
 };
 
 const newDraft = (): Draft => ({
-  rules: [], alerting: null, settings: null, metrics: [], records: [], measured: [],
+  rules: [], alerting: null, env: {}, metrics: [], records: [], measured: [],
   startMs: 0, endMs: 0, realOffsets: false, anyNotifications: false, steps: [],
 });
 
@@ -91,9 +91,12 @@ const STATEMENTS: Readonly<Record<string, ReadStatement>> = {
     if (draft.alerting !== null) line.fail('there is an alerting block already', '', undefined);
     draft.alerting = pieceOf(line, block);
   },
-  settings: (line, block, draft) => {
-    if (draft.settings !== null) line.fail('there is a settings block already', '', undefined);
-    draft.settings = pieceOf(line, block);
+  env: (line, block, draft) => {
+    const setting = settingIn(line.next('NAME=value'));
+    if (setting === null) line.fail('it must be NAME=value');
+    draft.env = { ...draft.env, [setting!.name]: setting!.value.text };
+    line.end();
+    noBody(block);
   },
   load: (line, block, draft) => void draft.metrics.push(...readLoad(line, linesOf(block))),
   measure: (line, block, draft) => void draft.measured.push(...readMeasure(line, linesOf(block))),

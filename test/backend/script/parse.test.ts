@@ -106,8 +106,8 @@ test('scripts: everything that is wrong is told, where it is', () => {
   refused(['  cpu 1', 'lod 1m', 'at 5x restart', 'at 5m expct alerts', 'load 1m',
     '  cpu{host="a} 1', 'measure 1m', '  X 1y', 'logs 1m level=bad 5', 'logs 1m service=a'],
   '1:1 an indented line belongs to a statement above; there is none; begin in the first column',
-  '2:1 there is no statement "lod"; did you mean "load"? Known: alerting, at, end, ignore, load, '
-    + 'logs, measure, offset, rules, settings, spans, start',
+  '2:1 there is no statement "lod"; did you mean "load"? Known: alerting, at, end, env, ignore, '
+    + 'load, logs, measure, offset, rules, spans, start',
   '3:4 "5x" is no time; write it like 90s, 5m, 1h30m, 2d',
   '4:7 "expct" cannot be done; did you mean "expect"? Known: acknowledge, down, evaluations, '
     + 'expect, expire, note, pause, post, receiver, reload, resolve, restart, silence, snooze, '
