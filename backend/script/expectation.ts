@@ -81,7 +81,6 @@ const STATES = ['pending', 'firing', 'resolved'];
 
 /** `Name{a="b"} firing value=7 since=3m summary="…"`. */
 function readAlert(line: Line): ExpectedAlert {
-  const { place } = line.peek() ?? line;
   const first = line.next('an alert');
   let state: ExpectedAlert['state'] = null;
   let value: number | null = null;
@@ -98,8 +97,8 @@ function readAlert(line: Line): ExpectedAlert {
     else if (setting.name === 'since') sinceMs = durationIn(setting.value);
     else annotations[setting.name] = setting.value.text;
   }
-  return { place, text: line.text, matchers: alertMatchers(first), state, flags, value, sinceMs,
-    annotations };
+  return { place: first.place, text: line.from(first), matchers: alertMatchers(first), state, flags,
+    value, sinceMs, annotations };
 }
 
 /** A name before the brace is the label `alertname`. */

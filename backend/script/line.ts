@@ -32,6 +32,8 @@ export interface Line {
   next(what: string): Word;
   /** Takes the next word when it is this one. */
   take(text: string): boolean;
+  /** The line from this word on. */
+  from(word: Word): string;
   /** Throws when words are left. */
   end(): void;
   fail(why: string, hint?: string, word?: Word): never;
@@ -61,6 +63,7 @@ export function createLine(text: string, line: number): Line {
       at++;
       return true;
     },
+    from: (word) => text.slice(word.place.column - 1).trim(),
     end: () => {
       if (words[at] !== undefined) fail(`"${words[at]!.text}" cannot be understood here`);
     },
