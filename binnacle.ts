@@ -5,6 +5,7 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import type { TrialFlags } from './agent/trial/command.ts';
 import type { TapFlags } from './agent/watching/tap.ts';
 import type { TopFlags } from './agent/watching/top.ts';
+import { addAlertCommands } from './backend/client/alert_commands.ts';
 import type { ExportFlags } from './backend/client/export.ts';
 import type { QueryFlags } from './backend/client/query.ts';
 import type { SchemaFlags } from './backend/client/schema.ts';
@@ -202,6 +203,8 @@ ask('status')
     await status(flags);
   });
 
+addAlertCommands(program, ask);
+
 program.command('token')
   .description('make tokens with which people and programs ask a backend')
   .command('create')
@@ -298,8 +301,8 @@ function watch(name: string): Command {
 }
 
 /** A command that asks a running backend. */
-function ask(name: string): Command {
-  return program.command(name)
+function ask(name: string, parent = program): Command {
+  return parent.command(name)
     .addOption(new Option('-u, --url <url>', 'the backend')
       .env('BINNACLE_URL').default(BACKEND_URL))
     .addOption(new Option('--token <token>', 'who asks, where the backend wants to know')

@@ -116,6 +116,23 @@ export async function askJson<T>(target: Target, path: string, abort?: AbortSign
   return JSON.parse(text) as T;
 }
 
+/** Hands a route something in JSON, and gives what it answers. */
+export async function sendJson<T>(
+  target: Target,
+  path: string,
+  value: object,
+  abort?: AbortSignal,
+): Promise<T> {
+  const { statusCode, body } = await send(target, path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(value),
+  }, abort);
+  const text = await body.text();
+  if (statusCode >= 300) throw problemIn(text, statusCode);
+  return JSON.parse(text) as T;
+}
+
 /** The backend's state and its ledger; times as `/api/ledger` takes them. */
 export async function askStatus(
   target: Target,

@@ -56,7 +56,7 @@ export async function attributesPage(attributes: readonly Attribute[]): Promise<
 }
 
 /** Columns that are empty in all rows are left out. */
-async function page(names: string[], types: string[], rows: string[][]): Promise<string> {
+export async function page(names: string[], types: string[], rows: string[][]): Promise<string> {
   const used = names.map((_, column) => column < 2 || rows.some((row) => row[column] !== ''));
   const kept = (cells: string[]) => cells.filter((_, column) => used[column]);
   async function* lines() {
