@@ -5,7 +5,6 @@ import { type Command, InvalidArgumentError } from 'commander';
 import type { TestFlags } from '../script/command.ts';
 import type { AckFlags, AlertsFlags, SilenceFlags } from './alerts.ts';
 import type { Target } from './ask.ts';
-import type { BacktestFlags } from './backtest.ts';
 
 /** Makes a command of `parent` that asks a backend. */
 export type Asking = (name: string, parent: Command) => Command;
@@ -15,7 +14,6 @@ export function addAlertCommands(program: Command, ask: Asking): void {
     .description('try, check and list the rules of alerts');
   addTest(rules);
   addCheck(rules);
-  addBacktest(ask('backtest', rules));
   addList(ask('list', rules));
   addAlerts(ask('alerts', program), ask);
 }
@@ -56,22 +54,6 @@ Exit code: 0 nothing is wrong, 1 something is.`)
     .action(async (files: string[], flags: Partial<Target> & { json: boolean }) => {
       const { checkRules } = await import('./rules_check.ts');
       await checkRules(files, flags);
-    });
-}
-
-function addBacktest(command: Command): void {
-  command
-    .description('say when a rule would have fired on what is stored')
-    .argument('<rule>', 'name of a rule of the backend, or FILE with one')
-    .option('--last <duration>', 'how far back: 14d, 6h', '14d')
-    .option('--json', 'print it as JSON', false)
-    .addHelpText('after', `
-Examples:
-  binnacle rules backtest CheckoutErrors --last 14d
-  binnacle rules backtest shop.yaml --last 2d`)
-    .action(async (rule: string, flags: BacktestFlags) => {
-      const { backtest } = await import('./backtest.ts');
-      await backtest(rule, flags);
     });
 }
 

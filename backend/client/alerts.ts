@@ -1,5 +1,5 @@
-// `binnacle alerts`, `alerts ack`, `alerts silence`, `rules list`: asks a backend, and draws what it
-// answers.
+// `binnacle alerts`, `alerts ack`, `alerts silence`, `rules list`: asks a backend, and draws what
+// it answers.
 
 import { createClock } from '../../runtime/clock.ts';
 import { OperatorError } from '../../runtime/errors.ts';

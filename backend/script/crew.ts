@@ -11,7 +11,7 @@ import { createPost, type Post } from '../alerting/life/posting.ts';
 import { ALWAYS_HELD } from '../journal/lease.ts';
 import { createEvaluator, type Evaluator } from '../rules/evaluator.ts';
 import type { RuleBook, RuleGroup } from '../rules/model.ts';
-import { readRules } from './rule_files.ts';
+import { readRuleFiles } from './rule_files.ts';
 import { ScriptProblems, type Ground } from './stage.ts';
 import { settle } from '../../runtime/manual_clock.ts';
 
@@ -43,7 +43,7 @@ export async function createCrew(ground: Ground): Promise<Crew> {
   const courier: Channels = createCourier({ journal, random, counters, context,
     factories: receivers.factories, receivers: config.receivers });
   const life = createLife({ journal, clock });
-  const alerting = createAlerting({
+  const alerting = standIn({
     ...{ config, journal, courier, clock, random, log, counters },
     leads: () => true, externalUrl: '',
     acknowledged: (groupKey, alerts, atMs) => life.acknowledged(groupKey, alerts, atMs),
@@ -59,7 +59,8 @@ export async function createCrew(ground: Ground): Promise<Crew> {
   const parts = [life, alerting, evaluator];
   return {
     evaluator, alerting, life,
-    post: createPost({ journal, clock, alerts: () => alerting.alerts() }),
+    post: createPost({ journal, clock, alerts: () => alerting.alerts(),
+      endedAtMs: (alert) => life.endedAtMs(alert) }),
     start: async () => {
       for (const part of parts) await part.start();
     },
@@ -105,7 +106,7 @@ function createBook(first: readonly RuleGroup[]): ScriptBook {
 }
 
 function rulesOf({ sources }: Ground): readonly RuleGroup[] {
-  const { groups, problems } = readRules(sources.rules);
+  const { groups, problems } = readRuleFiles(sources.rules);
   if (problems.length > 0) throw new ScriptProblems(problems);
   return groups;
 }
@@ -119,4 +120,14 @@ function alertingOf({ sources, env, receivers }: Ground): AlertingConfig {
     }
   }
   return config;
+}
+
+function standIn(options: Parameters<typeof createAlerting>[0]): ReloadableAlerting {
+  try {
+    return createAlerting(options);
+  } catch {
+    return { start: async () => {}, stop: async () => {}, post: () => {}, alerts: () => [],
+      groups: () => [], silences: () => [], setSilence: async () => '',
+      expireSilence: async () => false, follow: () => () => {}, reload: () => {} };
+  }
 }

@@ -95,7 +95,8 @@ function spanBatch(
     const id = ids.next++;
     const startTimeUnixNano = nsOf(atMs);
     return {
-      traceId: trace ?? id.toString(16).padStart(32, '0'), spanId: id.toString(16).padStart(16, '0'),
+      traceId: trace ?? id.toString(16).padStart(32, '0'),
+      spanId: id.toString(16).padStart(16, '0'),
       traceState: '', parentSpanId: '', flags: 0, name, kind: KINDS[kind]!, startTimeUnixNano,
       endTimeUnixNano: startTimeUnixNano + durationNs, attributes, droppedAttributesCount: 0,
       events: [], droppedEventsCount: 0, links: [], droppedLinksCount: 0,

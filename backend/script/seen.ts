@@ -110,7 +110,8 @@ export function timeText(ms: number): string {
 const UNITS = [['d', 86_400_000], ['h', 3_600_000], ['m', 60_000], ['s', 1000], ['ms', 1]] as const;
 
 /** As a script would write it. */
-export function alertText({ labels, annotations, state, value, sinceMs, flags }: SeenAlert): string {
+export function alertText(alert: SeenAlert): string {
+  const { labels, annotations, state, value, sinceMs, flags } = alert;
   const { alertname = '', ...others } = labels;
   const parts = [
     `${alertname}${labelsText(others)}`, state, ...flags,

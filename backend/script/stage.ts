@@ -189,5 +189,6 @@ function entryText({ kind, name, state, labels, value, note }: Entry): string {
   if (state === '') return '';
   const alert: SeenAlert = { labels: { alertname: name, ...labels }, annotations: {},
     state: state as 'firing', value: Number.isNaN(value) ? null : value, sinceMs: null, flags: [] };
-  return `${kind === 'posted' ? 'posted ' : ''}${alertText(alert)}${note === '' ? '' : `: ${note}`}`;
+  const origin = kind === 'posted' ? 'posted ' : '';
+  return `${origin}${alertText(alert)}${note === '' ? '' : `: ${note}`}`;
 }

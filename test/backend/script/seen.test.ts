@@ -40,7 +40,8 @@ test('scripts: exactly the alerts that are named', () => {
   const a = alert('X', { labels: { alertname: 'X', host: 'a' }, value: 0.1 + 0.2 });
   const b = alert('X', { labels: { alertname: 'X', host: 'b' }, state: 'pending' });
   const gone = alert('Old', { state: 'resolved' });
-  assert.equal(judged('at 1m expect alerts\n X{host="a"} firing value=0.3\n X pending', [b, a]), null);
+  assert.equal(judged('at 1m expect alerts\n X{host="a"} firing value=0.3\n X pending', [b, a]),
+    null);
   assert.equal(judged('at 1m expect alerts X{host=~"a|c"} since=0', [a, gone]), null);
   assert.equal(judged('at 1m expect alerts of Y Y', [alert('Y'), a]), null);
   assert.equal(judged('at 1m expect no alerts', [gone]), null);

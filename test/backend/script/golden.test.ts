@@ -1,0 +1,30 @@
+// Every script of test/golden/alerts, and those that are shipped with the rules, holds. Where one
+// loads records, they go through the intake into a real engine, which all scripts share.
+
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { reportText } from '../../../backend/script/report.ts';
+import { runScript } from '../../../backend/script/run.ts';
+import { createScriptStore } from '../../../backend/script/store.ts';
+import { createWorld } from '../../../runtime/world.ts';
+
+const ROOT = new URL('../../..', import.meta.url).pathname;
+const FOLDERS = ['test/golden/alerts'];
+
+const world = createWorld();
+const store = createScriptStore(world, process.env['CLICKHOUSE_URL']);
+after(() => store.stop());
+
+for (const folder of FOLDERS) {
+  const names = readdirSync(join(ROOT, folder)).filter((name) => name.endsWith('.txt')).sort();
+  test(`scripts of ${folder}: there are some`, () => assert.notEqual(names.length, 0));
+  for (const name of names) {
+    test(`script ${folder}/${name}`, async () => {
+      const result = await runScript(join(ROOT, folder, name),
+        { files: world.files, store, env: {} });
+      assert.ok(result.ok, `\n${reportText(result, { verbose: true })}`);
+    });
+  }
+}
