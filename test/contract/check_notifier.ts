@@ -119,7 +119,7 @@ export function notificationOf(
 }
 
 const resolvedAlert = (): NotifiedAlert => alertOf({ alertname: 'CheckoutErrors' },
-  { status: 'resolved', endsAtMs: START_MS + 120_000 });
+  { status: 'resolved', endsAtMs: START_MS + 30_000 });
 
 /** What people and attackers have put into labels. */
 export const HOSTILE = '<script>alert(1)</script>&"\'`*_~|[x](javascript:y)<!channel>@everyone\r\n'

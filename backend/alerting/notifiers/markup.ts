@@ -102,28 +102,40 @@ export const TELEGRAM_HTML: Markup = {
   block: (text) => `<pre>${escapeHtml(text)}</pre>`,
 };
 
-/**
- * Slack's mrkdwn: three characters are escaped, which also disarms `<!channel>`. A zero-width space
- * keeps marks such as `*` from pairing up.
- */
-const escapeMrkdwn = (text: string): string => text.replace(/[&<>]/g, (found) =>
-  ({ '&': '&amp;', '<': '&lt;' })[found] ?? '&gt;').replace(/[*_~`]/g, '\u200b$&');
+/** Slack's mrkdwn: three characters are escaped, which also disarms `<!channel>` and links. */
+export const escapeMrkdwn = (text: string): string => text.replace(/[&<>]/g, (found) =>
+  ({ '&': '&amp;', '<': '&lt;' })[found] ?? '&gt;');
 
 export const MRKDWN: Markup = {
   escape: escapeMrkdwn,
   bold: (text) => `*${escapeMrkdwn(text)}*`,
-  link: (url, text) => `<${url.replace(/[<>|]/g, percentEncoded).replaceAll('&', '&amp;')}|${escapeMrkdwn(text)}>`,
+  link: (url, text) => {
+    const address = url.replace(/[<>|]/g, percentEncoded).replaceAll('&', '&amp;');
+    return `<${address}|${escapeMrkdwn(text)}>`;
+  },
   block: (text) => `\`\`\`${escapeMrkdwn(text.replaceAll('`', "'"))}\`\`\``,
+};
+
+/** Of Teams' cards, where not every program knows every escape: links are what matters. */
+export const escapeCard = (text: string): string => text.replace(/[\\[\]*`]/g, '\\$&');
+
+export const CARD: Markup = {
+  escape: escapeCard,
+  bold: (text) => `**${escapeCard(text)}**`,
+  link: (url, text) =>
+    `[${escapeCard(text)}](${url.replace(/[()<>\s\\]/g, percentEncoded)})`,
+  // A line that ends with two spaces is a line of its own.
+  block: (text) => escapeCard(text).replaceAll('\n', '  \n'),
 };
 
 /** `encodeURIComponent` leaves brackets as they are. */
 const percentEncoded = (found: string): string =>
   `%${found.charCodeAt(0).toString(16).padStart(2, '0')}`;
 
-/** Discord's and Teams' Markdown. `@` gets a zero-width space, so that nobody is called. */
-const escapeMarkdown = (text: string): string =>
-  text.replace(/[\\*_~`|>[\]()#<-]/g, '\\$&').replaceAll('@', '@\u200b');
+export const escapeMarkdown = (text: string): string =>
+  text.replace(/[\\*_~`|>[\]()#<-]/g, '\\$&');
 
+/** As Discord takes it. */
 export const MARKDOWN: Markup = {
   escape: escapeMarkdown,
   bold: (text) => `**${escapeMarkdown(text)}**`,

@@ -8,21 +8,32 @@
 // A verdict never holds a secret: whatever of the configuration is one is masked in what services
 // and systems say.
 
-import { ACCEPTED, rejected, retryable, type Outcome } from '../../../proto/contract/outcome.ts';
+import { createHash } from 'node:crypto';
+import { ACCEPTED, rejected, retryable, worstOutcome, type Outcome }
+  from '../../../proto/contract/outcome.ts';
 import { parseRetryAfter } from '../../../proto/http/retry_after.ts';
 import { errorMessage } from '../../../runtime/errors.ts';
 import type { Notification, Notifier, NotifierContext } from '../model.ts';
 import { sendHttp, type HttpAnswer, type HttpMessage } from './http.ts';
-import type { HttpConfig } from './http_config.ts';
+import { httpConfig, type HttpConfig } from './http_config.ts';
 import { oneLine } from './cut.ts';
-import { limits as settings, UnreadableError } from './settings.ts';
+import { limits as settings, sendResolved, timeout, UnreadableError } from './settings.ts';
 
 export const limits = {
   /** Characters of an answer that become part of a reason. */
   reasonCharactersMax: 300,
   /** A secret that is shorter is not looked for in texts: it would blacken them. */
   secretCharactersMin: 4,
+  /** A part of a path that is shorter, such as `services`, is no secret by itself. */
+  wordCharactersMin: 12,
 } as const;
+
+/** The keys that all of them have. */
+export const postingShape = (resolvedUnlessGiven = true) => ({
+  send_resolved: sendResolved(resolvedUnlessGiven),
+  http_config: httpConfig(),
+  timeout: timeout(),
+});
 
 export interface PostingConfig {
   readonly send_resolved: boolean;
@@ -39,6 +50,8 @@ export interface Posting {
   readonly secrets: Secrets;
   /** The requests that make up one message, mostly one; sent in their order. */
   compose(notification: Notification, abort: AbortSignal): Promise<readonly HttpMessage[]>;
+  /** Whether one request that fails keeps the others from being sent; it does unless given. */
+  readonly isEach?: boolean;
   /** What the service means, where its status alone does not say so; null where it does. */
   judge?(answer: Answer): Outcome | null;
 }
@@ -52,19 +65,21 @@ export interface Secrets {
 export function createPosting(
   config: PostingConfig,
   context: NotifierContext,
-  { target, secrets, compose, judge = () => null }: Posting,
+  { target, secrets, compose, isEach = false, judge = () => null }: Posting,
 ): Notifier {
   keepSecrets(config.http_config, secrets);
   const attempt = { config: config.http_config, context,
     timeoutMs: config.timeout ?? settings.attemptMs };
   const deliver = async (notification: Notification, abort: AbortSignal): Promise<Outcome> => {
+    const outcomes: Outcome[] = [];
     for (const message of await compose(notification, abort)) {
       const answer = await sendHttp(message, attempt, abort);
       const outcome = answer.type === 'answer' ? judge(answer) ?? verdictOf(answer, context)
         : answer.type === 'refused' ? rejected(answer.why) : retryable(answer.why);
-      if (outcome.status !== 'accepted') return outcome;
+      outcomes.push(outcome);
+      if (outcome.status !== 'accepted' && !isEach) break;
     }
-    return ACCEPTED;
+    return worstOutcome(outcomes);
   };
   return {
     sendResolved: config.send_resolved,
@@ -111,13 +126,35 @@ export function createSecrets(): Secrets {
   };
 }
 
+/** Names a group to a service that knows incidents by a key of bounded length. */
+export const groupHash = ({ groupKey }: Notification): string =>
+  createHash('sha256').update(groupKey).digest('hex');
+
+/** As JSON, with the id of the notification as key, so that repeated attempts are one message. */
+export function jsonMessage(url: string, body: unknown, { id }: Notification): HttpMessage {
+  const headers = { 'content-type': 'application/json', 'idempotency-key': id };
+  return { url, headers, body: JSON.stringify(body) };
+}
+
+/** A group of keys; null for anything else. */
+export function jsonOf(text: string): Record<string, unknown> | null {
+  try {
+    const value = JSON.parse(text) as unknown;
+    return typeof value === 'object' && value !== null ? value as Record<string, unknown> : null;
+  } catch {
+    return null;
+  }
+}
+
 /** An address whose path and query are secret, as those of webhooks are. */
 export function keepUrl(secrets: Secrets, text: string): string {
   secrets.keep(text);
   if (!URL.canParse(text)) return text;
   const url = new URL(text);
-  for (const part of [url.pathname, url.search.slice(1), url.password,
-    `${url.pathname}${url.search}`, ...url.pathname.split('/').filter((one) => one.length > 15), ...url.searchParams.values()]) {
+  const { pathname, search, password, searchParams } = url;
+  const words = pathname.split('/').filter((word) => word.length >= limits.wordCharactersMin);
+  for (const part of [pathname, search.slice(1), password, `${pathname}${search}`, ...words,
+    ...searchParams.values()]) {
     if (part !== '/') secrets.keep(part);
   }
   return text;

@@ -4,21 +4,18 @@
 import * as z from 'zod';
 import { count, optionalSection, secret, strictObject } from '../../../config/schema.ts';
 import type { Notification, NotifiedAlert, NotifierFactory } from '../model.ts';
-import { httpConfig } from './http_config.ts';
 import { payload, renderPayload } from './payload.ts';
-import { createPosting, createSecrets, keepUrl } from './posting.ts';
-import { checkOneOf, maskedUrl, readSecret, secretUrl, sendResolved, timeout } from './settings.ts';
+import { createPosting, createSecrets, keepUrl, postingShape } from './posting.ts';
+import { checkOneOf, maskedUrl, readSecret, secretUrl } from './settings.ts';
 import { SIGNATURE_HEADER, signatureOf } from './signature.ts';
 import { dataOf, ZERO_TIME } from './words.ts';
 
 const schema = () => strictObject({
-  send_resolved: sendResolved(true),
-  http_config: httpConfig(),
+  ...postingShape(),
   url: secretUrl('Where it is POSTed.').optional(),
   url_file: z.string().optional().describe('A file with the address, read for each attempt.'),
   max_alerts: count().describe('Alerts in a message; more are left out and counted. 0: any.')
     .default(0),
-  timeout: timeout(),
   payload: payload().optional(),
   signature: optionalSection({
     secret: secret().optional().describe('The secret of HMAC-SHA256.'),

@@ -11,6 +11,7 @@ import type { Labels } from '../../labels/labels.ts';
 import { parseTemplate } from '../../template/parse.ts';
 import type { Template, TemplateData } from '../../template/template.ts';
 import type { Notification, NotifiedAlert } from '../model.ts';
+import { clean } from './cut.ts';
 
 /** How Go writes that there is no time. */
 export const ZERO_TIME = '0001-01-01T00:00:00Z';
@@ -32,8 +33,12 @@ export type Escape = (text: string) => string;
 
 const asIs: Escape = (text) => text;
 
-/** What templates are filled in with. */
-export function dataOf(notification: Notification, escape: Escape = asIs): TemplateData {
+/**
+ * What templates are filled in with. Unless it is left as it is (for JSON, which can say anything),
+ * it is cleaned of control characters, too.
+ */
+export function dataOf(notification: Notification, escapeOf: Escape = asIs): TemplateData {
+  const escape: Escape = escapeOf === asIs ? asIs : (text) => escapeOf(clean(text));
   const { receiver, status, alerts, groupLabels, commonLabels, commonAnnotations } = notification;
   return {
     variables: {},
@@ -72,3 +77,7 @@ function alertData(alert: NotifiedAlert, escape: Escape): Record<string, unknown
 
 const escaped = (labels: Labels, escape: Escape): Labels => Object.fromEntries(
   Object.entries(labels).map(([name, value]) => [escape(name), escape(value)]));
+
+/** The text of a template, or Binnacle's own where there is none. */
+export const textOf = (template: Template | undefined, data: TemplateData, own: () => string) =>
+  (template === undefined ? own() : template.render(data));
