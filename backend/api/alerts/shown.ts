@@ -4,26 +4,19 @@
 import type { Alert, Alerting, ShownAlert } from '../../alerting/model.ts';
 import type { Life } from '../../alerting/life/life.ts';
 import { heldBy, type Note } from '../../alerting/life/said.ts';
-import { ALERT_NAME, fingerprintOf, type Labels } from '../../labels/labels.ts';
-import type { Condition, RuleBook } from '../../rules/model.ts';
+import { ALERT_NAME, type Labels } from '../../labels/labels.ts';
+import type { GroupStatus } from '../../rules/memory.ts';
+import type { Condition } from '../../rules/model.ts';
+import type { RuleAlert } from '../../rules/state.ts';
 
 export const STATES = ['pending', 'firing', 'acknowledged', 'resolved'] as const;
 export type State = (typeof STATES)[number];
 
-/** An alert of a rule that has not lasted long enough yet. */
-export interface PendingAlert {
-  readonly labels: Labels;
-  readonly annotations: Labels;
-  readonly activeAtMs: number;
-  readonly value: number;
-}
-
 export interface ShownOptions {
   readonly alerting: Alerting;
   readonly life: Life;
-  readonly pending: () => readonly PendingAlert[];
-  /** For conditions and thresholds. */
-  readonly rules: Pick<RuleBook, 'groups'>;
+  /** The evaluator's: rules with their conditions, and alerts that are pending. */
+  readonly status: () => readonly GroupStatus[];
   /** Whether somebody was told of an alert since it began. */
   readonly notified: (alert: Pick<Alert, 'fingerprint' | 'startsAtMs'>) => boolean;
 }
@@ -69,7 +62,8 @@ export interface Found {
 
 /** All of them, those that began last first. */
 export function alertsIn(options: ShownOptions, nowMs: number): Found[] {
-  const bounds = boundsIn(options.rules);
+  const status = options.status();
+  const bounds = boundsIn(status);
   const groups = groupsByAlert(options.alerting);
   const known = options.alerting.alerts().map((shown): Found => ({
     item: itemOf(options, shown, { nowMs, bounds, groups }), shown,
@@ -77,8 +71,9 @@ export function alertsIn(options: ShownOptions, nowMs: number): Found[] {
   }));
   const firing = new Set(known.filter(({ item }) => item.status !== 'resolved')
     .map(({ item }) => item.id));
-  const pending = options.pending().map((alert) => pendingItem(alert, bounds))
-    .filter(({ item }) => !firing.has(item.id));
+  const pending = status.flatMap(({ rules }) => rules).flatMap(({ alerts }) => alerts)
+    .filter(({ state, fingerprint }) => state === 'pending' && !firing.has(fingerprint))
+    .map((alert) => pendingItem(alert, bounds));
   return [...pending, ...known].sort((one, other) => other.startsAtMs - one.startsAtMs
     || (one.item.id < other.item.id ? -1 : 1));
 }
@@ -126,11 +121,10 @@ const isSnooze = (life: Life, fingerprint: string, { groups }: Known, atMs: numb
   [fingerprint, ...groups.get(fingerprint) ?? []]
     .some((key) => life.said(key).snoozed?.atMs === atMs);
 
-function pendingItem(alert: PendingAlert, bounds: ReadonlyMap<string, Condition>): Found {
-  const { activeAtMs, value } = alert;
-  const fingerprint = fingerprintOf(alert.labels);
+function pendingItem(alert: RuleAlert, bounds: ReadonlyMap<string, Condition>): Found {
+  const { activeAtMs } = alert;
   const item: AlertItem = {
-    ...described({ ...alert, fingerprint, value }, bounds), status: 'pending',
+    ...described(alert, bounds), status: 'pending',
     triggered_at: null, resolved_at: null, notification_sent: false,
     created_at: iso(activeAtMs), updated_at: iso(activeAtMs), origin: 'rule',
     generator_url: '', receivers: [], silenced_by: [], inhibited_by: [], muted_by: [],
@@ -158,13 +152,13 @@ function described(
   };
 }
 
-const printCondition = ({ operator, value, to }: Condition): string =>
+export const printCondition = ({ operator, value, to }: Condition): string =>
   (operator === 'within' || operator === 'outside' ? `${operator} ${value}..${to}`
     : `${operator} ${value}`);
 
 /** Conditions of rules, by name and severity. */
-function boundsIn(rules: Pick<RuleBook, 'groups'>): ReadonlyMap<string, Condition> {
-  return new Map(rules.groups().flatMap((group) => group.rules)
+function boundsIn(status: readonly GroupStatus[]): ReadonlyMap<string, Condition> {
+  return new Map(status.flatMap(({ group }) => group.rules)
     .flatMap(({ name, levels }) => levels.map(({ severity, condition }) =>
       [`${name}\n${severity}`, condition] as const)));
 }

@@ -11,6 +11,9 @@ import { registerAlerts, type AlertsRouteOptions } from '../../../../backend/api
 import type { Journal } from '../../../../backend/journal/journal.ts';
 import { createMemoryJournal } from '../../../../backend/journal/memory.ts';
 import { ALERT_NAME, fingerprintOf } from '../../../../backend/labels/labels.ts';
+import type { GroupStatus } from '../../../../backend/rules/memory.ts';
+import type { Rule } from '../../../../backend/rules/model.ts';
+import type { RuleAlert } from '../../../../backend/rules/state.ts';
 import { createWorld, type World } from '../../../../runtime/world.ts';
 import { fakeStorage, startApi, type ApiChanges, type ApiFixture } from '../api_fixture.ts';
 
@@ -39,7 +42,7 @@ export async function startAlerts(
     world, journal, life, alerting,
     post: createPost({ journal, clock: world.clock, alerts: () => alerting.alerts(),
       endedAtMs: life.endedAtMs.bind(life) }),
-    pending: () => [], rules: { groups: () => [] }, notified: () => false,
+    status: () => [], notified: () => false,
     dashboard: () => () => {}, ...more,
   };
   await life.start();
@@ -119,4 +122,33 @@ export function createSmallAlerting(journal: Journal, life: Life, { clock, rando
       return () => void heard.delete(hear);
     },
   };
+}
+
+/** An alert of a rule, firing unless told otherwise. */
+export function ruleAlert(
+  alert: Pick<RuleAlert, 'labels' | 'annotations' | 'activeAtMs' | 'value'> & Partial<RuleAlert>,
+): RuleAlert {
+  return { fingerprint: fingerprintOf(alert.labels), severity: alert.labels['severity'] ?? '',
+    state: 'firing', firedAtMs: null, resolvedAtMs: null, keepFiringSinceMs: null,
+    lastSentAtMs: null, evidence: { traces: [], logs: [] }, ...alert };
+}
+
+/** What the evaluator would say of one group with one rule that has these alerts. */
+export function statusOf(alerts: readonly RuleAlert[]): GroupStatus[] {
+  const [first] = alerts;
+  const level = { severity: first?.severity ?? '', forMs: 60_000,
+    condition: { operator: '>' as const, value: 5, to: 5 } };
+  const text = (value: string) => ({ text: value, render: () => value });
+  const rule: Rule = {
+    id: 'rule-1', name: first?.labels[ALERT_NAME] ?? 'Rule', levels: [level], keepFiringForMs: 0,
+    source: { type: 'sql', sql: 'SELECT 7 AS value', overMs: 60_000 }, noData: 'ok',
+    onError: 'keep', labels: { team: text('shop') }, annotations: {}, runbook: '', owner: '',
+    text: 'alert: Soon', position: { file: 'shop.yaml', line: 3 },
+  };
+  const group = { file: 'shop.yaml', name: 'shop', intervalMs: 60_000, queryOffsetMs: 0, limit: 0,
+    rules: [rule] };
+  return [{ group, evaluatedAtMs: first?.activeAtMs ?? null, durationMs: 12, rules: [
+    { rule, health: 'ok', lastError: '', evaluatedAtMs: first?.activeAtMs ?? null, durationMs: 12,
+      alerts },
+  ] }];
 }

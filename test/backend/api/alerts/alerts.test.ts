@@ -9,15 +9,16 @@ import { hashOf } from '../../../../backend/access/token.ts';
 import { eventsIn, type TailEvent } from '../../../../backend/client/tail_lines.ts';
 import { fingerprintOf } from '../../../../backend/labels/labels.ts';
 import type { Notification } from '../../../../backend/alerting/model.ts';
-import { startAlerts, type AlertsFixture } from './alerting_fixture.ts';
+import { ruleAlert, startAlerts, statusOf, type AlertsFixture } from './alerting_fixture.ts';
 
 let api: AlertsFixture;
 let tell: (notification: Notification) => void = () => {};
 const pending = { labels: { alertname: 'Soon', severity: 'warning' }, annotations: {},
   activeAtMs: Date.parse('2026-01-05T08:00:00Z'), value: 7 };
+const status = () => statusOf([ruleAlert({ ...pending, state: 'pending' })]);
 
 before(async () => {
-  api = await startAlerts({ pending: () => [pending], dashboard: (heard) => {
+  api = await startAlerts({ status, dashboard: (heard) => {
     tell = heard;
     return () => {};
   } });
