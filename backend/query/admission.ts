@@ -9,7 +9,8 @@ import type { Storage } from '../storage/contract.ts';
 
 /** What analysts may read. */
 export const PUBLISHED_TABLES: ReadonlySet<string> =
-  new Set([...SIGNAL_TABLES.map(({ name }) => name), 'otel_traces_trace_id_ts']);
+  new Set([...SIGNAL_TABLES.map(({ name }) => name), 'otel_traces_trace_id_ts',
+    'binnacle_alert_history']);
 
 /** For what the gate itself asks of the store: parsing, and names. */
 const OWN_SETTINGS = { readonly: 1, max_execution_time: 10, max_result_rows: 100_000 };
