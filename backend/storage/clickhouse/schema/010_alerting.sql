@@ -59,12 +59,14 @@ FROM binnacle_alerting;
 CREATE TABLE IF NOT EXISTS binnacle_leases {ON_CLUSTER}
 (
     Name LowCardinality(String),
-    Epoch UInt64 COMMENT 'one more with each owner',
-    Owner String,
-    Beat DateTime64(3) DEFAULT now64(3) COMMENT 'by the clock of the store',
-    HeldMs UInt32 COMMENT 'from the beat on; 0 gives it up'
+    Epoch UInt64 COMMENT 'one more with each attempt to take over',
+    Owner String COMMENT 'a backend since its last start',
+    Sequence UInt64 COMMENT 'of the rows of the owner in the epoch',
+    Step LowCardinality(String) COMMENT 'claim, beat, withdrawn or released',
+    HeldMs UInt32,
+    Time DateTime64(3) DEFAULT now64(3) COMMENT 'for people; no decision hangs on it'
 )
 ENGINE = {ENGINE MergeTree}
-ORDER BY (Name, Epoch, Beat)
-TTL toDate(Beat) + toIntervalDay(2)
+ORDER BY (Name, Epoch, Owner, Sequence)
+TTL toDate(Time) + toIntervalDay(2)
 SETTINGS {TABLE_SETTINGS};
