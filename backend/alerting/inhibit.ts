@@ -9,7 +9,7 @@
 import { sorted, type Labels } from '../labels/labels.ts';
 import type { InhibitRule } from './config.ts';
 import { compileMatchers } from './matchers.ts';
-import { isResolved, type Alert } from './model.ts';
+import type { Alert } from './model.ts';
 
 export const SEVERITY = 'severity';
 
@@ -20,8 +20,8 @@ export interface Inhibitor {
   /** To be told of every alert as it becomes something else. */
   update(alert: Alert): void;
   remove(alert: Alert): void;
-  /** Fingerprints of what hides it, one for each rule; empty when nothing does. */
-  inhibitedBy(alert: Alert, nowMs: number): string[];
+  /** Fingerprints of what fires and hides it, one for each rule; empty when nothing does. */
+  inhibitedBy(alert: Alert, fires: (other: Alert) => boolean): string[];
 }
 
 export function createInhibitor(rules: readonly InhibitRule[]): Inhibitor {
@@ -29,8 +29,8 @@ export function createInhibitor(rules: readonly InhibitRule[]): Inhibitor {
   return {
     update: (alert) => parts.forEach((part) => part.update(alert)),
     remove: (alert) => parts.forEach((part) => part.remove(alert)),
-    inhibitedBy: (alert, nowMs) => [...new Set(parts.flatMap((part) => {
-      const source = part.sourceOf(alert, nowMs);
+    inhibitedBy: (alert, fires) => [...new Set(parts.flatMap((part) => {
+      const source = part.sourceOf(alert, fires);
       return source === null ? [] : [source.fingerprint];
     }))],
   };
@@ -39,7 +39,7 @@ export function createInhibitor(rules: readonly InhibitRule[]): Inhibitor {
 interface Part {
   update(alert: Alert): void;
   remove(alert: Alert): void;
-  sourceOf(alert: Alert, nowMs: number): Alert | null;
+  sourceOf(alert: Alert, fires: (other: Alert) => boolean): Alert | null;
 }
 
 function createPart(rule: InhibitRule): Part {
@@ -50,10 +50,10 @@ function createPart(rule: InhibitRule): Part {
   return {
     update: (alert) => void (isSource(alert.labels) && sources.set(alert)),
     remove: sources.remove,
-    sourceOf: (alert, nowMs) => {
+    sourceOf: (alert, fires) => {
       if (!isTarget(alert.labels)) return null;
       const both = isSource(alert.labels);
-      return sources.find(alert, (source) => !isResolved(source, nowMs)
+      return sources.find(alert, (source) => fires(source)
         && !(both && isTarget(source.labels)));
     },
   };
@@ -64,10 +64,10 @@ function createSeverities(): Part {
   return {
     update: (alert) => void (rankOf(alert) > 0 && others.set(alert)),
     remove: others.remove,
-    sourceOf: (alert, nowMs) => {
+    sourceOf: (alert, fires) => {
       const rank = rankOf(alert);
       if (rank < 0) return null;
-      return others.find(alert, (other) => rankOf(other) > rank && !isResolved(other, nowMs));
+      return others.find(alert, (other) => rankOf(other) > rank && fires(other));
     },
   };
 }

@@ -151,10 +151,10 @@ test('alerting file: mistakes have their places and hints', () => {
     + 'the last receiver of a chain has no fallback');
   bad(`route: {receiver: ops}\ntime_intervals: [{name: x, time_intervals: [{weekdays: [mon], `
     + `times: [{start_time: '9:00', end_time: '08:00'}], location: Berlin}]}]${rest}`,
-  'alerting.yaml:2:56: time_intervals[0].time_intervals[0].weekdays[0]: is not such a range; '
-    + 'write it like monday or monday:friday',
-  'alerting.yaml:2:83: time_intervals[0].time_intervals[0].times[0].start_time: is not a time of '
+  'alerting.yaml:2:84: time_intervals[0].time_intervals[0].times[0].start_time: is not a time of '
     + 'the day; write it like 09:00; the last of a day is 24:00',
-  'alerting.yaml:2:124: time_intervals[0].time_intervals[0].location: is not a time zone; '
+  'alerting.yaml:2:57: time_intervals[0].time_intervals[0].weekdays[0]: is not such a range; '
+    + 'write it like monday or monday:friday',
+  'alerting.yaml:2:123: time_intervals[0].time_intervals[0].location: is not a time zone; '
     + 'write it like Europe/Berlin or UTC');
 });
