@@ -8,6 +8,8 @@ import type { Measured, Measurer, Rule, Sample } from '../rules/model.ts';
 import type { MeasuredLoad, Script } from './model.ts';
 
 export interface ScriptMeasurer extends Measurer {
+  /** Whom to ask about rules that `measure` does not name; nobody: they find nothing. */
+  ask(store: Measurer): void;
   /** How long each question takes from now on, in virtual time. */
   take(takesMs: number): void;
   /** Resolves when nothing is under way that does not wait for virtual time. */
@@ -18,24 +20,26 @@ export interface ScriptMeasurerOptions {
   readonly script: Script;
   readonly epochMs: number;
   readonly clock: () => Clock;
-  /** Null when the script loads nothing. */
-  readonly store: Measurer | null;
 }
 
 const NO_EVIDENCE: Evidence = { traces: [], logs: [] };
 
 export function createScriptMeasurer(options: ScriptMeasurerOptions): ScriptMeasurer {
-  const { script: { measured }, epochMs, clock, store } = options;
+  const { script: { measured }, epochMs, clock } = options;
   const named = new Set(measured.map(({ rule }) => rule));
   let takesMs = 0;
+  let store: Measurer | null = null;
   const asked = new Set<Promise<unknown>>();
-  const ask = <T>(question: Promise<T>): Promise<T> => {
+  const track = <T>(question: Promise<T>): Promise<T> => {
     asked.add(question);
     const forget = () => void asked.delete(question);
     question.then(forget, forget);
     return question;
   };
   return {
+    ask: (measurer) => {
+      store = measurer;
+    },
     take: (ms) => {
       takesMs = ms;
     },
@@ -51,13 +55,13 @@ export function createScriptMeasurer(options: ScriptMeasurerOptions): ScriptMeas
       if (abort.aborted) return failing(rules, 'it took too long');
       const others = rules.filter(({ name }) => !named.has(name));
       const found = store === null || others.length === 0 ? new Map<string, Measured>()
-        : await ask(store.measure(others, at, abort));
+        : await track(store.measure(others, at, abort));
       const atMs = at.atMs - at.queryOffsetMs - epochMs;
       return new Map(rules.map((rule) => [rule.id, named.has(rule.name)
         ? measuredAt(rule, measured, atMs) : found.get(rule.id) ?? NOTHING]));
     },
     evidence: (rule, labels, atMs, abort) => (store === null || named.has(rule.name)
-      ? Promise.resolve(NO_EVIDENCE) : ask(store.evidence(rule, labels, atMs, abort))),
+      ? Promise.resolve(NO_EVIDENCE) : track(store.evidence(rule, labels, atMs, abort))),
     check: async () => null,
   };
 }

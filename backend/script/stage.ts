@@ -5,11 +5,13 @@ import { dirname, isAbsolute, join } from 'node:path';
 import type { ConfigProblem } from '../../config/errors.ts';
 import type { Source } from '../../config/source.ts';
 import { createCounters } from '../../runtime/counters.ts';
+import { SILENT_LOG } from '../../runtime/log.ts';
 import { createManualClock } from '../../runtime/manual_clock.ts';
 import { KINDS, type Entry } from '../journal/journal.ts';
 import { createMemoryJournal } from '../journal/memory.ts';
 import { NOTIFIERS } from '../alerting/notifiers/notifiers.ts';
 import type { ShownGroup } from '../alerting/model.ts';
+import { createDeskMeasurer } from '../measurer.ts';
 import { createCrew, type Crew } from './crew.ts';
 import { doAction } from './doing.ts';
 import { createScriptMeasurer } from './measured.ts';
@@ -18,7 +20,7 @@ import { createScriptReceivers } from './receivers.ts';
 import type { Happened, RunOptions } from './run.ts';
 import { alertText, messageText, type SeenAlert, type SeenMessage } from './seen.ts';
 import { seenAlerts, seenNotified } from './sight.ts';
-import { storeMeasurer } from './store_measurer.ts';
+import { SCRIPT_CALLER } from './store.ts';
 
 /** The script's 0m: 2026-01-01T00:00:00Z. */
 export const EPOCH_MS = Date.UTC(2026, 0, 1);
@@ -61,6 +63,8 @@ export async function createStage(script: Script, options: RunOptions): Promise<
   const ground = await createGround(script, options);
   const { clock, happened, measurer, counters, messages, silences, letters } = ground;
   let crew: Crew | null = await createCrew(ground);
+  // What is wrong with the rules is told before a store is started for them.
+  await ground.load();
   let upMs: number | null = null;
   const elapsed = () => clock.nowMs() - EPOCH_MS;
   const up = (): Crew => {
@@ -132,10 +136,7 @@ export async function createStage(script: Script, options: RunOptions): Promise<
 async function createGround(script: Script, { files, store, env }: RunOptions) {
   const quiet = () => measurer.quiet();
   const clock = createManualClock(EPOCH_MS + script.startMs - 1, quiet);
-  const loads = script.metrics.length + script.records.length > 0;
-  const filled = loads ? await store.fill(script, EPOCH_MS) : null;
-  const measurer = createScriptMeasurer({ script, epochMs: EPOCH_MS, clock: () => clock,
-    store: filled === null ? null : storeMeasurer(filled) });
+  const measurer = createScriptMeasurer({ script, epochMs: EPOCH_MS, clock: () => clock });
   const journal = createMemoryJournal(clock);
   const happened: Happened[] = [];
   const messages: SeenMessage[] = [];
@@ -161,6 +162,12 @@ async function createGround(script: Script, { files, store, env }: RunOptions) {
   return {
     script, clock, journal, measurer, receivers, happened, messages, letters, read,
     env: { ...env, ...script.env },
+    /** Brings what the script loads to where rules are measured. */
+    load: async () => {
+      if (script.metrics.length + script.records.length === 0) return;
+      measurer.ask(createDeskMeasurer({ ...await store.fill(script, EPOCH_MS),
+        caller: SCRIPT_CALLER, counters: createCounters(), log: SILENT_LOG }));
+    },
     silences: new Map<string, string>(),
     counters: createCounters(),
     /** Of rules and alerting; a reload replaces them, and a restart reads the new ones. */

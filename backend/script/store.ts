@@ -7,6 +7,7 @@ import { createCounters } from '../../runtime/counters.ts';
 import { SILENT_LOG } from '../../runtime/log.ts';
 import type { World } from '../../runtime/world.ts';
 import type { Caller } from '../access/roles.ts';
+import type { Gate } from '../gate/gate.ts';
 import { createIntake } from '../intake/intake.ts';
 import { createStoreGate } from '../query/admission.ts';
 import { createDesk, type Desk } from '../query/desk.ts';
@@ -35,7 +36,7 @@ export const SCRIPT_CALLER: Caller = { name: 'script', role: 'admin', address: '
 /** What rules ask. */
 export interface FilledStore {
   readonly desk: Desk;
-  readonly storage: ClickHouseStorage;
+  readonly gate: Gate;
 }
 
 export interface ScriptStore {
@@ -51,10 +52,10 @@ export function createScriptStore(world: World, url = ''): ScriptStore {
   return {
     fill: async (script, epochMs) => {
       started ??= startStore(world, url);
-      const { desk, storage, tables } = await started;
-      await empty(storage, tables);
+      const { desk, gate, storage } = await started;
+      await empty(storage);
       await insert(storage, script, epochMs);
-      return { desk, storage };
+      return { desk, gate };
     },
     stop: async () => {
       const running = await started?.catch(() => null);
@@ -65,7 +66,7 @@ export function createScriptStore(world: World, url = ''): ScriptStore {
 }
 
 interface Started extends FilledStore {
-  readonly tables: readonly string[];
+  readonly storage: ClickHouseStorage;
   stop(): Promise<void>;
 }
 
@@ -81,12 +82,12 @@ async function startStore(world: World, url: string): Promise<Started> {
     await engine?.start();
     const storage = storageOf(world, engine, url);
     await storage.start();
-    const tables = await tablesOf(storage);
     const stop = async () => {
       await storage.stop(AbortSignal.timeout(limits.stopMs));
       await stopEngine();
     };
-    return { storage, tables, desk: deskOf(world, storage), stop };
+    const gate = createStoreGate(storage, DATABASE);
+    return { storage, gate, desk: deskOf(world, storage, gate), stop };
   } catch (error) {
     await stopEngine();
     throw error;
@@ -102,9 +103,8 @@ const storageOf = (world: World, engine: Engine | null, url: string): ClickHouse
     retention: { logsMs: KEPT_MS, tracesMs: KEPT_MS, metricsMs: KEPT_MS },
   });
 
-const deskOf = (world: World, storage: ClickHouseStorage): Desk => createDesk({
-  world, storage, counters: createCounters(), log: SILENT_LOG,
-  gate: createStoreGate(storage, DATABASE),
+const deskOf = (world: World, storage: ClickHouseStorage, gate: Gate): Desk => createDesk({
+  world, storage, gate, counters: createCounters(), log: SILENT_LOG,
   limits: {
     executionMsMax: limits.queryMs, resultRowsMax: limits.resultRowsMax,
     memoryBytesMax: limits.engineMemoryBytes / 2, concurrentMax: 8, waitingMax: 1000,
@@ -112,16 +112,12 @@ const deskOf = (world: World, storage: ClickHouseStorage): Desk => createDesk({
   },
 });
 
-/** Tables with telemetry in them, rollups too. */
-async function tablesOf(storage: ClickHouseStorage): Promise<string[]> {
-  const text = await run(storage, `SELECT name FROM system.tables WHERE database =
-    currentDatabase() AND engine LIKE '%MergeTree'
-    AND (name LIKE 'otel%' OR name LIKE 'binnacle_rollup%')`, 'TSV');
-  return text.split('\n').filter((name) => name !== '');
-}
-
-async function empty(storage: ClickHouseStorage, tables: readonly string[]): Promise<void> {
-  for (const table of tables) await run(storage, `TRUNCATE TABLE \`${table}\``, 'Null');
+async function empty(storage: ClickHouseStorage): Promise<void> {
+  const tables = await run(storage, `SELECT name FROM system.tables
+    WHERE database = currentDatabase() AND name LIKE 'otel%' AND total_rows > 0`, 'TSV');
+  for (const table of tables.split('\n').filter((name) => name !== '')) {
+    await run(storage, `TRUNCATE TABLE \`${table}\``, 'Null');
+  }
 }
 
 async function insert(storage: ClickHouseStorage, script: Script, epochMs: number) {
