@@ -7,6 +7,10 @@ export interface ReadRulesOptions {
   readonly retentionMs: number;
   /** Rules of other files, which composites may name. */
   readonly others?: readonly RuleGroup[];
+  /** Whether composites are left to `compositeFaults`, when all rules are known. */
+  readonly compositesLater?: boolean;
+  /** What the groups say where they come from; the name of the file unless given. */
+  readonly origin?: string;
 }
 
 const UNITS: ReadonlyArray<readonly [unit: string, ms: number]> =

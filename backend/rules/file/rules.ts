@@ -47,7 +47,8 @@ export function readRuleTree(
   if (!parsed.ok) return { groups: [], problems: [...sheet.problems, ...parsed.problems] };
   const reader = new FileReader(sheet, source, options);
   const groups = parsed.value.groups.flatMap((_, index) => reader.group(index) ?? []);
-  const good = reader.withoutFaults(groups, options.others ?? []);
+  const good = options.compositesLater === true ? groups
+    : reader.withoutFaults(groups, options.others ?? []);
   return { groups: good, problems: sheet.problems.toSorted((one, other) =>
     one.line - other.line || one.column - other.column) };
 }
@@ -61,6 +62,7 @@ class FileReader {
   private readonly sheet: Sheet;
   private readonly source: Source;
   private readonly options: ReadRulesOptions;
+  private readonly origin: string;
   private readonly names = new Set<string>();
   /** Where rules stand, by id. */
   private readonly paths = new Map<string, ConfigPath>();
@@ -69,6 +71,7 @@ class FileReader {
     this.sheet = sheet;
     this.source = source;
     this.options = options;
+    this.origin = options.origin ?? source.file;
   }
 
   /** Null when something is wrong with it. */
@@ -81,7 +84,7 @@ class FileReader {
     const rules = shape.rules.flatMap((_, at) => this.rule(shape, [...path, 'rules', at], seen)
       ?? []);
     if (sheet.problems.length > before) return null;
-    return { file: this.source.file, name: shape.name, intervalMs: shape.interval,
+    return { file: this.origin, name: shape.name, intervalMs: shape.interval,
       queryOffsetMs: shape.query_offset, limit: shape.limit, rules };
   }
 
@@ -123,7 +126,7 @@ class FileReader {
     seen.set(shape.alert, occurrence + 1);
     const parts = this.parts(shape, group, spot);
     if (parts === null) return null;
-    const id = ruleIdOf(this.source.file, group.name, shape.alert, occurrence);
+    const id = ruleIdOf(this.origin, group.name, shape.alert, occurrence);
     this.paths.set(id, path);
     const { file, line } = sheet.where(path);
     return { id, name: shape.alert, ...parts, keepFiringForMs: shape.keep_firing_for,
