@@ -24,15 +24,29 @@ export async function keepLogLines(
   if (await access(whole).then(() => true, () => false)) return;
   await rows('TRUNCATE TABLE otel_logs');
   const startMs = performance.now();
-  for (let first = 0; first < count; first += INSERT_ROWS) {
-    const size = Math.min(INSERT_ROWS, count - first);
-    await rows(`INSERT INTO otel_logs (${COLUMNS}) ${linesSql(first, size, count)}
-      SETTINGS async_insert = 0, max_threads = 1, max_insert_threads = 1, max_block_size = ${size},
-        min_insert_block_size_rows = ${size}, min_insert_block_size_bytes = 0`);
-  }
+  await fillLogLines({ rows }, count, { fromMs: DAY_START_MS, lengthMs: DAY_MS });
   await writeFile(whole, '');
   const seconds = (performance.now() - startMs) / 1000;
   console.log(`${count} log lines: built in ${seconds.toFixed(0)} s`);
+}
+
+interface Period {
+  readonly fromMs: number;
+  readonly lengthMs: number;
+}
+
+/** Fills `otel_logs` with the lines of a period. */
+export async function fillLogLines(
+  { rows }: Pick<StorageFixture, 'rows'>,
+  count: number,
+  period: Period,
+): Promise<void> {
+  for (let first = 0; first < count; first += INSERT_ROWS) {
+    const size = Math.min(INSERT_ROWS, count - first);
+    await rows(`INSERT INTO otel_logs (${COLUMNS}) ${linesSql(first, size, count, period)}
+      SETTINGS async_insert = 0, max_threads = 1, max_insert_threads = 1, max_block_size = ${size},
+        min_insert_block_size_rows = ${size}, min_insert_block_size_bytes = 0`);
+  }
 }
 
 const COLUMNS = `Timestamp, TraceId, SpanId, TraceFlags, SeverityText, SeverityNumber, ServiceName,
@@ -40,8 +54,13 @@ const COLUMNS = `Timestamp, TraceId, SpanId, TraceFlags, SeverityText, SeverityN
 
 const hash = (salt: string): string => `cityHash64(number, '${salt}')`;
 
-function linesSql(first: number, size: number, count: number): string {
-  const stepNs = Math.floor(DAY_MS * 1e6 / count);
+function linesSql(
+  first: number,
+  size: number,
+  count: number,
+  { fromMs, lengthMs }: Period,
+): string {
+  const stepNs = Math.floor(lengthMs * 1e6 / count);
   const address = "concat('10.', toString(a % 4), '.', toString(b % 64), '.', toString(c % 250))";
   return `WITH
       ${hash('a')} AS a, ${hash('b')} AS b, ${hash('c')} AS c,
@@ -49,7 +68,7 @@ function linesSql(first: number, size: number, count: number): string {
       b % 100 = 0 AS failed, a % 2 = 0 AS traced,
       number % ${Math.ceil(count / RARE_LINES)} = 1 AS rare
     SELECT
-      fromUnixTimestamp64Nano(toInt64(${DAY_START_MS}000000 + toInt64(number) * ${stepNs})),
+      fromUnixTimestamp64Nano(toInt64(${fromMs}000000 + toInt64(number) * ${stepNs})),
       if(traced, lower(hex(sipHash128(number))), ''),
       if(traced, lower(hex(b)), ''), traced,
       if(failed, 'ERROR', 'INFO'), if(failed, 17, 9), service,

@@ -65,15 +65,16 @@ export async function openStore(path: string, spans: number): Promise<BenchStore
   };
 }
 
-/** Fills `otel_traces` with `count` spans of the day that begins at `dayMs`. */
+/** Fills `otel_traces` with `count` spans of `lengthMs` from `dayMs` on: of a day unless given. */
 export async function fillSpans(
   { rows }: Pick<StorageFixture, 'rows'>,
   count: number,
   dayMs: number = DAY_START_MS,
+  lengthMs: number = DAY_MS,
 ): Promise<void> {
   for (let first = 0; first < count; first += INSERT_ROWS) {
     const size = Math.min(INSERT_ROWS, count - first);
-    await rows(`INSERT INTO otel_traces (${COLUMNS}) ${spansSql({ first, size, count, dayMs })}
+    await rows(`INSERT INTO otel_traces (${COLUMNS}) ${spansSql({ first, size, count, dayMs, lengthMs })}
       SETTINGS async_insert = 0, max_threads = 1, max_insert_threads = 1, max_block_size = ${size},
         min_insert_block_size_rows = ${size}, min_insert_block_size_bytes = 0`);
   }
@@ -116,10 +117,11 @@ interface Slice {
   readonly size: number;
   readonly count: number;
   readonly dayMs: number;
+  readonly lengthMs: number;
 }
 
-function spansSql({ first, size, count, dayMs }: Slice): string {
-  const traceNs = Math.floor((DAY_MS * 1e6) / Math.ceil(count / SPANS_PER_TRACE));
+function spansSql({ first, size, count, dayMs, lengthMs }: Slice): string {
+  const traceNs = Math.floor((lengthMs * 1e6) / Math.ceil(count / SPANS_PER_TRACE));
   const spanId = (place: string) => hexId(`trace, ${place}`, 'span');
   return `WITH
       intDiv(number, ${SPANS_PER_TRACE}) AS trace, number % ${SPANS_PER_TRACE} AS place,

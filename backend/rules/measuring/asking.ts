@@ -39,8 +39,11 @@ export const NUMBERS_AS_JSON = {
   output_format_json_quote_denormals: 0,
 } as const;
 
-/** Whose matter a failure is, as QueryError tells it; '' for any other error. */
-export function kindOfFailure(error: unknown): string {
-  const kind = (error as { kind?: unknown } | null)?.kind;
-  return typeof kind === 'string' ? kind : '';
+/**
+ * Whether a statement failed for what it asks, or for how much (QueryError). What took too long
+ * would take long again.
+ */
+export function isTooMuch(error: unknown): boolean {
+  const { kind, name } = (error ?? {}) as { kind?: unknown; name?: unknown };
+  return (kind === 'statement' || kind === 'limit') && name !== 'TIMEOUT_EXCEEDED';
 }

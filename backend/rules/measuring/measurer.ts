@@ -14,8 +14,12 @@ import { errorMessage } from '../../../runtime/errors.ts';
 import type { Log } from '../../../runtime/log.ts';
 import type { Counters } from '../../../runtime/counters.ts';
 import type { Labels } from '../../labels/labels.ts';
-import type { AnomalyOptions, ForecastOptions, Measured, Measurer, ReadSeries, Rule, RuleSource,
-  Sample, SignalQuery, SloOptions } from '../model.ts';
+import { createSeriesCache, type SeriesCache } from '../analysis/cache.ts';
+import { changeSamples } from '../analysis/change.ts';
+import { measureAnomaly, measureForecast, measureSlo } from '../analysis/measure.ts';
+import { missingIsZero } from '../analysis/steps.ts';
+import type { Measured, Measurer, ReadSeries, Rule, RuleSource, Sample, SignalQuery }
+  from '../model.ts';
 import { Silence } from './absence.ts';
 import { UnmeasurableError, type Ask, type AskForeign } from './asking.ts';
 import type { Window } from './batches.ts';
@@ -30,28 +34,16 @@ import { createReadSeries } from './series.ts';
 export const limits = {
   /** Rules of one kind that are measured one by one, at the same time. */
   atOnceMax: 2,
+  /** Series that are kept in memory; what was asked for the longest ago is read again. */
+  seriesBytes: 64 * 1024 * 1024,
 } as const;
-
-/** What is made of what was measured at other times (analysis/). */
-export interface Analyses {
-  change(
-    now: readonly Sample[],
-    before: readonly Sample[],
-    source: RuleSource & { readonly type: 'change' },
-  ): readonly Sample[];
-  anomaly(query: SignalQuery, options: AnomalyOptions, atMs: number, abort: AbortSignal):
-    Promise<readonly Sample[]>;
-  forecast(query: SignalQuery, options: ForecastOptions, atMs: number, abort: AbortSignal):
-    Promise<readonly Sample[]>;
-  slo(slo: SloOptions, atMs: number, abort: AbortSignal): Promise<readonly Sample[]>;
-}
 
 export interface MeasurerOptions {
   readonly ask: Ask;
   readonly askForeign: AskForeign;
   readonly checkSql: CheckSql;
-  /** Made with the function that reads series. */
-  readonly analyses: (read: ReadSeries) => Analyses;
+  /** For series that anomalies, forecasts and SLOs look back at; `limits.seriesBytes` else. */
+  readonly seriesBytesMax?: number;
   readonly counters: Counters;
   readonly log: Log;
 }
@@ -74,7 +66,7 @@ class StoreMeasurer implements RuleMeasurer {
   readonly readSeries: ReadSeries;
   private readonly options: MeasurerOptions;
   private readonly ask: Ask;
-  private readonly analyses: Analyses;
+  private readonly cache: SeriesCache;
   private readonly kinds = new MetricKinds();
   private readonly silence = new Silence();
 
@@ -91,7 +83,8 @@ class StoreMeasurer implements RuleMeasurer {
       return options.ask(asked, abort);
     };
     this.readSeries = createReadSeries({ ask: this.ask, kinds: this.kinds });
-    this.analyses = options.analyses(this.readSeries);
+    const { seriesBytesMax: bytesMax = limits.seriesBytes } = options;
+    this.cache = createSeriesCache(this.readSeries, { bytesMax });
   }
 
   private readonly failed: () => void;
@@ -138,7 +131,7 @@ class StoreMeasurer implements RuleMeasurer {
       const [now, then] = [answers.get(id), answers.get(before({ ...rule, id }))];
       const failure = [now, then].find((one) => one?.ok !== true);
       results.set(id, failure !== undefined || !now?.ok || !then?.ok ? measuredOf(failure)
-        : { ok: true, samples: this.analyses.change(samplesOf(now), samplesOf(then), source) });
+        : { ok: true, samples: changeOf(samplesOf(now), samplesOf(then), source) });
     }
   }
 
@@ -171,12 +164,14 @@ class StoreMeasurer implements RuleMeasurer {
     toMs: number,
     abort: AbortSignal,
   ): Promise<readonly Sample[]> {
+    const { cache } = this;
+    const at = { atMs: toMs };
     switch (source.type) {
       case 'sql': return measureSql(this.options.askForeign, source,
         { fromMs: toMs - source.overMs, toMs }, abort);
-      case 'anomaly': return this.analyses.anomaly(source.query, source.anomaly, toMs, abort);
-      case 'forecast': return this.analyses.forecast(source.query, source.forecast, toMs, abort);
-      case 'slo': return this.analyses.slo(source.slo, toMs, abort);
+      case 'anomaly': return measureAnomaly(source.query, source.anomaly, at, cache, abort);
+      case 'forecast': return measureForecast(source.query, source.forecast, at, cache, abort);
+      case 'slo': return measureSlo(source.slo, at, cache, abort);
       default: throw new TypeError(`${source.type} is not measured alone`);
     }
   }
@@ -204,9 +199,8 @@ class StoreMeasurer implements RuleMeasurer {
 
   measureRange(rule: Rule, period: Period, abort: AbortSignal) {
     const { ask, kinds } = this;
-    return measureRange({ ask, kinds, change: (now, then, source) =>
-      this.analyses.change(now, then, source),
-    alone: (atMs) => this.one(rule, atMs, abort) }, rule, period, abort);
+    const alone = (atMs: number) => this.one(rule, atMs, abort);
+    return measureRange({ ask, kinds, change: changeOf, alone }, rule, period, abort);
   }
 
   private async one(rule: Rule, atMs: number, abort: AbortSignal): Promise<readonly Sample[]> {
@@ -224,6 +218,12 @@ interface Question {
 
 const questionOf = ({ id }: Pick<Rule, 'id'>, query: SignalQuery, toMs: number): Question =>
   ({ asker: id, query, window: { fromMs: toMs - query.overMs, toMs } });
+
+const changeOf = (
+  now: readonly Sample[],
+  then: readonly Sample[],
+  { as, query }: RuleSource & { readonly type: 'change' },
+): Sample[] => changeSamples(now, then, { as, missingIsZero: missingIsZero(query.aggregate) });
 
 const before = ({ id }: Pick<Rule, 'id'>): string => `${id} before`;
 

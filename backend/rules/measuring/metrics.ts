@@ -11,7 +11,7 @@ import { readLastPoints, readSeries, type MetricSeries, type SeriesReader }
 import type { SearchNode } from '../../search/node.ts';
 import { compileSearch } from '../../search/sql.ts';
 import type { Aggregate, SignalQuery } from '../model.ts';
-import { NUMBERS_AS_JSON, UnmeasurableError, kindOfFailure, type Ask } from './asking.ts';
+import { NUMBERS_AS_JSON, UnmeasurableError, isTooMuch, type Ask } from './asking.ts';
 import { limits as batchLimits, restId, type Window } from './batches.ts';
 import { fieldId, textSql } from './fields.ts';
 import { LAST } from './formula.ts';
@@ -218,8 +218,7 @@ async function askBatch<Asker>(
     const found = pick(batch, series, windows);
     return found;
   } catch (error) {
-    const isOwnFault = ['statement', 'limit'].includes(kindOfFailure(error));
-    if (!isOwnFault || batch.length === 1) {
+    if (!isTooMuch(error) || batch.length === 1) {
       return new Map(batch.map(({ asker }) => [asker, failed(error)]));
     }
     const found = new Map<Asker, Answer>();
@@ -258,7 +257,7 @@ async function readBatch(
   throw batch.length === 1 ? error : Object.assign(error, { kind: 'limit' });
 }
 
-const FEWER = 'group by fields with fewer values';
+const FEWER = 'group by fields with fewer values, or look at less time';
 
 /** The metric first. */
 function keysOf([first]: readonly Asked<unknown>[]): Key[] {

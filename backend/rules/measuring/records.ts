@@ -5,7 +5,7 @@
 
 import { errorMessage } from '../../../runtime/errors.ts';
 import type { Sample, SignalQuery } from '../model.ts';
-import { UnmeasurableError, kindOfFailure, type Ask } from './asking.ts';
+import { UnmeasurableError, isTooMuch, type Ask } from './asking.ts';
 import { batchesOf, type Asked, type Batch, type Member, type Window } from './batches.ts';
 import { numberSql } from './fields.ts';
 import type { Formula } from './formula.ts';
@@ -108,8 +108,7 @@ async function askBatch<Asker>(
     const rows = await ask<Row>(recordsSql(batch, windows, rowsMax), abort);
     return pick(batch, rows, windows);
   } catch (error) {
-    const isOwnFault = ['statement', 'limit'].includes(kindOfFailure(error));
-    if (!isOwnFault || batch.members.length === 1) {
+    if (!isTooMuch(error) || batch.members.length === 1) {
       return new Map(batch.members.map(({ asker }) => [asker, failed(told(error))]));
     }
     const middle = batch.members.length >> 1;
@@ -132,7 +131,7 @@ function told(error: unknown): unknown {
   return new UnmeasurableError('it has too many groups', FEWER);
 }
 
-const FEWER = 'group by fields with fewer values';
+const FEWER = 'group by fields with fewer values, or look at less time';
 
 type Row = { readonly at?: number }
   & { readonly [key: `k${number}`]: string }

@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { text } from 'node:stream/consumers';
 import { request } from 'undici';
-import { createMeasurer, type Analyses, type RuleMeasurer }
+import { createMeasurer, type RuleMeasurer }
   from '../../../backend/rules/measuring/measurer.ts';
 import type { Aggregate, Rule, RuleSource, Sample, SignalQuery }
   from '../../../backend/rules/model.ts';
@@ -129,12 +129,6 @@ after(async () => {
   await engine?.stop();
 });
 
-const NONE: Analyses = {
-  change: (now, then) => now.map((one, index) =>
-    ({ ...one, value: one.value - (then[index]?.value ?? 0) })),
-  anomaly: async () => [], forecast: async () => [], slo: async () => [],
-};
-
 function newMeasurer(): RuleMeasurer {
   const gate = createStoreGate(store.storage, DATABASE);
   return createMeasurer({
@@ -150,7 +144,7 @@ function newMeasurer(): RuleMeasurer {
         .map((line) => JSON.parse(line) as object);
     },
     checkSql: (sql, names, abort) => gate.check(sql, names, abort),
-    analyses: () => NONE, counters: createCounters(), log: SILENT_LOG,
+    counters: createCounters(), log: SILENT_LOG,
   });
 }
 
