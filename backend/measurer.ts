@@ -6,10 +6,6 @@ import type { Log } from '../runtime/log.ts';
 import type { Caller } from './access/roles.ts';
 import type { Gate } from './gate/gate.ts';
 import type { Desk } from './query/desk.ts';
-import { createSeriesCache } from './rules/analysis/cache.ts';
-import { changeSamples } from './rules/analysis/change.ts';
-import { measureAnomaly, measureForecast, measureSlo } from './rules/analysis/measure.ts';
-import { missingIsZero } from './rules/analysis/steps.ts';
 import type { ForeignStatement } from './rules/measuring/asking.ts';
 import { createMeasurer, type RuleMeasurer } from './rules/measuring/measurer.ts';
 
@@ -34,18 +30,7 @@ export function createDeskMeasurer(options: DeskMeasurerOptions): RuleMeasurer {
     ask: (asked, abort) => desk.rows(asked, caller, abort),
     askForeign: (asked, abort) => foreignRows(desk, asked, caller, abort),
     checkSql: (sql, names, abort) => gate.check(sql, names, abort),
-    analyses: (read) => {
-      const cache = createSeriesCache(read, { bytesMax: limits.seriesBytesMax });
-      return {
-        change: (now, before, { as, query }) => changeSamples(now, before,
-          { as, missingIsZero: missingIsZero(query.aggregate) }),
-        anomaly: (query, anomaly, atMs, abort) =>
-          measureAnomaly(query, anomaly, { atMs }, cache, abort),
-        forecast: (query, forecast, atMs, abort) =>
-          measureForecast(query, forecast, { atMs }, cache, abort),
-        slo: (slo, atMs, abort) => measureSlo(slo, { atMs }, cache, abort),
-      };
-    },
+    seriesBytesMax: limits.seriesBytesMax,
     counters, log,
   });
 }
