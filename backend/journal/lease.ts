@@ -9,17 +9,18 @@
 //     holder of epoch e    reads; gives up when there is a later epoch; appends a beat.
 //                          It holds until H after the beginning of this turn.
 //     others               read. When they know of no row that is newer than H, or the last
-//                          holder has released it, they append a claim of a later epoch (none that
-//                          they have claimed before), wait for D after the answer, and read again. The smallest owner among the claims
-//                          wins, unless a beat of an earlier epoch has come to light since.
+//                          holder has released it, they append a claim of a later epoch (none
+//                          that they have claimed before), wait for D after the answer, and read
+//                          again. The smallest owner among the claims wins, unless a beat of an
+//                          earlier epoch has come to light since.
 //                          It holds until H after the beginning of its turn.
 //
 // Why two never hold it at once. All durations are each one's own, by a monotonic clock; those that
 // are waited for are longer by `driftMax`.
 // - Two claimants A < B cannot both win epoch e. If B's second read lacks A's claim, that was
-//   answered more than D after B's claim was answered, so A's turn began after that: its first read
-//   had B's claim, and A did not claim e.
-// - C cannot win an epoch while A holds an earlier epoch by a turn t of its own (its claim or a beat).
+//   answered more than D after B's claim was answered, so A's turn began after that: its first
+//   read had B's claim, and A did not claim e.
+// - C cannot win an epoch while A holds an earlier one by a turn t of its own (claim or beat).
 //   The row of t was seen by C's first read: then C waited for H since, and A's H began earlier.
 //   Or only by its second: then C does not win. Or by neither: then t was answered after it, which
 //   is more than D after C's claim was answered, so t began after that, saw C's claim and gave up.
@@ -273,7 +274,9 @@ class TableLease implements Lease {
   private freeAtMs(): number {
     const all = [...this.seen.values()];
     const last = this.lastEpoch();
-    if (all.some(({ claim }) => claim.epoch === last && claim.step === 'released')) return -Infinity;
+    const isReleased = all.some(({ claim: { epoch, step } }) =>
+      epoch === last && step === 'released');
+    if (isReleased) return -Infinity;
     return Math.max(-Infinity, ...all.filter(({ claim }) => isPresent(claim))
       .map(({ claim, sinceMs }) => sinceMs + longer(Math.max(claim.heldMs, this.heldMs))));
   }

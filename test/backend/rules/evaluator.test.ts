@@ -39,7 +39,7 @@ test('evaluator: an alert is stored, then posted with evidence, and posted again
   assert.equal(bench.clock.pending(), 0);
 });
 
-test('evaluator: what a write refused is evaluated again, and nobody hears of it before', async () => {
+test('evaluator: what a write refused is evaluated again, and nobody hears before', async () => {
   const bench = benchOf([groupOf([ruleOf('Up')])]);
   bench.measured['Up'] = samples([{}, 1]);
   const { write } = bench.journal;
@@ -176,7 +176,7 @@ test('evaluator: after a pause as much of `for` is left as before', async () => 
   assert.deepEqual(states(second), ['Up pending 20']);
 });
 
-test('evaluator: without the lease nothing is asked, and the alerts are those of others', async () => {
+test('evaluator: without the lease nothing is asked, and alerts are those of others', async () => {
   const bench = benchOf([groupOf([ruleOf('Up')])]);
   bench.measured['Up'] = samples([{}, 1]);
   const [one, other] = [leaseOf(true), leaseOf(false)];
