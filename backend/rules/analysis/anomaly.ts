@@ -19,11 +19,11 @@ const JUDGES: Readonly<Record<AnomalyOptions['method'], Judge>> = {
 
 /** What a method works well with, for rules that do not say. */
 export const ANOMALY_DEFAULTS = {
-  robust: { stepMs: MINUTE_MS, historyMs: DAY_MS, warmUpMs: 12 * HOUR_MS, sensitivity: 5,
+  robust: { stepMs: MINUTE_MS, historyMs: DAY_MS, warmUpMs: 12 * HOUR_MS, sensitivity: 3.5,
     points: { of: 5, atLeast: 3 } },
   seasonal: { stepMs: 5 * MINUTE_MS, historyMs: 35 * DAY_MS, warmUpMs: 21 * DAY_MS,
     sensitivity: 4, points: { of: 3, atLeast: 2 } },
-  decomposition: { stepMs: 5 * MINUTE_MS, historyMs: 14 * DAY_MS, warmUpMs: 3 * DAY_MS,
+  decomposition: { stepMs: 5 * MINUTE_MS, historyMs: 28 * DAY_MS, warmUpMs: 3 * DAY_MS,
     sensitivity: 3, points: { of: 3, atLeast: 2 } },
 } as const satisfies Record<AnomalyOptions['method'], Partial<AnomalyOptions>>;
 

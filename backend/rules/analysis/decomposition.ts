@@ -8,17 +8,18 @@
 
 import type { AnomalyOptions } from '../model.ts';
 import { judgementOf, type Judge, type Judgement } from './judgement.ts';
-import { createLocalTime, type LocalTime } from './local_time.ts';
-import { createOrdered, median, quantile } from './robust.ts';
+import { createLocalTime } from './local_time.ts';
+import { createOrdered, logScaleOf, median, quantile, quantileOfSorted, scalingOf, type Scaling }
+  from './robust.ts';
 import { endOf, type Steps } from './steps.ts';
-import { DAY_MS, HOUR_MS, WEEK_MS } from './times.ts';
+import { DAY_MS, WEEK_MS } from './times.ts';
 
 export const limits = {
   /** How old a model becomes. */
-  modelMs: 6 * HOUR_MS,
+  modelMs: DAY_MS,
   /** Values that a model is made of; with fewer nothing is judged. */
   pointsMin: 100,
-  /** Values of the last day for its trend, as a share of its steps. */
+  /** Values of the last day for its trend, as a share of its steps; of the last week likewise. */
   trendShareMin: 0.25,
   /** Share of the values that must not be 0, or else the series is sparse. */
   filledShareMin: 0.3,
@@ -30,27 +31,40 @@ export const limits = {
 } as const;
 
 interface Model {
-  /** By the slot of the day or the week; all 0 without enough history. */
-  readonly season: (index: number) => number;
+  readonly scaling: Scaling;
+  readonly season: Season;
+  /** Quartiles of the remainders. */
   readonly low: number;
   readonly middle: number;
   readonly high: number;
   readonly isSparse: boolean;
 }
 
+/** Of each slot of the day or week how much more it has than others. */
+interface Season {
+  readonly slots: Slots;
+  readonly medians: Float64Array;
+}
+
+interface Slots {
+  readonly count: number;
+  /** The slot of each step. */
+  readonly of: Int32Array;
+}
+
 export const decompositionJudge: Judge = (steps, options, { fromIndex, toIndex }) => {
-  const local = createLocalTime(options.timeZone);
   const first = steps.values.findIndex((value) => !Number.isNaN(value));
-  const judged: Judgement[] = [];
+  const warmIndex = first + Math.ceil(options.warmUpMs / steps.stepMs);
+  const slots = slotsOf(steps, options.timeZone);
   const modelSteps = Math.max(1, Math.round(limits.modelMs / steps.stepMs));
   const offset = Math.round(steps.firstMs / steps.stepMs) % modelSteps;
-  // Made at the same instants whichever step is asked for.
-  const madeAt = (index: number) => index - ((index + offset) % modelSteps);
+  const judged: Judgement[] = [];
   for (let from = fromIndex; from <= toIndex;) {
-    const to = Math.min(toIndex, madeAt(from) + modelSteps - 1);
-    const model = modelOf(steps, options, local, madeAt(from));
+    // Made at the same instants whichever step is asked for.
+    const madeAt = from - ((from + offset) % modelSteps);
+    const to = Math.min(toIndex, madeAt + modelSteps - 1);
+    const model = to < warmIndex ? null : modelOf(steps, options, slots, madeAt);
     if (model !== null) {
-      const warmIndex = first + Math.ceil(options.warmUpMs / steps.stepMs);
       judged.push(...judgeRange(steps, options, model, { from: Math.max(from, warmIndex), to }));
     }
     from = to + 1;
@@ -61,22 +75,22 @@ export const decompositionJudge: Judge = (steps, options, { fromIndex, toIndex }
 function judgeRange(
   steps: Steps,
   options: AnomalyOptions,
-  { season, low, middle, high, isSparse }: Model,
+  { scaling: { to: scaled, from: unscaled }, season, low, middle, high, isSparse }: Model,
   { from, to }: { readonly from: number; readonly to: number },
 ): Judgement[] {
   const width = high - low;
-  const trend = trendOf(steps, season, from, to);
+  const values = steps.values.map(scaled);
+  const trend = trendOf({ ...steps, values }, season, { from, to }, DAY_MS);
   const judged: Judgement[] = [];
   for (let index = from; index <= to; index++) {
-    const value = steps.values[index]!;
-    const base = trend[index - from]! + season(index);
-    if (Number.isNaN(value) || Number.isNaN(base)) continue;
-    const remainder = value - base;
+    const base = trend[index - from]! + season.medians[season.slots.of[index]!]!;
+    const remainder = values[index]! - base;
+    if (Number.isNaN(remainder)) continue;
     const beyond = remainder > high ? remainder - high : Math.min(0, remainder - low);
     judged.push(judgementOf(steps, index, {
-      expected: base + middle,
-      lower: base + low - options.sensitivity * width,
-      upper: base + high + options.sensitivity * width,
+      expected: unscaled(base + middle),
+      lower: unscaled(base + low - options.sensitivity * width),
+      upper: unscaled(base + high + options.sensitivity * width),
       score: isSparse || width <= Math.abs(base) * 1e-9 ? NaN : beyond / width,
     }, options));
   }
@@ -87,81 +101,116 @@ function judgeRange(
 function modelOf(
   steps: Steps,
   options: AnomalyOptions,
-  local: LocalTime,
+  slots: SlotsOfBoth,
   madeAt: number,
 ): Model | null {
   const from = Math.max(0, madeAt - Math.round(options.historyMs / steps.stepMs));
   const past = steps.values.subarray(from, Math.max(from, madeAt));
   const present = past.filter((value) => !Number.isNaN(value));
   if (present.length < limits.pointsMin) return null;
-  const slot = slotsOf(steps, local, past.length * steps.stepMs);
-  let season = (_: number) => 0;
-  for (let round = 0; round < limits.rounds && slot !== null; round++) {
-    const trend = trendOf(steps, season, from, madeAt - 1);
-    season = seasonOf(slot, from, past.map((value, index) => value - trend[index]!));
-  }
-  const trend = trendOf(steps, season, from, madeAt - 1);
-  const remainders = past.map((value, index) => value - trend[index]! - season(from + index))
-    .filter((value) => !Number.isNaN(value));
-  if (remainders.length < limits.pointsMin) return null;
-  const [low, middle, high] = [0.25, 0.5, 0.75].map((level) => quantile(remainders, level)) as
-    [number, number, number];
-  const filled = present.filter((value) => value !== 0).length;
-  return { season, low, middle, high, isSparse: filled < limits.filledShareMin * past.length };
+  const isSparse = present.filter((value) => value !== 0).length
+    < limits.filledShareMin * past.length;
+  const slot = slotsFor(slots, past.length * steps.stepMs);
+  const range = { from, to: madeAt - 1 };
+  const found = fit(steps, slot, range);
+  if (found.remainders.length < limits.pointsMin) return null;
+  // A heavy tail is one of the remainders; a season may look like one in the values.
+  const isSkewed = present.every((value) => value >= 0)
+    && logScaleOf((level) => 1e9 + quantileOfSorted(found.remainders, level)) > 0;
+  const low = isSkewed ? quantile(present, 0.05) : 0;
+  const scaling = scalingOf(low > 0 ? low : 0);
+  const { season, remainders } = low > 0
+    ? fit({ ...steps, values: steps.values.map(scaling.to) }, slot, range) : found;
+  const at = (level: number) => quantileOfSorted(remainders, level);
+  return { scaling, season, low: at(0.25), middle: at(0.5), high: at(0.75), isSparse };
 }
 
-/** The median of the day before each step, without the season; NaN where too little is there. */
+interface Fit {
+  readonly season: Season;
+  /** In order. */
+  readonly remainders: Float64Array;
+}
+
+interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+function fit(steps: Steps, slots: Slots, range: Range): Fit {
+  let season: Season = { slots, medians: new Float64Array(slots.count) };
+  for (let round = 0; round < limits.rounds && slots.count > 1; round++) {
+    // Before the season is known, only as long a median is without it.
+    const windowMs = round === 0 ? slots.count * steps.stepMs : DAY_MS;
+    season = seasonOf(steps, slots, range, trendOf(steps, season, range, windowMs));
+  }
+  const trend = trendOf(steps, season, range, DAY_MS);
+  const remainders = steps.values.slice(range.from, range.to + 1);
+  for (const index of remainders.keys()) {
+    remainders[index] = remainders[index]! - trend[index]!
+      - season.medians[slots.of[range.from + index]!]!;
+  }
+  return { season, remainders: remainders.filter((value) => !Number.isNaN(value)).sort() };
+}
+
+/** The median of the time before each step, without the season; NaN where too little is there. */
 function trendOf(
   { values, stepMs }: Steps,
-  season: (index: number) => number,
-  from: number,
-  to: number,
+  { slots: { of }, medians }: Season,
+  { from, to }: Range,
+  windowMs: number,
 ): Float64Array {
-  const daySteps = Math.round(DAY_MS / stepMs);
+  const windowSteps = Math.round(windowMs / stepMs);
+  const first = Math.max(0, from - windowSteps);
   const ordered = createOrdered();
   const trend = new Float64Array(Math.max(0, to - from + 1)).fill(NaN);
-  const without = (index: number) => values[index]! - season(index);
-  for (let index = Math.max(0, from - daySteps); index <= to; index++) {
-    const isEnough = ordered.size() >= limits.trendShareMin * daySteps;
+  for (let index = first; index <= to; index++) {
+    const isEnough = ordered.size() >= limits.trendShareMin * windowSteps;
     if (index >= from && isEnough) trend[index - from] = ordered.quantile(0.5);
-    const left = index - daySteps;
-    if (left >= Math.max(0, from - daySteps) && !Number.isNaN(values[left]!)) {
-      ordered.remove(without(left));
+    const left = index - windowSteps;
+    if (left >= first && !Number.isNaN(values[left]!)) {
+      ordered.remove(values[left]! - medians[of[left]!]!);
     }
-    if (!Number.isNaN(values[index]!)) ordered.add(without(index));
+    if (!Number.isNaN(values[index]!)) ordered.add(values[index]! - medians[of[index]!]!);
   }
   return trend;
 }
 
-interface Slots {
-  readonly count: number;
-  readonly of: (index: number) => number;
+interface SlotsOfBoth {
+  readonly none: Slots;
+  readonly day: Slots;
+  readonly week: Slots;
 }
 
-/** Slots as long as a step, of the local day or week; null for a history that is too short. */
-function slotsOf(steps: Steps, local: LocalTime, historyMs: number): Slots | null {
-  if (historyMs < limits.daysMin * DAY_MS || steps.stepMs > DAY_MS / 2) return null;
-  const isWeekly = historyMs >= limits.weeksMin * WEEK_MS;
-  const count = Math.ceil((isWeekly ? WEEK_MS : DAY_MS) / steps.stepMs);
-  const at = (index: number) => endOf(steps, index) - steps.stepMs / 2;
-  return {
-    count,
-    of: (index) => Math.floor(
-      (isWeekly ? local.ofWeekMs(at(index)) : local.ofDayMs(at(index))) / steps.stepMs),
-  };
+/** Slots as long as a step, of the local day and week. */
+function slotsOf(steps: Steps, timeZone: string): SlotsOfBoth {
+  const local = createLocalTime(timeZone);
+  const of = (lengthMs: number, place: (atMs: number) => number): Slots => ({
+    count: Math.max(1, Math.ceil(lengthMs / steps.stepMs)),
+    of: Int32Array.from(steps.values, (_, index) =>
+      Math.floor(place(endOf(steps, index) - steps.stepMs / 2) / steps.stepMs)),
+  });
+  const [day, week] = [of(DAY_MS, local.ofDayMs), of(WEEK_MS, local.ofWeekMs)];
+  return { none: of(0, () => 0), day, week };
 }
+
+const slotsFor = ({ none, day, week }: SlotsOfBoth, historyMs: number): Slots =>
+  (historyMs >= limits.weeksMin * WEEK_MS ? week
+    : historyMs >= limits.daysMin * DAY_MS ? day : none);
 
 /** The median of each slot and its neighbours; together around 0. */
-function seasonOf(slots: Slots, from: number, values: Float64Array): (index: number) => number {
+function seasonOf(
+  { values }: Steps,
+  slots: Slots,
+  { from, to }: Range,
+  trend: Float64Array,
+): Season {
   const bySlot = Array.from({ length: slots.count }, (): number[] => []);
-  values.forEach((value, index) => {
-    if (!Number.isNaN(value)) bySlot[slots.of(from + index)]!.push(value);
-  });
-  const medians = bySlot.map((_, slot) => median([-1, 0, 1].flatMap((shift) =>
-    bySlot[(slot + shift + slots.count) % slots.count]!)));
+  for (let index = from; index <= to; index++) {
+    const value = values[index]! - trend[index - from]!;
+    if (!Number.isNaN(value)) bySlot[slots.of[index]!]!.push(value);
+  }
+  const medians = Float64Array.from(bySlot, (own, slot) => median([
+    ...bySlot.at(slot - 1)!, ...own, ...bySlot[(slot + 1) % slots.count]!]));
   const level = median(medians.filter((value) => !Number.isNaN(value)));
-  return (index) => {
-    const value = medians[slots.of(index)]!;
-    return Number.isNaN(value) ? 0 : value - level;
-  };
+  return { slots, medians: medians.map((value) => (Number.isNaN(value) ? 0 : value - level)) };
 }

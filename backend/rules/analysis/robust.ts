@@ -2,8 +2,6 @@
 // robust z-score of Iglewicz and Hoaglin (1993): M = 0.6745 (x - median) / MAD.
 // reliability.md 7.4.
 
-import assert from 'node:assert/strict';
-
 /** MAD and mean absolute deviation of a normal distribution are its standard deviation by these. */
 export const MAD_TO_SIGMA = 1.4826;
 export const MEAN_AD_TO_SIGMA = 1.2533;
@@ -13,11 +11,18 @@ export const median = (values: readonly number[] | Float64Array): number => quan
 
 /** Between two values in a straight line, as most programs do it (Hyndman and Fan's type 7). */
 export const quantile = (values: readonly number[] | Float64Array, level: number): number =>
-  quantileOfSorted(Float64Array.from(values).sort(), level);
+  quantileOfSorted(sortedOf(values), level);
 
-export function quantileOfSorted(sorted: Float64Array, level: number): number {
-  if (sorted.length === 0) return NaN;
-  const place = (sorted.length - 1) * level;
+export const sortedOf = (values: readonly number[] | Float64Array): Float64Array =>
+  new Float64Array(values).sort();
+
+export function quantileOfSorted(
+  sorted: Float64Array,
+  level: number,
+  count = sorted.length,
+): number {
+  if (count === 0) return NaN;
+  const place = (count - 1) * level;
   const below = Math.floor(place);
   const low = sorted[below]!;
   return place === below ? low : low + (sorted[below + 1]! - low) * (place - below);
@@ -36,6 +41,31 @@ export function meanAd(
   for (const value of values) sum += Math.abs(value - centre);
   return values.length === 0 ? NaN : sum / values.length;
 }
+
+/** Skewness of the 5, 50 and 95 % quantiles from which on a tail is heavy. */
+const SKEWNESS_MIN = 0.3;
+
+/**
+ * Of values with a heavy tail to the right, none below 0, what they are divided by before log1p; 0
+ * where the values themselves are to be compared. `quantile`: of the values.
+ */
+export function logScaleOf(quantile: (level: number) => number): number {
+  if (!(quantile(0) >= 0)) return 0;
+  const [low, middle, high] = [0.05, 0.5, 0.95].map(quantile) as [number, number, number];
+  if (high - low <= 0 || low <= 0) return 0;
+  return (high + low - 2 * middle) / (high - low) > SKEWNESS_MIN ? low : 0;
+}
+
+/** There and back; both are nothing for a scale of 0. */
+export interface Scaling {
+  readonly to: (value: number) => number;
+  readonly from: (value: number) => number;
+}
+
+export const scalingOf = (scale: number): Scaling => (scale === 0
+  ? { to: (value) => value, from: (value) => value }
+  : { to: (value) => Math.log1p(Math.max(0, value) / scale),
+    from: (value) => Math.expm1(value) * scale });
 
 export interface Spread {
   readonly centre: number;
@@ -67,11 +97,8 @@ export interface Ordered {
   /** One that was added. */
   remove(value: number): void;
   size(): number;
-  /** By its rank, from 0. */
-  at(rank: number): number;
   quantile(level: number): number;
   spread(of?: (value: number) => number): Spread;
-  clear(): void;
 }
 
 export function createOrdered(): Ordered {
@@ -88,7 +115,6 @@ export function createOrdered(): Ordered {
   };
   const ordered: Ordered = {
     add: (value) => {
-      assert.ok(!Number.isNaN(value));
       if (count === sorted.length) {
         const wider = new Float64Array(count * 2);
         wider.set(sorted);
@@ -100,14 +126,11 @@ export function createOrdered(): Ordered {
     },
     remove: (value) => {
       const place = placeOf(value);
-      assert.equal(sorted[place], value);
       sorted.copyWithin(place, place + 1, count--);
     },
     size: () => count,
-    at: (rank) => sorted[rank]!,
-    quantile: (level) => quantileOfSorted(sorted.subarray(0, count), level),
+    quantile: (level) => quantileOfSorted(sorted, level, count),
     spread: (of = (value) => value) => spreadOfSorted(sorted.subarray(0, count), of),
-    clear: () => void (count = 0),
   };
   return ordered;
 }
@@ -121,7 +144,10 @@ function spreadOfSorted(sorted: Float64Array, of: (value: number) => number): Sp
   const deviation = count % 2 === 1 ? nearest(sorted, of, centre, count >> 1)
     : (nearest(sorted, of, centre, (count >> 1) - 1) + nearest(sorted, of, centre, count >> 1)) / 2;
   if (deviation > floorOf(centre)) return { centre, sigma: MAD_TO_SIGMA * deviation };
-  return spreadOf(sorted.map(of));
+  let sum = 0;
+  for (const value of sorted) sum += Math.abs(of(value) - centre);
+  const mean = sum / count;
+  return { centre, sigma: mean > floorOf(centre) ? MEAN_AD_TO_SIGMA * mean : 0 };
 }
 
 /** The distance from the centre of the value that has `rank` others nearer to it. */

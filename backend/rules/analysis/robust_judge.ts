@@ -6,7 +6,7 @@
 
 import type { AnomalyOptions } from '../model.ts';
 import { judgementOf, type Judge, type Judgement } from './judgement.ts';
-import { createOrdered, type Ordered } from './robust.ts';
+import { createOrdered, logScaleOf, scalingOf, type Ordered } from './robust.ts';
 import type { Steps } from './steps.ts';
 
 export const limits = {
@@ -14,8 +14,6 @@ export const limits = {
   pointsMin: 20,
   /** Share of the history's steps that must be there and not 0, or else it is sparse. */
   filledShareMin: 0.3,
-  /** Skewness of the 5, 50 and 95 % quantiles from which on logarithms are compared. */
-  skewnessMin: 0.3,
 } as const;
 
 interface Past {
@@ -82,25 +80,12 @@ function judge(
   const count = ordered.size();
   if (count < limits.pointsMin) return null;
   const isSparse = count - zeros < limits.filledShareMin * seenSteps;
-  const scale = logScaleOf(ordered);
-  const to = (value: number) => (scale === 0 ? value : Math.log1p(value / scale));
-  const from = (value: number) => (scale === 0 ? value : Math.expm1(value) * scale);
-  const { centre, sigma } = ordered.spread(to);
+  const { to, from } = scalingOf(logScaleOf(ordered.quantile));
+  const { centre, sigma } = isSparse ? { centre: to(ordered.quantile(0.5)), sigma: 0 }
+    : ordered.spread(to);
   const band = options.sensitivity * sigma;
   return judgementOf(steps, index, {
     expected: from(centre), lower: from(centre - band), upper: from(centre + band),
-    score: isSparse || sigma === 0 ? NaN : (to(steps.values[index]!) - centre) / sigma,
+    score: sigma === 0 ? NaN : (to(steps.values[index]!) - centre) / sigma,
   }, options);
-}
-
-/**
- * Of values with a heavy tail to the right, none below 0, what they are divided by before log1p; 0
- * where the values themselves are compared.
- */
-export function logScaleOf(ordered: Pick<Ordered, 'at' | 'quantile'>): number {
-  if (ordered.at(0) < 0) return 0;
-  const [low, middle, high] = [0.05, 0.5, 0.95].map((level) => ordered.quantile(level)) as
-    [number, number, number];
-  if (high - low <= 0 || low <= 0) return 0;
-  return (high + low - 2 * middle) / (high - low) > limits.skewnessMin ? low : 0;
 }

@@ -8,7 +8,8 @@
 import type { AnomalyOptions } from '../model.ts';
 import { judgementOf, type Judge, type Judgement } from './judgement.ts';
 import { createLocalTime, type LocalTime } from './local_time.ts';
-import { median, spreadOf } from './robust.ts';
+import { logScaleOf, median, quantileOfSorted, scalingOf, sortedOf, spreadOf }
+  from './robust.ts';
 import { endOf, type Steps } from './steps.ts';
 import { DAY_MS, HOUR_MS, WEEK_MS } from './times.ts';
 
@@ -63,17 +64,20 @@ function judge(
   const all = sides.flat();
   const weeks = new Set(all.map((other) => weekBetween(steps, other, index)));
   if (weeks.size < limits.weeksMin || all.length < limits.pointsMin) return null;
-  const valuesOf = (indexes: readonly number[]) => indexes.map((other) => steps.values[other]!);
-  const slope = (median(valuesOf(sides[2]!)) - median(valuesOf(sides[0]!))) / 2;
-  const values = all.map((other) => steps.values[other]!
+  const valueOf = (other: number) => steps.values[other]!;
+  const sorted = sortedOf(all.map(valueOf));
+  const { to, from } = scalingOf(logScaleOf((level) => quantileOfSorted(sorted, level)));
+  const medianOf = (indexes: readonly number[]) => median(indexes.map(valueOf).map(to));
+  const slope = (medianOf(sides[2]!) - medianOf(sides[0]!)) / 2;
+  const values = all.map((other) => to(valueOf(other))
     - (Number.isNaN(slope) ? 0 : slope * hoursBetween(hours, other, index)));
-  const filled = valuesOf(all).filter((value) => value !== 0).length;
+  const filled = all.filter((other) => valueOf(other) !== 0).length;
   const { centre, sigma } = spreadOf(values);
   const band = options.sensitivity * sigma;
   const isUnusual = filled < limits.filledShareMin * all.length || sigma === 0;
   return judgementOf(steps, index, {
-    expected: centre, lower: centre - band, upper: centre + band,
-    score: isUnusual ? NaN : (steps.values[index]! - centre) / sigma,
+    expected: from(centre), lower: from(centre - band), upper: from(centre + band),
+    score: isUnusual ? NaN : (to(valueOf(index)) - centre) / sigma,
   }, options);
 }
 
