@@ -61,6 +61,8 @@ export type Acknowledged = (
 export interface ReloadableAlerting extends Alerting {
   /** From now on everything goes by another configuration; nothing is told twice for it. */
   reload(config: AlertingConfig): void;
+  /** The escalation that a route of the group names; '' for none, and for a group that is over. */
+  escalationOf(groupKey: string): string;
 }
 
 export function createAlerting(options: AlertingOptions): ReloadableAlerting {
@@ -150,6 +152,12 @@ class Engine implements ReloadableAlerting {
 
   groups() {
     return shownGroups(this.#state, this.#dispatcher, this.#options.clock.nowMs());
+  }
+
+  escalationOf(groupKey: string): string {
+    const names = [...this.#dispatcher.groups()].filter(({ key }) => key === groupKey)
+      .map(({ route }) => route.config.escalation);
+    return names.find((name) => name !== '') ?? '';
   }
 
   silences(): readonly Silence[] {

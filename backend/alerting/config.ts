@@ -13,7 +13,7 @@ export interface AlertingConfig {
   readonly receivers: readonly ReceiverConfig[];
   readonly inhibitRules: readonly InhibitRule[];
   readonly timeIntervals: ReadonlyMap<string, readonly TimeInterval[]>;
-  /** Escalations, rotations and who is on call, for backend/alerting/life/; as it was written. */
+  /** `escalations` and `rotations`, as the schemas of backend/alerting/life/ give them. */
   readonly life: Readonly<Record<string, unknown>>;
   /** The file as YAML without its secrets, to be shown. */
   readonly shown: string;

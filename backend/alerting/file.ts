@@ -20,12 +20,13 @@ import {
 import { checkFile, type FileYaml } from './file/checks.ts';
 import { receiverOf, receiversSchema, withGlobals, type Factories } from './file/receivers.ts';
 import { fileShape, LIFE_KEYS, type LimitsYaml, type RouteYaml } from './file/schema.ts';
+import { lifeSchemas } from './life/settings.ts';
 import { sortedMatchers } from './matchers.ts';
 import type { Matcher } from './model.ts';
 import type { TimeInterval } from './times.ts';
 
 export interface ReadOptions {
-  /** Schemas of `escalations`, `rotations` and `on_call`; without them anything may stand there. */
+  /** Schemas of `escalations` and `rotations`, when they are others. */
   readonly life?: Readonly<Record<string, z.ZodType>>;
 }
 
@@ -71,11 +72,11 @@ export function readAlertingFile(
   };
 }
 
-function fileSchema(factories: Factories, { life = {} }: ReadOptions): z.ZodType<FileYaml> {
+function fileSchema(factories: Factories, { life = lifeSchemas() }: ReadOptions): z.ZodType<FileYaml> {
   const schema = strictObject({
     ...fileShape(),
     receivers: receiversSchema(factories).describe('Who is told, and how.'),
-    ...Object.fromEntries(LIFE_KEYS.map((key) => [key, life[key] ?? z.unknown().optional()])),
+    ...life,
   });
   return schema as unknown as z.ZodType<FileYaml>;
 }

@@ -128,6 +128,7 @@ function standIn(options: Parameters<typeof createAlerting>[0]): ReloadableAlert
   } catch {
     return { start: async () => {}, stop: async () => {}, post: () => {}, alerts: () => [],
       groups: () => [], silences: () => [], setSilence: async () => '',
-      expireSilence: async () => false, follow: () => () => {}, reload: () => {} };
+      expireSilence: async () => false, follow: () => () => {}, reload: () => {},
+      escalationOf: () => '' };
   }
 }

@@ -3,6 +3,7 @@
 import { closestWord, type ConfigPath, type ConfigProblem } from '../../../config/errors.ts';
 import { problemAt } from '../../../config/parse.ts';
 import type { ConfigTree } from '../../../config/tree.ts';
+import { lifeProblems, lifeSettings } from '../life/settings.ts';
 import type { Matcher } from '../model.ts';
 import type { ReceiverYaml } from './receivers.ts';
 import type { LimitsYaml, RouteYaml } from './schema.ts';
@@ -36,6 +37,7 @@ export function checkFile(file: FileYaml, tree: ConfigTree): ConfigProblem[] {
     ...checkReceivers(file, tree),
     ...checkTimes(file, tree),
     ...checkTop(file, tree),
+    ...lifeProblems(lifeSettings(file), namesOf(file).receivers, tree),
     ...(file.route === undefined ? [] : checkRoute(file.route, ['route'], namesOf(file), tree)),
   ];
 }
@@ -43,11 +45,13 @@ export function checkFile(file: FileYaml, tree: ConfigTree): ConfigProblem[] {
 interface Names {
   readonly receivers: readonly string[];
   readonly times: readonly string[];
+  readonly escalations: readonly string[];
 }
 
 const namesOf = (file: FileYaml): Names => ({
   receivers: file.receivers.map(({ name }) => name),
   times: [...file.time_intervals, ...file.mute_time_intervals].map(({ name }) => name),
+  escalations: lifeSettings(file).escalations.map(({ name }) => name),
 });
 
 function checkReceivers({ receivers }: FileYaml, tree: ConfigTree): ConfigProblem[] {
@@ -120,6 +124,9 @@ function checkRoute(
   const found: ConfigProblem[] = [];
   if (route.receiver !== undefined && !names.receivers.includes(route.receiver)) {
     found.push(unknown(tree, [...path, 'receiver'], names.receivers, route.receiver));
+  }
+  if (route.escalation !== undefined && !names.escalations.includes(route.escalation)) {
+    found.push(unknown(tree, [...path, 'escalation'], names.escalations, route.escalation));
   }
   for (const key of ['mute_time_intervals', 'active_time_intervals'] as const) {
     for (const [index, name] of route[key].entries()) {

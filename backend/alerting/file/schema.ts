@@ -30,7 +30,7 @@ export const fileShape = () => ({
 });
 
 /** Keys whose meaning is in backend/alerting/life/. */
-export const LIFE_KEYS = ['escalations', 'rotations', 'on_call'] as const;
+export const LIFE_KEYS = ['escalations', 'rotations'] as const;
 
 export interface RouteYaml {
   receiver?: string | undefined;

@@ -54,6 +54,7 @@ route:
       escalation: web
       routes:
         - {match: {service: cart}, match_re: {host: 'web.*'}, group_by: ['...'], group_wait: 0s}
+escalations: [{name: web, steps: [{after: 10m, receiver: ops}]}]
 inhibit_rules:
   - {source_matchers: ['severity="critical"'], target_match: {severity: warning}, equal: [host]}
 time_intervals:
@@ -129,8 +130,8 @@ test('alerting file: mistakes have their places and hints', () => {
   const rest = '\nreceivers: [{name: ops}]';
   bad(`rout: {receiver: ops}\nroute: {receiver: ops}${rest}`,
     'alerting.yaml:1:1: rout: unknown key; did you mean "route"? Known: escalations, '
-    + 'event_recorder, global, inhibit_rules, limits, mute_time_intervals, on_call, receivers, '
-    + 'rotations, route, templates, time_intervals, tracing');
+    + 'event_recorder, global, inhibit_rules, limits, mute_time_intervals, receivers, rotations, '
+    + 'route, templates, time_intervals, tracing');
   bad(`route: {receiver: obs}${rest}`,
     'alerting.yaml:1:19: route.receiver: is not defined; did you mean "ops"?');
   bad(`route: {receiver: ops, matchers: [a=b]}${rest}`, 'alerting.yaml:1:24: route.matchers: '
