@@ -2,6 +2,7 @@
 // which windows are impossible.
 
 import type { ConfigPath } from '../../../config/errors.ts';
+import { ANOMALY_DEFAULTS } from '../analysis/anomaly.ts';
 import type { AnomalyOptions, RuleSource, SignalQuery } from '../model.ts';
 import { parseCondition, parseShare } from './condition.ts';
 import { durationText } from './options.ts';
@@ -40,23 +41,10 @@ function changeOf(
 }
 
 const MINUTE_MS = 60_000;
-const HOUR_MS = 60 * MINUTE_MS;
-const DAY_MS = 24 * HOUR_MS;
-
-/** What a method works well with, for rules that do not say. */
-const ANOMALY: Readonly<Record<AnomalyOptions['method'], Pick<AnomalyOptions, 'stepMs'
-  | 'historyMs' | 'warmUpMs' | 'sensitivity' | 'points'>>> = {
-  robust: { stepMs: MINUTE_MS, historyMs: DAY_MS, warmUpMs: 12 * HOUR_MS, sensitivity: 5,
-    points: { of: 5, atLeast: 3 } },
-  seasonal: { stepMs: 5 * MINUTE_MS, historyMs: 35 * DAY_MS, warmUpMs: 21 * DAY_MS,
-    sensitivity: 4, points: { of: 3, atLeast: 2 } },
-  decomposition: { stepMs: 5 * MINUTE_MS, historyMs: 14 * DAY_MS, warmUpMs: 3 * DAY_MS,
-    sensitivity: 3, points: { of: 3, atLeast: 2 } },
-};
 
 function anomalyOf(shape: AnomalyShape, queryOf: QueryOf, spot: Spot): RuleSource | null {
   const { sheet, path } = spot;
-  const usual = ANOMALY[shape.method];
+  const usual = ANOMALY_DEFAULTS[shape.method];
   const stepMs = shape.step ?? usual.stepMs;
   const historyMs = shape.history ?? Math.min(usual.historyMs, spot.options.retentionMs);
   const points = pointsOf(shape, usual.points, spot);

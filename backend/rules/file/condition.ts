@@ -56,6 +56,3 @@ export function parseShare(written: string | number): number | null {
   const isShare = typeof written === 'number' || /^[\d.]+ ?%?$/.test(written.trim());
   return number !== null && isShare ? number : null;
 }
-
-/** Holds whatever was measured: what is measured decides by itself. */
-export const ALWAYS: Condition = { operator: '>=', value: -Infinity, to: -Infinity };

@@ -2,7 +2,7 @@
 // themselves: anomalies, forecasts, objectives and composites.
 
 import type { Condition, Level, RuleSource } from '../model.ts';
-import { ALWAYS, parseCondition } from './condition.ts';
+import { parseCondition } from './condition.ts';
 import { durationText } from './options.ts';
 import { limits, type RuleShape } from './shape.ts';
 import type { Spot } from './sources.ts';
@@ -66,7 +66,8 @@ function ownCondition(source: RuleSource): Condition | null {
       const value = source.forecast.withinMs / 1000;
       return { operator: '<=', value, to: value };
     }
-    case 'slo': return ALWAYS;
+    // The burn rate where a row of windows holds, 0 where none does.
+    case 'slo':
     case 'composite': return { operator: '>', value: 0, to: 0 };
     default: return null;
   }

@@ -1,21 +1,12 @@
 // `slo` below a rule: an objective, and the windows in which its error budget may not burn too
 // fast. reliability.md 7.3 (the SRE workbook, table 5-8) has the usual windows.
 
+import { BURN_WINDOWS } from '../analysis/slo.ts';
 import type { BurnWindow, RuleSource, SloOptions } from '../model.ts';
 import { parseShare } from './condition.ts';
 import { durationText } from './options.ts';
 import type { SloShape } from './shape.ts';
 import { groupByOf, searchOf, type Spot } from './sources.ts';
-
-const MINUTE_MS = 60_000;
-const HOUR_MS = 60 * MINUTE_MS;
-const DAY_MS = 24 * HOUR_MS;
-
-export const USUAL_WINDOWS: readonly BurnWindow[] = [
-  { severity: 'page', longMs: HOUR_MS, shortMs: 5 * MINUTE_MS, factor: 14.4 },
-  { severity: 'page', longMs: 6 * HOUR_MS, shortMs: 30 * MINUTE_MS, factor: 6 },
-  { severity: 'ticket', longMs: 3 * DAY_MS, shortMs: 6 * HOUR_MS, factor: 1 },
-];
 
 /** How much shorter the short window is, unless it is written. */
 const SHORTER = 12;
@@ -90,7 +81,7 @@ type Budget = Pick<SloOptions, 'objective' | 'periodMs'>;
 /** Null when one of them is impossible. */
 function windowsOf(shape: SloShape, budget: Budget, spot: Spot): readonly BurnWindow[] | null {
   if (shape.windows === undefined) {
-    return USUAL_WINDOWS.every((window) => isPossible(window, budget, spot)) ? USUAL_WINDOWS : null;
+    return BURN_WINDOWS.every((window) => isPossible(window, budget, spot)) ? BURN_WINDOWS : null;
   }
   const found = shape.windows.flatMap((written, index) => {
     const own = { ...spot, path: [...spot.path, 'windows', index] };
