@@ -54,11 +54,13 @@ export function createManualClock(startMs: number, quiet = settle): ManualClock 
     },
     sleep: (delayMs, abort) => new Promise((resolve) => {
       if (abort?.aborted === true) return resolve();
-      const timer = after(delayMs, resolve);
-      abort?.addEventListener('abort', () => {
+      const finish = () => {
         timer.cancel();
+        abort?.removeEventListener('abort', finish);
         resolve();
-      }, { once: true });
+      };
+      const timer = after(delayMs, finish);
+      abort?.addEventListener('abort', finish, { once: true });
     }),
     advance: async (ms) => {
       const target = elapsedMs + ms;

@@ -6,8 +6,10 @@ import { createAlerting, type ReloadableAlerting } from '../alerting/alerting.ts
 import type { AlertingConfig } from '../alerting/config.ts';
 import { createCourier, type Channels } from '../alerting/courier.ts';
 import { readAlertingFile } from '../alerting/file.ts';
+import { createEscalations } from '../alerting/life/escalations.ts';
 import { createLife, type Life } from '../alerting/life/life.ts';
 import { createPost, type Post } from '../alerting/life/posting.ts';
+import { lifeSchemas, lifeSettings } from '../alerting/life/settings.ts';
 import { ALWAYS_HELD } from '../journal/lease.ts';
 import { createEvaluator, type Evaluator } from '../rules/evaluator.ts';
 import type { RuleBook, RuleGroup } from '../rules/model.ts';
@@ -35,7 +37,7 @@ export async function createCrew(ground: Ground): Promise<Crew> {
   const random = createSeededRandom(SEED);
   const log = SILENT_LOG;
   const book = createBook(rulesOf(ground));
-  const config = alertingOf(ground);
+  let config = alertingOf(ground);
   const context = {
     clock, log, chart: async () => [], show: () => {},
     files: { read: async () => null, readText: async () => null },
@@ -43,7 +45,7 @@ export async function createCrew(ground: Ground): Promise<Crew> {
   const courier: Channels = createCourier({ journal, random, counters, context,
     factories: receivers.factories, receivers: config.receivers });
   const life = createLife({ journal, clock });
-  const alerting = standIn({
+  const alerting = createAlerting({
     ...{ config, journal, courier, clock, random, log, counters },
     leads: () => true, externalUrl: '',
     acknowledged: (groupKey, alerts, atMs) => life.acknowledged(groupKey, alerts, atMs),
@@ -56,7 +58,18 @@ export async function createCrew(ground: Ground): Promise<Crew> {
       gridOf: ({ intervalMs }: RuleGroup) => ({ intervalMs, offsetMs: 0 }),
     }),
   });
-  const parts = [life, alerting, evaluator];
+  const escalations = createEscalations({
+    ...{ alerting, courier, life, journal, clock, log },
+    leads: () => true, externalUrl: '',
+    escalationOf: (groupKey) => {
+      const name = alerting.escalationOf(groupKey);
+      return lifeSettings(config.life).escalations.find((one) => one.name === name) ?? null;
+    },
+    rotations: () => lifeSettings(config.life).rotations,
+    channelsOf: (receiver) => (config.receivers.find(({ name }) => name === receiver)?.channels
+      ?? []).map(({ type, index }) => ({ receiver, type, index })),
+  });
+  const parts = [life, alerting, escalations, evaluator];
   return {
     evaluator, alerting, life,
     post: createPost({ journal, clock, alerts: () => alerting.alerts(),
@@ -68,10 +81,10 @@ export async function createCrew(ground: Ground): Promise<Crew> {
       for (const part of [...parts].reverse()) await stopSoon(part);
     },
     reload: () => {
-      const next = alertingOf(ground);
+      config = alertingOf(ground);
       book.replace(rulesOf(ground));
-      courier.replace(next.receivers);
-      alerting.reload(next);
+      courier.replace(config.receivers);
+      alerting.reload(config);
     },
   };
 }
@@ -112,7 +125,8 @@ function rulesOf({ sources }: Ground): readonly RuleGroup[] {
 }
 
 function alertingOf({ sources, env, receivers }: Ground): AlertingConfig {
-  const { config, problems } = readAlertingFile(sources.alerting, env, receivers.factories);
+  const { config, problems } = readAlertingFile(sources.alerting, env, receivers.factories,
+    { life: lifeSchemas() });
   if (config === null) throw new ScriptProblems(problems);
   for (const { name, channels } of config.receivers) {
     for (const { type, index, config: settings } of channels) {
@@ -120,15 +134,4 @@ function alertingOf({ sources, env, receivers }: Ground): AlertingConfig {
     }
   }
   return config;
-}
-
-function standIn(options: Parameters<typeof createAlerting>[0]): ReloadableAlerting {
-  try {
-    return createAlerting(options);
-  } catch {
-    return { start: async () => {}, stop: async () => {}, post: () => {}, alerts: () => [],
-      groups: () => [], silences: () => [], setSilence: async () => '',
-      expireSilence: async () => false, follow: () => () => {}, reload: () => {},
-      escalationOf: () => '' };
-  }
 }

@@ -56,7 +56,7 @@ const READERS: Readonly<Record<string, (line: Line) => Expectation>> = {
     if (state.text !== 'pending' && state.text !== 'active' && state.text !== 'expired') {
       line.fail(`"${state.text}" is no state of a silence`, 'pending, active or expired', state);
     }
-    return { type: 'silence', name, state: state.text as 'active' };
+    return { type: 'silence_state', name, state: state.text as 'active' };
   },
   dead: (line) => {
     if (!line.take('letters')) line.fail('"letters" must follow');

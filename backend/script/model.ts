@@ -133,7 +133,7 @@ export type Expectation =
   | { readonly type: 'missed'; readonly count: number; readonly group: string }
   | { readonly type: 'rule'; readonly name: string; readonly failed: boolean;
       readonly reason: string }
-  | { readonly type: 'silence'; readonly name: string;
+  | { readonly type: 'silence_state'; readonly name: string;
       readonly state: 'pending' | 'active' | 'expired' }
   | { readonly type: 'dead'; readonly receiver: string; readonly count: number };
 

@@ -74,7 +74,7 @@ async function perform(script: Script, options: RunOptions): Promise<ScriptResul
 }
 
 const EXPECTED: ReadonlySet<string> =
-  new Set(['alerts', 'notify', 'group', 'missed', 'rule', 'silence', 'dead']);
+  new Set(['alerts', 'notify', 'group', 'missed', 'rule', 'silence_state', 'dead']);
 
 const isExpectation = (what: Step['what']): what is Expectation => EXPECTED.has(what.type);
 
@@ -101,7 +101,7 @@ function look(step: Step, what: Expectation, stage: Stage): Failure | null {
       return same(step, 'missed evaluations', what.count, stage.missed(what.group));
     case 'rule':
       return lookAtRule(step, what, stage);
-    case 'silence':
+    case 'silence_state':
       return same(step, `silence ${what.name}`, what.state, stage.silenceState(what.name));
     case 'dead':
       return same(step, 'dead letters', what.count, stage.deadLetters(what.receiver));
