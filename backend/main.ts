@@ -18,12 +18,14 @@ import { createProcessLog, type Log } from '../runtime/log.ts';
 import { formatEndpoint } from '../runtime/net.ts';
 import { createWorld, type World } from '../runtime/world.ts';
 import { createAccess, type Access } from './access/access.ts';
+import { createAlerts } from './alerts.ts';
 import { callerLimits, ingestAuthorization, tokensOf } from './access/settings.ts';
 import { createApiServer } from './api/app.ts';
 import { createDriverServer, type DriverServer } from './drivers/server.ts';
-import { createHealthBoard, type HealthCheck } from './health/health.ts';
+import { createHealthBoard, type HealthBoard, type HealthCheck } from './health/health.ts';
 import { countProcess } from './health/process.ts';
 import { createIntake } from './intake/intake.ts';
+import type { Gate } from './gate/gate.ts';
 import { createStoreGate } from './query/admission.ts';
 import { createDeletedLogs } from './logs/deleted.ts';
 import { createAudit, type Audit } from './query/audit.ts';
@@ -71,7 +73,7 @@ export async function startBackend(options: BackendOptions): Promise<Running> {
   const world = createWorld();
   const log = createProcessLog('backend', config.log);
   for (const warning of warnings) log.warn(describeProblem(warning));
-  const parts = await buildParts(config, options.version, world, log);
+  const parts = await buildParts(config, options, world, log);
   const started: Stoppable[] = [];
   const stop = async (deadline: AbortSignal) => {
     for (let part = started.pop(); part !== undefined; part = started.pop()) {
@@ -112,7 +114,7 @@ interface Parts {
 
 async function buildParts(
   config: BackendConfig,
-  version: string,
+  { version, env }: BackendOptions,
   world: World,
   log: Log,
 ): Promise<Parts> {
@@ -127,7 +129,13 @@ async function buildParts(
   countProcess(counters, world.clock, version);
   countWaiting(counters, admission);
   if (engine !== null) countEngine(counters, engine);
-  const { access, audit, desk } = askingOf(config, engine, storage, { world, log, counters });
+  const gate = createStoreGate(storage, config.clickhouse.database);
+  const limits = queryLimits(config, engine);
+  const { access, audit, desk } = askingOf(config, { storage, gate, limits }, { world, log,
+    counters });
+  const keptMs = keptOf(retention);
+  const alerts = await createAlerts({ config, env, version, storage, gate, limits, world, log,
+    counters, keptMs: Math.min(...Object.values(keptMs)) });
   const grpcTls = tlsOptions(config.otlp.grpc.tls);
   const grpc = createOtlpGrpcServer({
     endpoint: config.otlp.grpc.endpoint,
@@ -148,17 +156,9 @@ async function buildParts(
     setting: SETTING_HTTP,
     tls: tlsOptions(config.http.tls),
     bodyBytesMax: config.http.max_request_body_size,
-    keptMs: {
-      logs: shortestMs(retention, 'logs'),
-      traces: shortestMs(retention, 'traces'),
-      metrics: shortestMs(retention, 'metrics'),
-    },
-    health: createHealthBoard({
-      clock: world.clock,
-      version,
-      checks: { clickhouse: storageCheck(storage), space: spaceCheck(storage) },
-    }),
-    others: [(app) => registerOtlpHttp(app, {
+    keptMs,
+    health: healthOf(storage, world, version),
+    others: [alerts.register, (app) => registerOtlpHttp(app, {
       ...{ consumer: intake, counters, admission, stopping: () => !intake.open() },
       ...ingestAuthorization(config, access, config.http),
       bodyBytesMax: config.http.max_request_body_size,
@@ -167,7 +167,7 @@ async function buildParts(
   const drivers = driversOf(config, access, { world, log, desk });
   return {
     components: [...(engine === null ? [] : [engine]), storage, audit,
-      ...publishersOf(config, tail, { world, log, counters }), grpc, api,
+      ...publishersOf(config, tail, { world, log, counters }), ...alerts.components, grpc, api,
       ...(drivers === null ? [] : [drivers]), intake],
     failed: engine?.failed ?? new Promise<never>(() => {}),
     addresses: () => ({
@@ -179,6 +179,18 @@ async function buildParts(
     }),
   };
 }
+
+/** How long records of each signal are kept at least. */
+const keptOf = (retention: Retention) => ({
+  logs: shortestMs(retention, 'logs'),
+  traces: shortestMs(retention, 'traces'),
+  metrics: shortestMs(retention, 'metrics'),
+});
+
+const healthOf = (storage: ClickHouseStorage, { clock }: World, version: string): HealthBoard =>
+  createHealthBoard({
+    clock, version, checks: { clickhouse: storageCheck(storage), space: spaceCheck(storage) },
+  });
 
 function publishersOf(
   config: BackendConfig,
@@ -193,19 +205,16 @@ function publishersOf(
 /** Who may ask, and where questions are handed in. */
 function askingOf(
   config: BackendConfig,
-  engine: Engine | null,
-  storage: Storage,
+  asked: { storage: Storage; gate: Gate; limits: QueryLimits },
   shared: { world: World; counters: Counters; log: Log },
 ): { access: Access; audit: Audit; desk: Desk } {
-  const limits = queryLimits(config, engine);
-  const limitsOf = callerLimits(config.access, limits);
+  const limitsOf = callerLimits(config.access, asked.limits);
   const { clock } = shared.world;
-  const audit = createAudit({ ...shared, storage, clock });
+  const audit = createAudit({ ...shared, storage: asked.storage, clock });
   return {
     audit,
     access: createAccess({ ...shared, clock, tokens: tokensOf(config.access) }),
-    desk: createDesk({ ...shared, storage, limits, limitsOf, audit,
-      gate: createStoreGate(storage, config.clickhouse.database) }),
+    desk: createDesk({ ...shared, ...asked, limitsOf, audit }),
   };
 }
 

@@ -58,8 +58,8 @@ export interface ApiOptions extends HealthRouteOptions, QueryRouteOptions, Queri
   readonly tls?: ServerTlsOptions | undefined;
   /** Bodies larger than this are answered with 413. */
   readonly bodyBytesMax: number;
-  /** Routes of other rooms: OTLP over HTTP. */
-  readonly others: ReadonlyArray<(app: FastifyInstance) => void>;
+  /** Routes of other rooms: OTLP over HTTP, rules and alerts. */
+  readonly others: ReadonlyArray<(app: FastifyInstance) => void | Promise<void>>;
 }
 
 export interface ApiServer extends Component {
@@ -115,7 +115,7 @@ async function createApp(options: ApiOptions): Promise<FastifyInstance> {
       displayRequestDuration: true,
     },
   });
-  for (const register of options.others) register(app);
+  for (const register of options.others) await register(app);
   await app.register(async (scope) => {
     registerHealth(scope, options);
     registerIndex(scope, options.version);

@@ -47,9 +47,14 @@ export interface TableJournalOptions {
 }
 
 export const createTableJournal = (options: TableJournalOptions): TableJournal =>
-  new TableJournal(options);
+  new FollowedTables(options);
 
-class TableJournal implements Journal, Component {
+export interface TableJournal extends Journal, Component {
+  /** Resolves when what other backends have stored until now was told. */
+  look(): Promise<void>;
+}
+
+class FollowedTables implements TableJournal {
   private readonly options: TableJournalOptions;
   private readonly log: Log;
   private readonly followers = createFollowers();

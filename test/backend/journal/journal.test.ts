@@ -48,7 +48,7 @@ const journals: Readonly<Record<string, () => Promise<{ journal: Journal; stop()
     tables: async () => {
       const journal = tableJournal('one');
       await journal.start();
-      return { journal, stop: () => journal.stop() };
+      return { journal, stop: () => journal.stop(NEVER) };
     },
   };
 
@@ -108,5 +108,5 @@ test('journal in tables: a backend hears what another one has written, once', as
   await other.write([{ kind: 'posted', key: 'p', atMs: START_MS, data: 3 }], NEVER);
   await other.look();
   assert.deepEqual(heard, [1, 3], 'what is older than what is known is no news');
-  await Promise.all([one.stop(), other.stop()]);
+  await Promise.all([one.stop(NEVER), other.stop(NEVER)]);
 });
