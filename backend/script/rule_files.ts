@@ -1,8 +1,9 @@
-// The rules of a script, of one file or several.
+// The rules of files: YAML, or JSON of thresholds.
 
 import type { ConfigProblem } from '../../config/errors.ts';
 import type { Source } from '../../config/source.ts';
-import { readRules as readFile } from '../rules/file/rules.ts';
+import { readRules } from '../rules/file/rules.ts';
+import { readThresholds } from '../rules/file/thresholds.ts';
 import type { RuleGroup } from '../rules/model.ts';
 
 /** Rules of scripts may look back so far. */
@@ -15,8 +16,9 @@ export interface ReadFiles {
 
 /** Composites may name rules of any of the files. */
 export function readRuleFiles(sources: readonly Source[], retentionMs = RETENTION_MS): ReadFiles {
-  const first = sources.map((source) => readFile(source, { retentionMs }).groups);
-  const all = sources.map((source, index) => readFile(source, { retentionMs,
+  const read = (source: Source) => (source.file.endsWith('.json') ? readThresholds : readRules);
+  const first = sources.map((source) => read(source)(source, { retentionMs }).groups);
+  const all = sources.map((source, index) => read(source)(source, { retentionMs,
     others: first.filter((_, other) => other !== index).flat() }));
   return { groups: all.flatMap(({ groups }) => groups),
     problems: all.flatMap(({ problems }) => problems) };
