@@ -116,17 +116,18 @@ export async function askJson<T>(target: Target, path: string, abort?: AbortSign
   return JSON.parse(text) as T;
 }
 
-/** Hands a route something in JSON, and gives what it answers. */
+/** Hands a route something in JSON, or a text as it is; gives what it answers. */
 export async function sendJson<T>(
   target: Target,
   path: string,
-  value: object,
+  value: object | string,
   abort?: AbortSignal,
 ): Promise<T> {
+  const isText = typeof value === 'string';
   const { statusCode, body } = await send(target, path, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(value),
+    headers: { 'content-type': isText ? 'application/yaml' : 'application/json' },
+    body: isText ? value : JSON.stringify(value),
   }, abort);
   const text = await body.text();
   if (statusCode >= 300) throw problemIn(text, statusCode);

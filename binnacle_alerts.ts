@@ -2,9 +2,9 @@
 // is loaded when it runs.
 
 import { type Command, InvalidArgumentError } from 'commander';
-import type { TestFlags } from '../script/command.ts';
-import type { AckFlags, AlertsFlags, SilenceFlags } from './alerts.ts';
-import type { Target } from './ask.ts';
+import type { TestFlags } from './backend/script/command.ts';
+import type { AckFlags, AlertsFlags, SilenceFlags } from './backend/client/alerts.ts';
+import type { Target } from './backend/client/ask.ts';
 
 /** Makes a command of `parent` that asks a backend. */
 export type Asking = (name: string, parent: Command) => Command;
@@ -33,7 +33,7 @@ Examples:
 
 Exit code: 0 everything is as expected, 1 something is not.`)
     .action(async (files: string[], flags: TestFlags) => {
-      const { testRules } = await import('../script/command.ts');
+      const { testRules } = await import('./backend/script/command.ts');
       await testRules(files, flags);
     });
 }
@@ -52,7 +52,7 @@ Examples:
 
 Exit code: 0 nothing is wrong, 1 something is.`)
     .action(async (files: string[], flags: Partial<Target> & { json: boolean }) => {
-      const { checkRules } = await import('./rules_check.ts');
+      const { checkRules } = await import('./backend/client/rules_check.ts');
       await checkRules(files, flags);
     });
 }
@@ -62,7 +62,7 @@ function addList(command: Command): void {
     .description('list the rules of a backend, and how their last evaluation went')
     .option('--json', 'print it as JSON', false)
     .action(async (flags: AlertsFlags) => {
-      const { listRules } = await import('./alerts.ts');
+      const { listRules } = await import('./backend/client/alerts.ts');
       await listRules(flags);
     });
 }
@@ -78,7 +78,7 @@ Examples:
   binnacle alerts ack 3f1c --for 2h --comment "on it"
   binnacle alerts silence 'service="shop"' --for 1h --comment "deploying"`)
     .action(async (flags: AlertsFlags) => {
-      const { listAlerts } = await import('./alerts.ts');
+      const { listAlerts } = await import('./backend/client/alerts.ts');
       await listAlerts(flags);
     });
   ask('ack', alerts)
@@ -87,7 +87,7 @@ Examples:
     .option('--for <duration>', 'how long: 30m, 2h, 1d', duration, '1h')
     .option('--comment <text>', 'for the others', '')
     .action(async (id: string, _: unknown, command: Command) => {
-      const { acknowledge } = await import('./alerts.ts');
+      const { acknowledge } = await import('./backend/client/alerts.ts');
       await acknowledge(id, command.optsWithGlobals<AckFlags>());
     });
   ask('silence', alerts)
@@ -96,7 +96,7 @@ Examples:
     .option('--for <duration>', 'how long', duration, '1h')
     .requiredOption('--comment <text>', 'why')
     .action(async (matchers: string[], _: unknown, command: Command) => {
-      const { silence } = await import('./alerts.ts');
+      const { silence } = await import('./backend/client/alerts.ts');
       await silence(matchers, command.optsWithGlobals<SilenceFlags>());
     });
 }
