@@ -109,6 +109,8 @@ async function calls(): Promise<Readonly<Record<string, Call>>> {
   return {
     'get /': { path: '/' },
     'get /api/analytics': { path: '/api/analytics?from=-1h' },
+    'get /api/channels': { path: '/api/channels' },
+    'get /api/channels/dead-letters': { path: '/api/channels/dead-letters' },
     'get /api/exceptions': { path: '/api/exceptions?from=-1h' },
     'get /api/exceptions/{fingerprint}': {
       path: `/api/exceptions/${String(exception!['fingerprint'])}?from=-1h` },
@@ -141,6 +143,8 @@ async function calls(): Promise<Readonly<Record<string, Call>>> {
     'get /health/live': { path: '/health/live' },
     'get /health/ready': { path: '/health/ready' },
     'get /metrics': { path: '/metrics' },
+    'post /api/channels/{id}/test': { path: '/api/channels/dashboard.dashboard.0/test' },
+    'post /api/channels/dead-letters/{id}/resend': { path: '/api/channels/dead-letters/x/resend' },
     'post /api/logs': { path: '/api/logs',
       body: { timestamp: new Date(NOW_MS).toISOString(), level: 'INFO', service: 'shop',
         message: 'posted' } },
@@ -152,15 +156,17 @@ async function calls(): Promise<Readonly<Record<string, Call>>> {
     'post /v1/traces': { path: '/v1/traces', body: TRACES },
     'put /api/saved-queries/{id}': { path: `/api/saved-queries/${savedId}`,
       body: { name: 'mine', sql: 'SELECT 3' } },
+    'delete /api/channels/dead-letters/{id}': { path: '/api/channels/dead-letters/x' },
     'delete /api/query/{id}': { path: `/api/query/${String(query!['id'])}` },
     'delete /api/logs/{id}': { path: `/api/logs/${logId}` },
     'delete /api/saved-queries/{id}': { path: `/api/saved-queries/${savedId}` },
   };
 }
 
-/** A stream without an end, tested by itself; and a query that has ended cannot be cancelled. */
+/** A stream without an end, tested by itself; a query that has ended, and no dead letters. */
 const APART: readonly string[] = ['get /api/tail'];
-const ENDED: readonly string[] = ['delete /api/query/{id}'];
+const ENDED: readonly string[] = ['delete /api/query/{id}',
+  'post /api/channels/dead-letters/{id}/resend', 'delete /api/channels/dead-letters/{id}'];
 
 test('every route: answers as its description says', { timeout: 120_000 }, async () => {
   const known = await calls();
