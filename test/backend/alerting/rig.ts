@@ -77,7 +77,7 @@ export async function createRig(config: AlertingConfig, options: RigOptions = {}
   let shown = 0;
   const courier: Courier = {
     deliver: async (_channel, notification, abort) => {
-      const delivery = await Promise.race([rig.answer(notification), aborted(abort)]);
+      const delivery = await unlessAborted(rig.answer(notification), abort);
       if (delivery === 'delivered') sent.push(notification);
       return delivery;
     },
@@ -116,10 +116,16 @@ export async function createRig(config: AlertingConfig, options: RigOptions = {}
   return rig;
 }
 
-function aborted(abort: AbortSignal): Promise<Delivery> {
+function unlessAborted(
+  delivery: Delivery | Promise<Delivery>,
+  abort: AbortSignal,
+): Promise<Delivery> {
   return new Promise((resolve) => {
-    if (abort.aborted) resolve('aborted');
-    abort.addEventListener('abort', () => resolve('aborted'), { once: true });
+    const giveUp = () => resolve('aborted');
+    if (abort.aborted) giveUp();
+    abort.addEventListener('abort', giveUp, { once: true });
+    void Promise.resolve(delivery).then(resolve)
+      .finally(() => abort.removeEventListener('abort', giveUp));
   });
 }
 
