@@ -147,6 +147,10 @@ export interface NotifierCheck<C> {
   /** What a person would write for a service at this address. */
   config(url: string): Record<string, unknown>;
   readonly secrets: readonly string[];
+  /** The server; one that speaks HTTP unless given. */
+  start?(): Promise<Peer>;
+  /** False where the service cannot say how long to wait. */
+  readonly isPaced?: boolean;
   /** What the service answers when all is well; 200 unless given. */
   readonly good?: Reply;
   /** The text of a message that the service could read; throws for one that it could not. */
@@ -160,7 +164,8 @@ export function checkNotifier<C>(check: NotifierCheck<C>): void {
   const { factory: { type }, secrets, good = [200] } = check;
   const run = (title: string, body: (peer: Peer, send: Send) => Promise<void>, more = {}) =>
     test(`notifier ${type}: ${title}`, async () => {
-      const peer = await startPeer(good);
+      const peer = await (check.start ?? startPeer)();
+      peer.reply(good);
       try {
         const config = check.factory.schema().parse({ ...check.config(peer.url), ...more });
         const notifier = check.factory.create(config, notifierContext());
@@ -191,7 +196,7 @@ export function checkNotifier<C>(check: NotifierCheck<C>): void {
       assert.equal(outcome.status, want, `${JSON.stringify(reply)}: ${JSON.stringify(outcome)}`);
     }
   });
-  run('how long to wait is respected', async (peer, send) => {
+  if (check.isPaced !== false) run('how long to wait is respected', async (peer, send) => {
     peer.reply([429, { 'retry-after': '7' }]);
     const outcome = await send(notificationOf());
     assert.equal(outcome.status === 'retryable' ? outcome.retryAfterMs : null, 7000);

@@ -4,6 +4,7 @@ import type { NotifierFactory } from '../model.ts';
 import { alertmanagerNotifier } from './alertmanager.ts';
 import { dashboardNotifier } from './dashboard.ts';
 import { discordNotifier } from './discord.ts';
+import { emailNotifier } from './email.ts';
 import { opsgenieNotifier } from './opsgenie.ts';
 import { pagerdutyNotifier } from './pagerduty.ts';
 import { slackNotifier } from './slack.ts';
@@ -14,7 +15,7 @@ import { webhookNotifier } from './webhook.ts';
 
 /** `type` with `_configs` behind it is how they are written in a receiver. */
 export const NOTIFIERS: readonly NotifierFactory<any>[] = [
-  webhookNotifier, slackNotifier, telegramNotifier, smsNotifier, pagerdutyNotifier,
+  webhookNotifier, emailNotifier, slackNotifier, telegramNotifier, smsNotifier, pagerdutyNotifier,
   opsgenieNotifier, teamsNotifier, teamsConnectorNotifier, discordNotifier, alertmanagerNotifier,
   dashboardNotifier,
 ];

@@ -250,7 +250,8 @@ test('telegram: texts of one\'s own are escaped for their markup, or ours is sen
 
 test('telegram, discord: how long to wait stands in the body', async () => {
   const bot = await sendOne(telegramNotifier,
-    (url) => ({ api_url: url, bot_token: 't', chat_id: 1 }), notificationOf(), [429, {}, '{"ok":false,"parameters":{"retry_after":12}}']);
+    (url) => ({ api_url: url, bot_token: 't', chat_id: 1 }), notificationOf(),
+    [429, {}, '{"ok":false,"parameters":{"retry_after":12}}']);
   assert.deepEqual(bot.outcome.status === 'retryable' && bot.outcome.retryAfterMs, 12_000);
   const hook = await sendOne(discordNotifier, (url) => ({ webhook_url: url }),
     notificationOf(), [429, { 'retry-after': '1' }, '{"retry_after":0.25}']);
