@@ -82,6 +82,12 @@ export const PERMISSIONS: Readonly<Record<string, Permission>> = {
   'POST /api/metrics/query': 'read',
   'GET /api/metrics/latency': 'read',
 
+  'GET /api/rules': 'read',
+  'POST /api/rules': 'operate',
+  'POST /api/rules/check': 'sql',
+  'GET /api/rules/:id': 'read',
+  'PUT /api/rules/:id': 'operate',
+  'DELETE /api/rules/:id': 'operate',
   'GET /api/alerts': 'read',
   'POST /api/alerts': 'raise',
   'GET /api/alerts/history': 'read',

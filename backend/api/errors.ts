@@ -16,11 +16,13 @@ export const STATUS_OF_CODE = {
   INVALID_REQUEST: 400,
   INVALID_JSON: 400,
   INVALID_SEARCH: 400,
+  INVALID_RULE: 400,
   UNAUTHENTICATED: 401,
   CROSS_ORIGIN: 403,
   FORBIDDEN: 403,
   NOT_FOUND: 404,
   METHOD_NOT_ALLOWED: 405,
+  READ_ONLY_RULE: 409,
   BODY_TOO_LARGE: 413,
   UNSUPPORTED_MEDIA_TYPE: 415,
   TOO_MANY_SIMULTANEOUS_QUERIES: 429,
@@ -45,6 +47,8 @@ const HINTS: Readonly<Record<string, string>> = {
   INVALID_REQUEST: 'GET /docs shows what a request looks like',
   INVALID_JSON: 'send {"sql": "SELECT 1", "params": {}, "format": "JSON"}',
   UNSUPPORTED_MEDIA_TYPE: 'send content-type application/json, or the SQL as text/plain',
+  INVALID_RULE: 'docs/rules.md has the keys of a rule',
+  READ_ONLY_RULE: 'change it in its file; it is read again when it has changed',
   NOT_FOUND: 'GET /docs lists what there is',
   BODY_TOO_LARGE: 'send less at once',
   TOO_MANY_SIMULTANEOUS_QUERIES: 'ask again in a moment, or raise query.max_concurrent',
@@ -85,6 +89,21 @@ export interface ApiProblem {
   readonly hint: string;
   /** Where in a search or statement the mistake is, in characters from 0. */
   readonly position?: number;
+  /** Of a text of several lines, such as a rule: where the first mistake is, from 1. */
+  readonly line?: number;
+  readonly column?: number;
+  /** All mistakes, when there may be several. */
+  readonly problems?: readonly ProblemPlace[];
+}
+
+/** A mistake in a text of several lines. */
+export interface ProblemPlace {
+  readonly line: number;
+  readonly column: number;
+  /** Keys that lead to it: `slo.objective`. */
+  readonly path: string;
+  readonly message: string;
+  readonly hint: string;
 }
 
 /** Thrown by routes for what the caller, or nobody, can help. */
@@ -92,11 +111,15 @@ export class ApiError extends Error {
   readonly code: ProblemCode;
   /** What to do about it; what is usual for the code unless given. */
   readonly hint: string;
+  /** Where in a text the mistakes are, the first one first. */
+  readonly places: readonly ProblemPlace[];
 
-  constructor(code: ProblemCode, message: string, hint: string = HINTS[code]!) {
+  constructor(code: ProblemCode, message: string, hint: string = HINTS[code]!,
+    places: readonly ProblemPlace[] = []) {
     super(message);
     this.code = code;
     this.hint = hint;
+    this.places = places;
   }
 }
 
@@ -116,6 +139,13 @@ export const ERROR_SCHEMA = {
           type: 'integer',
           description: 'Where in a search or statement the mistake is, in characters from 0.',
         },
+        line: { type: 'integer', description: 'Of a rule: where the first mistake is, from 1.' },
+        column: { type: 'integer' },
+        problems: {
+          type: 'array',
+          description: 'Of a rule: all mistakes.',
+          items: { type: 'object', additionalProperties: true },
+        },
       },
     },
   },
@@ -133,7 +163,12 @@ export function problemOf(error: unknown): ApiProblem | null {
     const place = position === undefined ? {} : { position };
     return { status: isDenial(code) ? 403 : 400, code, message, hint, ...place };
   }
-  if (error instanceof ApiError) return known(error.code, error.message, error.hint);
+  if (error instanceof ApiError) {
+    const { code, message, hint, places: [first] } = error;
+    const place = first === undefined ? {}
+      : { line: first.line, column: first.column, problems: error.places };
+    return { ...known(code, message, hint), ...place };
+  }
   if (error instanceof SearchError) return searchProblem(error);
   const { statusCode, code, message } = error as FastifyError;
   if (statusCode === undefined || statusCode >= 500) return null;

@@ -25,6 +25,7 @@ export function openApiOptions(version: string): FastifyDynamicSwaggerOptions {
         { name: 'metrics', description: 'Metrics: which there are, and their values over time.' },
         { name: 'traces', description: 'Traces, services, and what went wrong in them.' },
         { name: 'logs', description: 'Log records: in, found, counted, followed.' },
+        { name: 'rules', description: 'Rules: which there are, made, changed, tried.' },
         { name: 'alerts', description: 'Alerts: raised, looked after, over; who is on call.' },
         { name: 'alertmanager', description: 'Alertmanager\'s API v2, for its tools.' },
         { name: 'prometheus', description: 'What Grafana asks of Prometheus about alerts.' },

@@ -83,8 +83,8 @@ const keyOf = ({ name, intervalMs, queryOffsetMs, limit }: RuleGroup): string =>
   JSON.stringify([name, intervalMs, queryOffsetMs, limit]);
 
 /**
- * Rules of one name of a group together. Where two people have made a group at the same moment, with
- * other intervals, the later one has its interval in its name.
+ * Rules of one name of a group together. Where two people have made a group at the same moment,
+ * with other intervals, the later one has its interval in its name.
  */
 function groupsOf(rules: readonly ApiRule[]): RuleGroup[] {
   const groups = new Map<string, RuleGroup>();

@@ -18,6 +18,7 @@ import type { Random } from '../../runtime/random.ts';
 import type { Draft, Journal } from '../journal/journal.ts';
 import { createApiRules, withId, type ApiRule } from './api_rules.ts';
 import { durationText } from './file/options.ts';
+import { readRules } from './file/rules.ts';
 import { API, readRule } from './file/single.ts';
 import { THRESHOLDS } from './file/thresholds.ts';
 import type { Rule, RuleBook, RuleFault, RuleGroup } from './model.ts';
@@ -71,7 +72,10 @@ export interface WatchedRuleBook extends RuleBook, Component {
   /** Every rule that counts. */
   rules(): readonly BookRule[];
   rule(id: string): BookRule | null;
-  /** What is wrong with a text of a rule, of one that is to replace `id` or a new one. */
+  /**
+   * What is wrong with a text of a rule, of one that is to replace `id` or a new one; or with that of
+   * a whole file, which begins with `groups`.
+   */
   check(text: string, id?: string): Promise<readonly ConfigProblem[]>;
   /** These throw QueryError when the journal cannot be written. `text`: YAML or JSON. */
   create(text: string, actor: string): Promise<RuleWritten>;
@@ -152,8 +156,21 @@ class Book implements WatchedRuleBook {
   }
 
   async check(text: string, id?: string): Promise<readonly ConfigProblem[]> {
+    if (isFile(text)) return this.checkedFile(text);
     const checked = await this.checked(text, id ?? null);
     return 'problems' in checked ? checked.problems : [];
+  }
+
+  private async checkedFile(text: string): Promise<readonly ConfigProblem[]> {
+    const { retentionMs, check } = this.options;
+    const file = 'rules';
+    const read = readRules({ file, text }, { retentionMs, others: this.current });
+    const found = [...read.problems];
+    for (const rule of read.groups.flatMap(({ rules }) => rules)) {
+      const fault = await check(rule);
+      if (fault !== null) found.push({ ...rule.position, column: 1, path: rule.name, ...fault });
+    }
+    return found;
   }
 
   async create(text: string, actor: string): Promise<RuleWritten> {
@@ -254,6 +271,9 @@ const ORIGINS = ['file', 'thresholds', 'api'] as const;
 
 const originOf = ({ file }: RuleGroup): BookRule['origin'] =>
   (file === API || file === THRESHOLDS ? file : 'file');
+
+/** A map whose first key is `groups`, in YAML or JSON. */
+const isFile = (text: string): boolean => /^(?:\s|#.*\n)*\{?\s*["']?groups["']?\s*:/.test(text);
 
 const problem = (why: string, hint: string): ConfigProblem =>
   ({ file: 'rule', line: 1, column: 1, path: '', why, hint });

@@ -103,6 +103,9 @@ async function calls(): Promise<Readonly<Record<string, Call>>> {
   const saved = await send('post', { path: '/api/saved-queries',
     body: { name: 'mine', sql: 'SELECT 1' } });
   const savedId = (JSON.parse(saved.text) as { id?: string }).id ?? '';
+  const rule = 'alert: Any\nlogs: level:error\ncondition: "> 5"';
+  const made = await send('post', { path: '/api/rules', body: rule });
+  const ruleId = (JSON.parse(made.text) as { id?: string }).id ?? '';
   await send('post', { path: '/api/query', body: { sql: 'SELECT 1' } });
   const [query] = await itemsOf('/api/queries');
   const logId = encodeURIComponent(String(log!['id']));
@@ -128,6 +131,8 @@ async function calls(): Promise<Readonly<Record<string, Call>>> {
     'get /api/queries': { path: '/api/queries' },
     'get /api/query': { path: '/api/query?sql=SELECT%201' },
     'get /api/query/{id}': { path: `/api/query/${String(query!['id'])}` },
+    'get /api/rules': { path: '/api/rules' },
+    'get /api/rules/{id}': { path: `/api/rules/${ruleId}` },
     'get /api/saved-queries': { path: '/api/saved-queries' },
     'get /api/saved-queries/{id}': { path: `/api/saved-queries/${savedId}` },
     'get /api/schema': { path: '/api/schema' },
@@ -149,16 +154,20 @@ async function calls(): Promise<Readonly<Record<string, Call>>> {
       body: { timestamp: new Date(NOW_MS).toISOString(), level: 'INFO', service: 'shop',
         message: 'posted' } },
     'post /api/query': { path: '/api/query', body: { sql: 'SELECT 1', format: 'JSON' } },
+    'post /api/rules': { path: '/api/rules', body: rule },
+    'post /api/rules/check': { path: '/api/rules/check', body: rule },
     'post /api/saved-queries': { path: '/api/saved-queries',
       body: { name: 'another', sql: 'SELECT 2' } },
     'post /v1/logs': { path: '/v1/logs', body: LOGS },
     'post /v1/metrics': { path: '/v1/metrics', body: METRICS },
     'post /v1/traces': { path: '/v1/traces', body: TRACES },
+    'put /api/rules/{id}': { path: `/api/rules/${ruleId}`, body: rule },
     'put /api/saved-queries/{id}': { path: `/api/saved-queries/${savedId}`,
       body: { name: 'mine', sql: 'SELECT 3' } },
     'delete /api/channels/dead-letters/{id}': { path: '/api/channels/dead-letters/x' },
     'delete /api/query/{id}': { path: `/api/query/${String(query!['id'])}` },
     'delete /api/logs/{id}': { path: `/api/logs/${logId}` },
+    'delete /api/rules/{id}': { path: `/api/rules/${ruleId}` },
     'delete /api/saved-queries/{id}': { path: `/api/saved-queries/${savedId}` },
   };
 }

@@ -98,6 +98,8 @@ class Escalations implements Component {
   readonly #known = new Map<string, { readonly progress: Progress; readonly version: bigint }>();
   /** Groups about which something is written or sent now. */
   readonly #busy = new Map<string, Promise<void>>();
+  /** What failed is not tried again before. */
+  readonly #notBeforeMs = new Map<string, number>();
   readonly #stopping = new AbortController();
   #unfollow: (() => void)[] = [];
   #timer: Timer | null = null;
@@ -161,8 +163,12 @@ class Escalations implements Component {
   /** One thing at a time about a group. What fails is tried again at the next look. */
   #run(groupKey: string, act: () => Promise<void>): void {
     const before = this.#busy.get(groupKey) ?? Promise.resolve();
-    const done = before.then(act).catch((error: unknown) => {
+    const done = before.then(() => {
+      this.#notBeforeMs.delete(groupKey);
+      return act();
+    }).catch((error: unknown) => {
       if (this.#stopping.signal.aborted) return;
+      this.#putOff(groupKey);
       this.#options.log.warn('cannot escalate: it is tried again',
         { group: groupKey, cause: errorMessage(error) });
     }).finally(() => {
@@ -170,6 +176,10 @@ class Escalations implements Component {
       this.#wake();
     });
     this.#busy.set(groupKey, done);
+  }
+
+  #putOff(groupKey: string): void {
+    this.#notBeforeMs.set(groupKey, this.#options.clock.nowMs() + limits.lookMs);
   }
 
   /** Looks as soon as what happens now is over. */
@@ -188,7 +198,8 @@ class Escalations implements Component {
         [group.groupKey, group]));
       for (const { progress } of this.#known.values()) {
         if (this.#busy.has(progress.groupKey)) continue;
-        const dueMs = this.#dueMs(progress, groups.get(progress.groupKey), nowMs);
+        const dueMs = Math.max(this.#notBeforeMs.get(progress.groupKey) ?? 0,
+          this.#dueMs(progress, groups.get(progress.groupKey), nowMs));
         if (dueMs > nowMs) nextMs = Math.min(nextMs, dueMs);
         else this.#run(progress.groupKey, () => this.#step(progress.groupKey));
       }
@@ -256,7 +267,7 @@ class Escalations implements Component {
     }
     const ends = await Promise.all(channels.map((channel) =>
       courier.deliver(channel, notification, this.#stopping.signal)));
-    if (ends.includes('aborted')) return;
+    if (ends.includes('aborted')) return this.#putOff(progress.groupKey);
     // It may have been resolved meanwhile; that counts more than that it was sent.
     if (!this.#known.has(progress.groupKey)) return;
     const isThere = ends.some((end) => end !== 'dead');

@@ -94,7 +94,8 @@ export function readThresholds(source: Source, options: ReadRulesOptions): ReadR
   if (root === null) return { groups: [], problems };
   if (root.kind !== 'map') {
     const hint = 'write it like {"cpu_usage": 80}';
-    return { groups: [], problems: [{ ...root.at, path: '', why: 'must be a group of keys', hint }] };
+    const problem = { ...root.at, path: '', why: 'must be a group of keys', hint };
+    return { groups: [], problems: [problem] };
   }
   const reader = new ThresholdReader();
   const rules = [...root.entries].flatMap(([name, node]) => reader.rule(name, node) ?? []);
@@ -188,7 +189,8 @@ class ThresholdReader {
     const isText = typeof value === 'string';
     const number = isText ? parseNumber(value) : typeof value === 'number' ? value : null;
     const place = node.kind === 'scalar' ? node.at : node.key ?? node.at;
-    const hint = unit === '%' ? 'write a percentage, such as 80' : 'write milliseconds, such as 500';
+    const hint = unit === '%' ? 'write a percentage, such as 80'
+      : 'write milliseconds, such as 500';
     if (number === null || number < 0) return this.refuse(place, path, 'is no threshold', hint);
     const isPlain = !isText || /^[\d.]+$/.test(value.trim());
     if (isPlain && unit === '%' && (number > 100 || (number > 0 && number < 1))) {

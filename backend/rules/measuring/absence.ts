@@ -26,6 +26,8 @@ export const limits = {
   rulesMax: 2000,
   /** Groups of a rule; those that were seen the longest ago are forgotten. */
   groupsMax: 10_000,
+  /** A longer window is read in pieces of it: none takes too long. */
+  pieceMs: 6 * 3_600_000,
 } as const;
 
 export interface AbsenceReader {
@@ -111,9 +113,33 @@ const readFrom = ({ source: { query, seenWithinMs }, toMs }: AbsenceAsked,
   memory: Memory | null): number =>
   Math.max(toMs - seenWithinMs, memory === null ? 0 : memory.readToMs - query.overMs);
 
+type AskedFrom = AbsenceAsked & { readonly fromMs: number };
+
+/** The newest piece first; the first that fails is the answer. */
 async function readAnswers(
+  reader: AbsenceReader,
+  asked: readonly AskedFrom[],
+): Promise<Map<string, Answer>> {
+  const answers = new Map<string, Answer>();
+  let waiting = asked;
+  while (waiting.length > 0) {
+    const pieces = waiting.map((one) =>
+      ({ ...one, fromMs: Math.max(one.fromMs, one.toMs - limits.pieceMs) }));
+    const found = await readPieces(reader, pieces);
+    for (const [id, answer] of found) answers.set(id, bothOf(answers.get(id), answer));
+    waiting = waiting.map((one) => ({ ...one, toMs: one.toMs - limits.pieceMs }))
+      .filter(({ id, fromMs, toMs }) => fromMs < toMs && answers.get(id)?.ok === true);
+  }
+  return answers;
+}
+
+const bothOf = (newer: Answer | undefined, older: Answer): Answer =>
+  (newer === undefined || !newer.ok || !older.ok ? older
+    : { ok: true, values: [...newer.values, ...older.values] });
+
+async function readPieces(
   { ask, kinds, abort }: AbsenceReader,
-  asked: ReadonlyArray<AbsenceAsked & { readonly fromMs: number }>,
+  asked: readonly AskedFrom[],
 ): Promise<Map<string, Answer>> {
   const questions = asked.map(({ id, source: { query }, fromMs, toMs }) =>
     ({ asker: id, query, window: { fromMs, toMs } }));

@@ -2,7 +2,7 @@
 // and hands each its samples.
 //
 // A window is from its begin to its end, the end not inside; it ends `queryOffsetMs` before the
-// instant. Counts are of the records that are stored.
+// instant.
 //
 // - Logs and spans: rules that differ in a service or another value, and in conditions, are
 //   answered by one scan (normal.ts, batches.ts, records_sql.ts).

@@ -95,7 +95,7 @@ export function checkQuestion(question: Pick<RecordsQuestion<unknown>, 'query' |
   const [normal] = normalsOf([question]) as [Normal];
   const window = { fromMs: 0, toMs: 1 };
   const [batch] = batchesOf([{ asker: null, normal, window }]) as [Batch<null>];
-  recordsSql(batch, null, 1);
+  recordsSql(batch, { windows: null, rowsMax: 1 });
 }
 
 async function askBatch<Asker>(
@@ -105,8 +105,10 @@ async function askBatch<Asker>(
 ): Promise<Map<Asker, Answer>> {
   const { ask, abort, rowsMax = limits.groupsMax } = reader;
   try {
-    const rows = await ask<Row>(recordsSql(batch, windows, rowsMax), abort);
-    return pick(batch, rows, windows);
+    const rows = await ask<Row>(recordsSql(batch, { windows, rowsMax }), abort);
+    const isWeighted = rows.some(({ weightMax = 1 }) => weightMax > 1);
+    return pick(batch, !isWeighted ? rows
+      : await ask<Row>(recordsSql(batch, { windows, rowsMax, isWeighted }), abort), windows);
   } catch (error) {
     if (!isTooMuch(error) || batch.members.length === 1) {
       return new Map(batch.members.map(({ asker }) => [asker, failed(told(error))]));
@@ -133,7 +135,7 @@ function told(error: unknown): unknown {
 
 const FEWER = 'group by fields with fewer values, or look at less time';
 
-type Row = { readonly at?: number }
+type Row = { readonly at?: number; readonly weightMax?: number }
   & { readonly [key: `k${number}`]: string }
   & { readonly [column: `a${number}`]: Cell };
 type Cell = number | null | ReadonlyArray<number | null>;

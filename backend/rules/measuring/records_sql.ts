@@ -10,7 +10,10 @@
 // Windows over time are made of slices, the longest that lie whole in every window: sums of a slice
 // are computed once, and a window adds up those of its slices.
 //
-// Quantiles are those of DDSketch, as in the rollups: within 1 % of the value.
+// A span counts as many times as its sender's sampling says (SampleWeight, schema/007): rates and
+// shares are those of the spans that were made. Quantiles are those of DDSketch, as in the rollups:
+// within 1 % of the value; where an answer shows that spans have weights, it is asked for once more
+// with these, from the records.
 
 import type { Signal } from '../../../proto/otlp/model.ts';
 import { planSegments, type Segment } from '../../latency/plan.ts';
@@ -37,19 +40,25 @@ export interface Windows {
   readonly lastMs: number;
 }
 
+export interface RecordsOptions {
+  /** Many windows instead of that of the batch; null for that alone. */
+  readonly windows: Windows | null;
+  readonly rowsMax: number;
+  /** Quantiles with the weights of spans. */
+  readonly isWeighted?: boolean;
+}
+
 export type RecordsBatch = Pick<Batch<unknown>, 'signal' | 'window' | 'keys' | 'only'
   | 'conditions' | 'columns'>;
 
 /**
  * Rows with `k0`, `k1`, … of the keys, `a0`, `a1`, … of the columns; of many windows also `at`, the
- * number of the step with which it ends. Throws SearchError, UnmeasurableError.
+ * number of the step with which it ends; of spans with quantiles also `weightMax`, the greatest
+ * weight. Throws SearchError, UnmeasurableError.
  */
-export function recordsSql(
-  batch: RecordsBatch,
-  windows: Windows | null,
-  rowsMax: number,
-): OwnStatement {
-  const writer = new Writer(batch, windows);
+export function recordsSql(batch: RecordsBatch, options: RecordsOptions): OwnStatement {
+  const writer = new Writer(batch, options);
+  const { rowsMax } = options;
   const { sql, settings } = writer.statement(rowsMax);
   return { sql, params: writer.params, settings: { ...NUMBERS_AS_JSON, ...settings }, rowsMax };
 }
@@ -73,10 +82,16 @@ class Writer {
   private readonly keys: readonly string[];
   private readonly conditions: readonly string[];
   private readonly sliceMs: number;
+  private readonly isWeighted: boolean;
+  /** Nobody knows yet whether there are weights that count. */
+  private readonly tellsWeight: boolean;
 
-  constructor(batch: RecordsBatch, windows: Windows | null) {
+  constructor(batch: RecordsBatch, { windows, isWeighted = false }: RecordsOptions) {
     this.batch = batch;
     this.windows = windows;
+    this.isWeighted = isWeighted;
+    this.tellsWeight = batch.signal === 'traces' && !isWeighted
+      && batch.columns.some(({ kind }) => kind === 'quantile');
     this.keys = batch.keys.map(({ name }, index) =>
       this.take(textSql(name, batch.signal, `k${index}`)));
     this.conditions = batch.conditions.map((node, index) => (node.type === 'all' ? ''
@@ -99,7 +114,8 @@ class Writer {
       this.partials('State'))}
       FROM ${this.table()} WHERE ${this.within(this.batch.window)}${this.narrowing()}
       ${groupBy(['slice', ...this.keyNames()])}`;
-    const merged = this.batch.columns.map((column, index) => `${mergeSql(column, index)}`);
+    const merged = [...this.batch.columns.map((column, index) =>
+      mergeSql(column, index, this.isWeighted)), ...this.weight('max(weightMax)')];
     return { settings: {}, sql: `SELECT ${this.list(['at'], this.keyNames(), merged)}
       FROM (${slices}) ${this.windowJoin(windows)}
       ${groupBy(['at', ...this.keyNames()])} LIMIT ${rowsMax + 1}` };
@@ -110,6 +126,8 @@ class Writer {
     return sql;
   }
 
+  private weight = (sql: string): string[] =>
+    (this.tellsWeight ? [`${sql} AS weightMax`] : []);
   private table = (): string => TABLES[this.batch.signal];
   private keyNames = (): string[] => this.keys.map((_, index) => `k${index}`);
   private names = (): string[] => this.keys.map((sql, index) => `${sql} AS k${index}`);
@@ -120,13 +138,14 @@ class Writer {
   /** The columns over records. */
   private partials(state: '' | 'State'): string[] {
     const { batch: { columns, signal } } = this;
-    return columns.map((column, index) => {
+    const { isWeighted } = this;
+    return [...columns.map((column, index) => {
       const condition = this.conditions[column.condition]!;
-      const sql = partialSql(column, { signal, condition, state,
+      const sql = partialSql(column, { signal, condition, state, isWeighted,
         number: () => this.take(numberSql(column.field, signal, `f${index}`)),
         text: () => this.take(textSql(column.field, signal, `f${index}`)) });
       return `${sql} AS a${index}`;
-    });
+    }), ...this.weight('max(SampleWeight)')];
   }
 
   /** Every window that a slice lies in. */
@@ -169,7 +188,7 @@ class Writer {
     const { batch: { signal, columns, keys, conditions, window } } = this;
     const isTimed = columns.some(({ kind }) => kind === 'last');
     const leastMs = isTimed ? limits.rollupLastMsMin : limits.rollupMsMin;
-    if (isTimed && this.windows !== null) return null;
+    if (this.isWeighted || (isTimed && this.windows !== null)) return null;
     if (window.toMs - window.fromMs < leastMs || this.sliceMs % MINUTE_MS !== 0) return null;
     const found = new Set<string>();
     const fields = [...keys.map(({ name }) => name), ...conditions.flatMap(fieldsIn)];
@@ -195,8 +214,9 @@ class Writer {
     const union = planSegments(window, stepMs).map((segment) =>
       this.segment(segment, columns, isTimed)).join('\nUNION ALL\n');
     const at = windows === null ? [] : ['at'];
-    const merged = this.batch.columns.map((column, index) =>
-      `${rolledSql(column, this.conditions[column.condition]!, signal)} AS a${index}`);
+    const merged = [...this.batch.columns.map((column, index) =>
+      `${rolledSql(column, this.conditions[column.condition]!, signal)} AS a${index}`),
+    ...this.weight('max(w)')];
     return `SELECT ${this.list(at, this.names(), merged)}
       FROM (${union}) ${windows === null ? '' : this.windowJoin(windows)}
       ${groupBy([...at, ...this.keyNames()])} LIMIT ${rowsMax + 1}`;
@@ -211,10 +231,12 @@ class Writer {
       : `(toUnixTimestamp(${bucket.sql}) + ${bucket.ms / 1000}) * 1000`} AS until`];
     const within = bucket === undefined ? this.within({ fromMs, toMs })
       : `${bucket.sql} BETWEEN ${dateTime(fromMs)} AND ${dateTime(toMs - bucket.ms)}`;
-    const sums = this.batch.signal === 'logs' ? ['count() AS c'] : this.spanSums();
+    const isSpans = this.batch.signal === 'traces';
+    const sums = isSpans ? ['SampleWeight AS w', ...this.spanSums()] : ['count() AS c'];
     return `SELECT ${this.list(columns, slice, until, sums)} FROM ${this.table()}
       WHERE ${within}${this.chosen()}
-      ${groupBy([...columns, ...slice.map(() => 'slice'), ...until.map(() => 'until')])}`;
+      ${groupBy([...columns, ...slice.map(() => 'slice'), ...until.map(() => 'until'),
+    ...isSpans ? ['w'] : []])}`;
   }
 
   /** Those that the projections have, as they are written there. */
@@ -263,31 +285,42 @@ interface Partial {
   /** '' for all records. */
   readonly condition: string;
   readonly state: '' | 'State';
+  readonly isWeighted: boolean;
   readonly number: () => string;
   readonly text: () => string;
 }
 
 /** A sum over records; `State` where slices are added up later and a number would not do. */
 function partialSql({ kind, levels }: Column, part: Partial): string {
-  const { signal, condition, state } = part;
+  const { signal, condition, state, isWeighted } = part;
+  const isSpans = signal === 'traces';
+  const counted = (also = '') => (isSpans ? over('sum', WEIGHT, also) : over('count', '', also));
   const over = (name: string, value: string, also = '') => {
     const all = [also, condition].filter((one) => one !== '').join(' AND ');
     const list = [value, all].filter((one) => one !== '').join(', ');
     return `${all === '' ? name : withIf(name)}(${list})`;
   };
   switch (kind) {
-    case 'count': return over('count', '');
-    case 'errors': return over('count', '', errorSql(signal));
-    case 'number': return over('count', part.number());
-    case 'sum': case 'min': case 'max': return over(`${kind}OrNull`, part.number());
+    case 'count': return counted();
+    case 'errors': return counted(errorSql(signal));
+    case 'number': return counted(`isNotNull(${part.number()})`);
+    case 'sum': return over('sumOrNull', isSpans ? `${part.number()} * ${WEIGHT}` : part.number());
+    case 'min': case 'max': return over(`${kind}OrNull`, part.number());
     case 'last': return over('maxOrNull', 'toUnixTimestamp64Milli(Timestamp)');
     case 'distinct': {
       const text = part.text();
       return over(`uniq${state}`, text, `${text} != ''`);
     }
-    default: return over(`quantilesDD${state}(${SKETCH}, ${levels.join(', ')})`, part.number());
+    default: return isWeighted
+      ? over(`${WEIGHTED}${state}(${levels.join(', ')})`, `${part.number()}, ${SIXTEENTHS}`)
+      : over(`quantilesDD${state}(${SKETCH}, ${levels.join(', ')})`, part.number());
   }
 }
+
+const WEIGHT = 'SampleWeight';
+const WEIGHTED = 'quantilesTDigestWeighted';
+/** Whole numbers, as in latency/sql.ts. */
+const SIXTEENTHS = `toUInt64(least(greatest(round(${WEIGHT} * 16), 1), 16777215))`;
 
 /** The combinator stands in front of the parameters. */
 const withIf = (name: string): string => {
@@ -299,13 +332,17 @@ const errorSql = (signal: Signal): string =>
   (signal === 'logs' ? `${LEVEL_SQL.logs} >= ${LEVEL_ERROR}` : "StatusCode = 'Error'");
 
 /** Slices into a window. */
-function mergeSql({ kind, levels }: Column, index: number): string {
+function mergeSql({ kind, levels }: Column, index: number, isWeighted: boolean): string {
   const name = `a${index}`;
   switch (kind) {
     case 'min': case 'max': return `${kind}(${name}) AS ${name}`;
     case 'last': return `max(${name}) AS ${name}`;
     case 'distinct': return `uniqMerge(${name}) AS ${name}`;
-    case 'quantile': return `quantilesDDMerge(${SKETCH}, ${levels.join(', ')})(${name}) AS ${name}`;
+    case 'quantile': {
+      const list = levels.join(', ');
+      return `${isWeighted ? `${WEIGHTED}Merge(${list})` : `quantilesDDMerge(${SKETCH}, ${list})`}`
+        + `(${name}) AS ${name}`;
+    }
     default: return `sum(${name}) AS ${name}`;
   }
 }
@@ -317,9 +354,10 @@ function rolledSql({ kind, levels }: Column, condition: string, signal: Signal):
     return all === '' ? `${name}(${value})` : `${withIf(name)}(${value}, ${all})`;
   };
   switch (kind) {
-    case 'count': case 'number': return over('sum', 'c');
-    case 'errors': return signal === 'logs' ? over('sum', 'c', errorSql(signal)) : over('sum', 'e');
-    case 'sum': return over('sumOrNull', 's');
+    case 'count': case 'number': return over('sum', signal === 'logs' ? 'c' : 'c * w');
+    case 'errors': return signal === 'logs' ? over('sum', 'c', errorSql(signal))
+      : over('sum', 'e * w');
+    case 'sum': return over('sumOrNull', 's * w');
     case 'min': return over('minOrNull', 'least');
     case 'max': return over('maxOrNull', 'most');
     case 'last': return over('maxOrNull', 'until');

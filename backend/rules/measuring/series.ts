@@ -14,6 +14,9 @@ export const limits = {
   overlapMax: 3000,
 } as const;
 
+/** A period is asked about in pieces of a day, or of the window where that is longer. */
+const PIECE_MS = 86_400_000;
+
 export interface SeriesSource {
   readonly ask: Ask;
   readonly kinds: MetricKinds;
@@ -52,10 +55,36 @@ export function windowsOf(
   return firstMs > lastMs ? null : { stepMs, overMs, firstMs, lastMs };
 }
 
+interface ValuesAsked {
+  readonly query: SignalQuery;
+  readonly windows: Windows;
+  /** Instead of that of the query's aggregate. */
+  readonly formula?: Formula;
+}
+
 /** Throws what the store throws, SearchError and UnmeasurableError. */
 export async function readValues(
+  source: SeriesSource,
+  asked: ValuesAsked,
+  abort: AbortSignal,
+): Promise<readonly Value[]> {
+  const { overMs, stepMs, firstMs, lastMs } = asked.windows;
+  const pieceMs = Math.ceil(Math.max(PIECE_MS, overMs) / stepMs) * stepMs;
+  const found: Value[] = [];
+  for (let beginMs = firstMs; beginMs <= lastMs; beginMs += pieceMs) {
+    const windows = { ...asked.windows, firstMs: beginMs,
+      lastMs: Math.min(lastMs, beginMs + pieceMs - stepMs) };
+    for (const value of await readPiece(source, { ...asked, windows }, abort)) found.push(value);
+    if (found.length <= limits.pointsMax) continue;
+    throw new UnmeasurableError(`it has more than ${limits.pointsMax} values`,
+      'take a longer step, a shorter period, or fewer groups');
+  }
+  return found;
+}
+
+async function readPiece(
   { ask, kinds }: SeriesSource,
-  { query, windows, formula }: { query: SignalQuery; windows: Windows; formula?: Formula },
+  { query, windows, formula }: ValuesAsked,
   abort: AbortSignal,
 ): Promise<readonly Value[]> {
   const { overMs, firstMs, lastMs } = windows;

@@ -287,9 +287,12 @@ async function measureAll(queries: readonly SignalQuery[], atMs: number): Promis
   });
 }
 
-for (const [name, overMs, atMs] of [['five minutes', 5 * MINUTE_MS, FROM_MS + HOUR_MS + 17_300],
+const WINDOWS = [
+  ['five minutes', 5 * MINUTE_MS, FROM_MS + HOUR_MS + 17_300],
   ['an hour and a half, from rollups', 90 * MINUTE_MS, FROM_MS + 3 * HOUR_MS + 17_300],
-  ['whole minutes', 30 * MINUTE_MS, FROM_MS + 2 * HOUR_MS]] as const) {
+  ['whole minutes', 30 * MINUTE_MS, FROM_MS + 2 * HOUR_MS],
+] as const;
+for (const [turn, [name, overMs, atMs]] of WINDOWS.entries()) {
   test(`measuring: rules at once, one by one and by hand agree, ${name}`, async () => {
     const [ofSpans, ofLines] = [spanCases(overMs), lineCases(overMs)];
     const queries = [...ofSpans, ...ofLines].map((one) => one.query);
@@ -298,14 +301,86 @@ for (const [name, overMs, atMs] of [['five minutes', 5 * MINUTE_MS, FROM_MS + HO
     asked.length = 0;
     const together = await measureAll(queries, atMs);
     assert.ok(asked.length <= 16, `${asked.length} statements for ${queries.length} rules`);
+    assert.equal(asked.some(({ sql }) => sql.includes('toStartOfMinute')), turn > 0);
     for (const [index, one] of queries.entries()) {
       const what = JSON.stringify(one);
       assertSame(byLabels(together[index]!), wanted[index]!, what);
+      // Each is asked alone in one of the windows.
+      if (index % WINDOWS.length !== turn) continue;
       const [alone] = await measureAll([one], atMs);
       assertSame(byLabels(alone!), wanted[index]!, `alone: ${what}`);
     }
   });
 }
+
+test('measuring: spans count as often as their sampling says, from records and rollups', async () => {
+  const ms = FROM_MS - 10 * HOUR_MS;
+  const rows = Array.from({ length: 300 }, (_, index) => ({ Timestamp: seconds(ms + index * 10_000),
+    ServiceName: 'sampled', SpanName: 'op', SpanKind: 'Server', Duration: (index + 1) * 1e6,
+    // Every third span was kept for its error; of the others three of four were left out.
+    ...index % 3 === 0 ? { StatusCode: 'Error', TraceState: '' }
+      : { StatusCode: 'Ok', TraceState: 'ot=th:c' } }));
+  await insert('otel_traces', rows);
+  const traces = (aggregate: Aggregate, overMs: number) =>
+    query('traces', 'service:sampled', aggregate, [], overMs);
+  for (const overMs of [HOUR_MS, 10 * MINUTE_MS]) {
+    const atMs = ms + 3_000_000;
+    const inside = rows.filter(({ Timestamp }) => Number(Timestamp) * 1000 >= atMs - overMs);
+    const weightOf = ({ TraceState }: { TraceState: string }) => (TraceState === '' ? 1 : 4);
+    const total = inside.reduce((sum, one) => sum + weightOf(one), 0);
+    const errors = inside.filter(({ StatusCode }) => StatusCode === 'Error').length;
+    const time = inside.reduce((sum, one) => sum + weightOf(one) * one.Duration / 1e9, 0);
+    const found = await measureAll([traces({ type: 'count' }, overMs),
+      traces({ type: 'error_rate' }, overMs), traces({ type: 'avg', field: 'duration' }, overMs),
+      traces({ type: 'quantile', field: 'duration', level: 0.5 }, overMs)], atMs);
+    const [all, share, mean, middle] = found.map(([sample]) => sample!.value);
+    assert.equal(all, total);
+    assert.ok(Math.abs(share! - errors / total) < 1e-9);
+    assert.ok(Math.abs(mean! - time / total) < 1e-9);
+    let below = 0;
+    const median = inside.find((one) => (below += weightOf(one)) >= total / 2)!.Duration / 1e9;
+    assert.ok(Math.abs(middle! / median - 1) < 0.02, `${middle} beside ${median}`);
+  }
+});
+
+test('measuring: a change is held against the same window earlier', async () => {
+  const [now, then] = [FROM_MS + 3 * HOUR_MS, FROM_MS + HOUR_MS];
+  const one = spanCases(30 * MINUTE_MS)[10]!;
+  const rule = ruleOf({ type: 'change', query: one.query, backMs: now - then, as: 'difference' });
+  const found = (await measurer.measure([rule], { atMs: now, queryOffsetMs: 0 }, NEVER))
+    .get(rule.id);
+  assert.ok(found?.ok, JSON.stringify(found));
+  const before = byHand(one, spans, then);
+  const wanted = [...byHand(one, spans, now)].filter(([name]) => before.has(name))
+    .map(([name, value]) => [name, value - before.get(name)!] as const);
+  assert.equal(found.samples.length, wanted.length);
+  for (const [name, value] of wanted) {
+    const sample = found.samples.find(({ labels }) => labels['service'] === name)!;
+    // Two rates, each of which may be rounded.
+    assert.ok(Math.abs(sample.value - value) < 0.01, `${name}: ${sample.value}, not ${value}`);
+  }
+});
+
+test('measuring: of a batch that takes too much only those fail that do', async () => {
+  const gate = { ask: 0 };
+  const own = createMeasurer({
+    ask: async (statement, abort) => {
+      gate.ask += 1;
+      if (!JSON.stringify(statement.params).includes('poison')) {
+        return desk.rows(statement, SOMEBODY, abort);
+      }
+      throw Object.assign(new Error('too much memory'), { kind: 'limit' });
+    },
+    askForeign: async () => [], checkSql: async () => {}, counters: createCounters(),
+    log: SILENT_LOG,
+  });
+  const rules = ['done', 'refused', 'poison', 'timeout'].map((word) =>
+    ruleOf({ type: 'signal', query: query('logs', word, { type: 'count' }) }));
+  const found = await own.measure(rules, { atMs: FROM_MS + HOUR_MS, queryOffsetMs: 0 }, NEVER);
+  assert.deepEqual(rules.map(({ id }) => found.get(id)!.ok), [true, true, false, true]);
+  assert.deepEqual(found.get(rules[2]!.id), { ok: false, reason: 'too much memory' });
+  assert.ok(gate.ask <= 7);
+});
 
 test('measuring: a series has each window as it is measured alone', async () => {
   const period = { fromMs: FROM_MS + HOUR_MS, toMs: FROM_MS + 2 * HOUR_MS, stepMs: 5 * MINUTE_MS };

@@ -65,7 +65,7 @@ test('thresholds: mistakes are told at their place', () => {
   refused('{"cpu_usage": {"for": "5m"}}',
     't.json:1:15: cpu_usage: has no threshold; write it like {"warning": 80}');
   refused('{\n  "cpu_usage": {"warning": 80, "critcal": 90, "for": "5x"}\n}',
-    't.json:2:33: cpu_usage.critcal: unknown key; did you mean critical? known: info, warning, '
+    't.json:2:32: cpu_usage.critcal: unknown key; did you mean critical? known: info, warning, '
     + 'error, critical, page, for, keep_firing_for, labels, annotations, runbook, owner, no_data, '
     + 'on_error');
   refused('{"cpu_usage": {"warning": 80, "for": "5x"}}',
