@@ -73,8 +73,8 @@ export interface WatchedRuleBook extends RuleBook, Component {
   rules(): readonly BookRule[];
   rule(id: string): BookRule | null;
   /**
-   * What is wrong with a text of a rule, of one that is to replace `id` or a new one; or with that of
-   * a whole file, which begins with `groups`.
+   * What is wrong with a text of a rule, of one that is to replace `id` or a new one; or with that
+   * of a whole file, which begins with `groups`.
    */
   check(text: string, id?: string): Promise<readonly ConfigProblem[]>;
   /** These throw QueryError when the journal cannot be written. `text`: YAML or JSON. */

@@ -1,8 +1,8 @@
 // Rules in files, as they are now: read at the start, and again when what is in them changes.
 //
 // Promises:
-// - A file with any problem changes nothing: its old rules go on, the log and `problems` say what is
-//   wrong, with line and column. The other files are read all the same.
+// - A file with any problem changes nothing: its old rules go on, the log and `problems` say what
+//   is wrong, with line and column. The other files are read all the same.
 // - A file counts when it has rested between two looks, so that nobody reads half of one.
 // - A file that is gone takes its rules with it. One that was named without stars must be there.
 // - What cannot be checked now, as the store is away, is checked again.

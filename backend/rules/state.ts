@@ -165,20 +165,24 @@ function resultOf(request: StepRequest, level: Level, sample: Sample): RuleAlert
   const { rule, atMs, externalUrl } = request;
   const extra = { threshold: level.condition.value, ...sample.extra };
   const { labels: own, value } = sample;
-  const data = {
-    dot: { Labels: own, Value: value, Extra: extra, ExternalURL: externalUrl, ExternalLabels: {} },
-    variables: { labels: own, value, extra, externalURL: externalUrl, externalLabels: {} },
-  };
-  const rendered = (templates: Readonly<Record<string, Template>>): Labels =>
-    Object.fromEntries(Object.entries(templates)
+  const rendered = (templates: Readonly<Record<string, Template>>, known: Labels): Labels => {
+    const more = { externalURL: externalUrl, externalLabels: {} };
+    const data = {
+      dot: { Labels: known, Value: value, Extra: extra, ExternalURL: externalUrl,
+        ExternalLabels: {} },
+      variables: { labels: known, value, extra, ...more },
+    };
+    return Object.fromEntries(Object.entries(templates)
       .map(([name, template]) => [name, template.render(data)]));
+  };
   const labels = withValues({
-    ...own, __name__: '', ...rendered(rule.labels), [ALERT_NAME]: rule.name,
+    ...own, __name__: '', ...rendered(rule.labels, own), [ALERT_NAME]: rule.name,
     ...(level.severity === '' ? {} : { severity: level.severity }),
   });
   const annotations = withValues({
     owner: rule.owner, runbook_url: rule.runbook, link: linkOf(rule, externalUrl),
-    ...rendered(rule.annotations),
+    // Prometheus knows only what was measured here; ours are all that the alert has.
+    ...rendered(rule.annotations, labels),
   });
   return {
     fingerprint: fingerprintOf(labels), labels, annotations, severity: level.severity,

@@ -24,8 +24,8 @@ export type ParsedTemplate =
   /** `at`: in characters of the text from 0. `hint`: what to write instead, or ''. */
   | { readonly ok: false; readonly why: string; readonly hint: string; readonly at: number };
 
-/** Variables that Prometheus' templates have. */
-const VARIABLES = ['labels', 'value', 'externalLabels', 'externalURL'] as const;
+/** Variables that Prometheus' templates have, and `$extra` of rules. */
+const VARIABLES = ['labels', 'value', 'extra', 'externalLabels', 'externalURL'] as const;
 
 /** `variables`: names, without the `$`, of what `render` is given. Never throws. */
 export function parseTemplate(

@@ -62,13 +62,13 @@ function anomalyOf(shape: AnomalyShape, queryOf: QueryOf, spot: Spot): RuleSourc
     sheet.report([...path, 'warm_up'], { why: 'is longer than history', hint: 'write less' });
     return null;
   }
-  const fits = isHistory({ historyMs, stepMs }, spot);
-  if (points === null || minChange === null || !fits) return null;
-  return { type: 'anomaly', query: queryOf(stepMs), anomaly: {
+  if (points === null || minChange === null || !isHistory({ historyMs, stepMs }, spot)) return null;
+  const anomaly: AnomalyOptions = {
     method: shape.method, stepMs, historyMs, warmUpMs, direction: shape.direction,
     sensitivity: shape.sensitivity ?? usual.sensitivity, minDelta: shape.min_delta, minChange,
     points, timeZone: shape.time_zone,
-  } };
+  };
+  return { type: 'anomaly', query: queryOf(stepMs), anomaly };
 }
 
 /** `3 of 5`; null when it is wrong. */

@@ -8,7 +8,7 @@ import type { ConfigPath, ConfigProblem } from '../../../config/errors.ts';
 import { parseWith, valueAt } from '../../../config/parse.ts';
 import { parseSource, type Source } from '../../../config/source.ts';
 import { createTree, type ConfigNode } from '../../../config/tree.ts';
-import { fingerprintOf } from '../../labels/labels.ts';
+import { ALERT_NAME, fingerprintOf } from '../../labels/labels.ts';
 import type { Rule, RuleGroup } from '../model.ts';
 import { compositeFaults } from './composite.ts';
 import { levelsOf } from './levels.ts';
@@ -52,6 +52,9 @@ export function readRuleTree(
   return { groups: good, problems: sheet.problems.toSorted((one, other) =>
     one.line - other.line || one.column - other.column) };
 }
+
+/** Labels that every alert may have. */
+const GIVEN = [ALERT_NAME, 'severity'];
 
 /** The same file, group, name, and number among equal names: the same id. */
 export function ruleIdOf(file: string, group: string, name: string, occurrence: number): string {
@@ -139,20 +142,21 @@ class FileReader {
     if (source === null) return null;
     const levels = levelsOf(shape, source, spot);
     const added = [...Object.keys(group.labels), ...Object.keys(shape.labels)];
-    const known = labelsOf(source, added);
+    const measured = labelsOf(source);
+    const all = measured === null ? null : new Set([...measured, ...added, ...GIVEN]);
     const inside = (key: string) => ({ ...spot, path: [...spot.path, key] });
     const fits = labelsFit(shape.labels, inside('labels'));
     const groupPath = [...spot.path.slice(0, 2), 'labels'];
     const ofGroup = textsOf(group.labels, null, { ...spot, path: groupPath });
-    const labels = textsOf(shape.labels, known, inside('labels'));
-    const annotations = textsOf(shape.annotations, known, inside('annotations'));
+    const labels = textsOf(shape.labels, measured, inside('labels'));
+    const annotations = textsOf(shape.annotations, all, inside('annotations'));
     if (levels === null || !fits || ofGroup === null || labels === null || annotations === null) {
       return null;
     }
-    const all = { ...ofGroup, ...labels };
+    const joined = { ...ofGroup, ...labels };
     // The levels say it, unless it is a template.
-    if (levels[0].severity !== '') delete all['severity'];
-    return { source, levels, labels: all, annotations };
+    if (levels[0].severity !== '') delete joined['severity'];
+    return { source, levels, labels: joined, annotations };
   }
 
   /** The rule's own lines; what leans on other parts of the file is written out. */

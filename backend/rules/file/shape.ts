@@ -10,7 +10,7 @@ export const limits = {
   groupsMax: 1000,
   rulesMax: 5000,
   /** Labels that a rule makes alerts for, each value of them one. */
-  byMax: 20,
+  byMax: 10,
   /** Labels and annotations that a rule adds. */
   textsMax: 64,
   /** Characters of names. */

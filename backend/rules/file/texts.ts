@@ -74,16 +74,12 @@ export function labelsFit(written: Written, { sheet, path }: Spot): boolean {
   return false;
 }
 
-/** Null for statements, whose columns are not known before they run. */
-export function labelsOf(source: RuleSource, added: readonly string[]): ReadonlySet<string> | null {
-  const names = (): readonly string[] | null => {
-    switch (source.type) {
-      case 'sql': return null;
-      case 'slo': return source.slo.groupBy;
-      case 'composite': return source.on;
-      default: return source.query.groupBy;
-    }
-  };
-  const own = names();
-  return own === null ? null : new Set([ALERT_NAME, 'severity', ...own, ...added]);
+/** Those that what is measured has; null for statements, whose columns are not known here. */
+export function labelsOf(source: RuleSource): ReadonlySet<string> | null {
+  switch (source.type) {
+    case 'sql': return null;
+    case 'slo': return new Set(source.slo.groupBy);
+    case 'composite': return new Set(source.on);
+    default: return new Set(source.query.groupBy);
+  }
 }
