@@ -74,7 +74,8 @@ export async function fillSpans(
 ): Promise<void> {
   for (let first = 0; first < count; first += INSERT_ROWS) {
     const size = Math.min(INSERT_ROWS, count - first);
-    await rows(`INSERT INTO otel_traces (${COLUMNS}) ${spansSql({ first, size, count, dayMs, lengthMs })}
+    const slice = { first, size, count, dayMs, lengthMs };
+    await rows(`INSERT INTO otel_traces (${COLUMNS}) ${spansSql(slice)}
       SETTINGS async_insert = 0, max_threads = 1, max_insert_threads = 1, max_block_size = ${size},
         min_insert_block_size_rows = ${size}, min_insert_block_size_bytes = 0`);
   }

@@ -11,6 +11,7 @@
 // with alarms, and a restart forgets nothing. Where nothing is stored, it is silent since the first
 // measurement. A question without groups is about one group that must be there.
 
+import type { Signal } from '../../../proto/otlp/model.ts';
 import type { Labels } from '../../labels/labels.ts';
 import { METRIC_TYPES, TABLES } from '../../metrics/question.ts';
 import type { RuleSource, Sample, SignalQuery } from '../model.ts';
@@ -23,7 +24,7 @@ export type AbsenceSource = RuleSource & { readonly type: 'absence' };
 
 export const limits = {
   /** Rules whose groups are remembered; the one that was asked for the longest ago is forgotten. */
-  rulesMax: 2000,
+  rulesMax: 5000,
   /** Groups of a rule; those that were seen the longest ago are forgotten. */
   groupsMax: 10_000,
   /** A longer window is read in pieces of it: none takes too long. */
@@ -55,8 +56,8 @@ interface Memory {
   /** What it is the memory of. */
   readonly of: string;
   readonly readToMs: number;
-  /** The oldest record that is stored, or the first measurement. */
-  readonly sinceMs: number;
+  /** The oldest record that is stored, or when that was first asked; null before. */
+  readonly sinceMs: number | null;
   readonly groups: ReadonlyMap<string, Group>;
 }
 
@@ -72,11 +73,12 @@ export class Silence {
     const answers = await readAnswers(reader, asked.map((one) =>
       ({ ...one, fromMs: readFrom(one, before.get(one.id) ?? null) })));
     const results = new Map<string, AbsenceAnswer>();
+    const oldest = oldestBySignal(reader);
     for (const one of asked) {
       try {
         const answer = answers.get(one.id)!;
         if (!answer.ok) throw answer.error;
-        const memory = await this.remember(reader, one, before.get(one.id) ?? null, answer.values);
+        const memory = await this.remember(oldest, one, before.get(one.id) ?? null, answer.values);
         results.set(one.id, { ok: true, samples: samplesOf(one, memory) });
       } catch (error) {
         results.set(one.id, { ok: false, error });
@@ -93,18 +95,20 @@ export class Silence {
   }
 
   private async remember(
-    reader: AbsenceReader,
+    oldest: OldestMs,
     { id, source, toMs }: AbsenceAsked,
     before: Memory | null,
     values: readonly Value[],
   ): Promise<Memory> {
     const groups = joined(before, values, toMs - source.seenWithinMs);
-    const sinceMs = before?.sinceMs ?? await oldestMs(reader, source.query) ?? toMs;
+    const isMissing = wantedOf(source).some((labels) => !groups.has(nameOf(labels)));
+    const sinceMs = before?.sinceMs
+      ?? (isMissing ? await oldest(source.query.signal) ?? toMs : null);
     const memory = { of: JSON.stringify(source), readToMs: toMs, groups, sinceMs };
     this.memories.delete(id);
     this.memories.set(id, memory);
-    const [oldest] = this.memories.keys();
-    if (this.memories.size > limits.rulesMax) this.memories.delete(oldest!);
+    const [first] = this.memories.keys();
+    if (this.memories.size > limits.rulesMax) this.memories.delete(first!);
     return memory;
   }
 }
@@ -153,7 +157,8 @@ async function readPieces(
   return new Map([...records, ...metrics]);
 }
 
-const nameOf = (labels: Labels): string =>
+/** The same for the same labels. */
+export const nameOf = (labels: Labels): string =>
   JSON.stringify(Object.entries(labels).filter(([, value]) => value !== '')
     .sort(([one], [other]) => (one < other ? -1 : 1)));
 
@@ -170,10 +175,26 @@ function joined(before: Memory | null, values: readonly Value[], fromMs: number)
   return new Map(newest.slice(0, limits.groupsMax));
 }
 
-/** Null when nothing is stored. */
-async function oldestMs(
-  { ask, abort }: AbsenceReader,
-  { signal }: SignalQuery,
+/** Groups that must be there. */
+export const wantedOf = ({ query, expected }: AbsenceSource): readonly Labels[] =>
+  (query.groupBy.length === 0 ? [{}] : expected);
+
+type OldestMs = (signal: Signal) => Promise<number | null>;
+
+/** Asks once for each signal. */
+function oldestBySignal(reader: AbsenceReader): OldestMs {
+  const known = new Map<Signal, Promise<number | null>>();
+  return (signal) => {
+    const found = known.get(signal) ?? oldestMs(reader, signal);
+    known.set(signal, found);
+    return found;
+  };
+}
+
+/** When the first record that is stored was; null when there is none. Throws QueryError. */
+export async function oldestMs(
+  { ask, abort }: Pick<AbsenceReader, 'ask' | 'abort'>,
+  signal: Signal,
 ): Promise<number | null> {
   const parts = signal === 'metrics'
     ? METRIC_TYPES.map((type) => [TABLES[type], 'TimeUnix'] as const)
@@ -188,15 +209,14 @@ async function oldestMs(
 }
 
 function samplesOf(
-  { source: { query, expected, seenWithinMs }, toMs }: AbsenceAsked,
+  { source, toMs }: AbsenceAsked,
   { groups, sinceMs }: Memory,
 ): Sample[] {
   const quiet = (lastMs: number) => Math.max(0, toMs - lastMs) / 1000;
   const found = [...groups.values()].map(({ labels, lastMs }) =>
     ({ labels, value: quiet(lastMs) }));
-  const wanted = query.groupBy.length === 0 ? [{}] : expected;
-  const missing = new Map(wanted.map((labels) => [nameOf(labels), labels]));
+  const missing = new Map(wantedOf(source).map((labels) => [nameOf(labels), labels]));
   for (const name of groups.keys()) missing.delete(name);
-  const never = quiet(Math.max(sinceMs, toMs - seenWithinMs));
+  const never = quiet(Math.max(sinceMs ?? toMs, toMs - source.seenWithinMs));
   return [...found, ...[...missing.values()].map((labels) => ({ labels, value: never }))];
 }

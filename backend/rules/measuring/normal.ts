@@ -72,7 +72,21 @@ interface Parts extends Pick<Normal, 'signal' | 'labels' | 'formula'> {
   readonly nodes: readonly SearchNode[];
 }
 
-function partsOf({ signal, search, groupBy, aggregate }: SignalQuery, formula?: Formula): Parts {
+/** Rules are the same objects from one evaluation to the next. */
+const PARTS = new WeakMap<SignalQuery, Parts>();
+
+function partsOf(query: SignalQuery, formula?: Formula): Parts {
+  const known = PARTS.get(query);
+  if (known !== undefined) return formula === undefined ? known : { ...known, formula };
+  const parts = takenApart(query, formula);
+  if (formula === undefined) PARTS.set(query, parts);
+  return parts;
+}
+
+function takenApart(
+  { signal, search, groupBy, aggregate }: SignalQuery,
+  formula?: Formula,
+): Parts {
   const nodes = search.type === 'and' ? search.parts : [search];
   return {
     signal, nodes,

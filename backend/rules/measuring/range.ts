@@ -2,7 +2,7 @@
 // day at a time; each day is one question, or few.
 
 import type { Rule, RuleSource, Sample, SignalQuery } from '../model.ts';
-import type { Labels } from '../../labels/labels.ts';
+import { nameOf, oldestMs, wantedOf, type AbsenceSource } from './absence.ts';
 import { formulaOf, LAST } from './formula.ts';
 import { readValues, windowsOf, type SeriesSource } from './series.ts';
 import type { Value } from './records.ts';
@@ -121,11 +121,13 @@ async function ofChange(
 /** The last sign of life in each step, and time that passes since. */
 async function ofSilence(
   from: RangeSource,
-  { query, seenWithinMs, expected }: RuleSource & { readonly type: 'absence' },
+  source: AbsenceSource,
   period: Period,
   abort: AbortSignal,
 ): Promise<ByInstant> {
+  const { query, seenWithinMs } = source;
   const { stepMs } = period;
+  const sinceMs = await oldestMs({ ask: from.ask, abort }, query.signal) ?? period.fromMs;
   const earlier = { ...period, fromMs: period.fromMs - seenWithinMs };
   const windows = windowsOf(stepMs, earlier);
   if (windows === null) return new Map();
@@ -133,7 +135,6 @@ async function ofSilence(
     formula: LAST }, abort);
   const ordered = [...values].sort((one, other) => one.at - other.at);
   const seen = new Map<string, Value>();
-  const wanted = query.groupBy.length === 0 ? [{}] : expected;
   let next = 0;
   return new Map(instantsOf(period).map((atMs) => {
     for (; next < ordered.length && ordered[next]!.at * stepMs <= atMs; next += 1) {
@@ -141,13 +142,11 @@ async function ofSilence(
     }
     const alive = [...seen.values()].filter(({ value }) => value >= atMs - seenWithinMs);
     const names = new Set(alive.map(({ labels }) => nameOf(labels)));
-    const missing = wanted.filter((labels) => !names.has(nameOf(labels)));
+    const missing = wantedOf(source).filter((labels) => !names.has(nameOf(labels)));
     return [atMs, [
       ...alive.map(({ labels, value }) => ({ labels, value: Math.max(0, atMs - value) / 1000 })),
-      ...missing.map((labels) => ({ labels, value: seenWithinMs / 1000 })),
+      ...missing.map((labels) => ({ labels,
+        value: Math.max(0, Math.min(seenWithinMs, atMs - sinceMs)) / 1000 })),
     ]];
   }));
 }
-
-const nameOf = (labels: Labels): string =>
-  JSON.stringify(Object.entries(labels).filter(([, value]) => value !== '').sort());

@@ -90,12 +90,17 @@ function normalized<Asker>(
     ({ normal, asker: sound[index]!.asker, window: sound[index]!.window }));
 }
 
+/** Questions in which nothing is wrong. */
+const SOUND = new WeakSet<SignalQuery>();
+
 /** Throws SearchError and UnmeasurableError. */
 export function checkQuestion(question: Pick<RecordsQuestion<unknown>, 'query' | 'formula'>): void {
+  if (SOUND.has(question.query)) return;
   const [normal] = normalsOf([question]) as [Normal];
   const window = { fromMs: 0, toMs: 1 };
   const [batch] = batchesOf([{ asker: null, normal, window }]) as [Batch<null>];
   recordsSql(batch, { windows: null, rowsMax: 1 });
+  SOUND.add(question.query);
 }
 
 async function askBatch<Asker>(
