@@ -17,6 +17,7 @@ import { createDashboard } from './alerting/notifiers/dashboard.ts';
 import { openAlertingFile } from './alerting_file.ts';
 import { registerAlertmanager } from './api/alertmanager.ts';
 import { registerAlerts } from './api/alerts/alerts.ts';
+import { registerChannels } from './api/channels.ts';
 import { registerPrometheus } from './api/prometheus.ts';
 import { createChart } from './chart.ts';
 import type { Gate } from './gate/gate.ts';
@@ -78,7 +79,7 @@ export async function createAlerts(options: AlertsOptions): Promise<Alerts> {
   const dashboard = createDashboard();
   const telling = createTelling({ file, journal, lease, dashboard, externalUrl, world, log,
     counters, chart: createChart({ book, measurer, clock }) });
-  const { alerting, life, told } = telling;
+  const { alerting, life, courier, told } = telling;
   const evaluator = createEvaluator({ book, measurer, journal, lease, clock, log, counters,
     externalUrl, post: (alerts) => alerting.post(alerts) });
   const status = () => evaluator.status();
@@ -90,6 +91,7 @@ export async function createAlerts(options: AlertsOptions): Promise<Alerts> {
       await app.register(async (scope) => registerAlerts(scope, { alerting, life, status, post,
         journal, world, notified: (alert) => told.notified(alert),
         dashboard: (heard) => dashboard.follow(heard) }));
+      await app.register(async (scope) => registerChannels(scope, { channels: courier, log }));
       await app.register(async (scope) => registerAlertmanager(scope, { alerting, life, post,
         clock, version, startedMs, configText: () => file.config().shown,
         receivers: () => file.config().receivers.map(({ name }) => name) }));

@@ -143,7 +143,8 @@ test('e2e: alerting: killed between deciding and sending, each channel is told o
     const third = await start();
     // What is sent later ends the wait for what must not be sent.
     await raise(third, 'CartsLost');
-    await until('everybody was told of another one', () => isEachOnce(receivers.about('CartsLost')));
+    await until('everybody was told of another one', () =>
+      isEachOnce(receivers.about('CartsLost')));
     assert.deepEqual(receivers.about('CardsRefused'), EACH_ONCE);
     assert.deepEqual(receivers.about('CartsLost'), EACH_ONCE);
   }));
