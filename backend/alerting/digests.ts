@@ -111,11 +111,14 @@ function contentOf(
     const group = groups.get(groupKey);
     const passing = group === undefined ? [] : options.passing(group, atMs);
     const firing = fingerprintsOf(passing, false);
-    for (const snapshot of passing) {
-      if (!snapshot.resolved) alerts.set(snapshot.alert.fingerprint, snapshot);
-    }
     lines.push(`${groupKey}: ${firing.length === 0 ? 'over' : `${firing.length} firing`}`);
-    if (firing.length === 0 && told === null) return { groupKey, told: null };
+    // The end of a group that was told of is told by itself; nothing holds that back.
+    if (firing.length === 0) return { groupKey, told };
+    for (const snapshot of passing) {
+      const { alert: { fingerprint }, resolved } = snapshot;
+      const isNews = !resolved || (told?.firing.includes(fingerprint) ?? false);
+      if (isNews) alerts.set(fingerprint, snapshot);
+    }
     return { groupKey, told: { firing, resolved: fingerprintsOf(passing, true), atMs,
       freshAtMs: atMs } };
   });

@@ -5,7 +5,7 @@
 // what is shown.
 
 import { stringify } from 'yaml';
-import * as z from 'zod';
+import type * as z from 'zod';
 import type { ConfigPath, ConfigProblem } from '../../config/errors.ts';
 import { parseWith, problemAt } from '../../config/parse.ts';
 import { parseDuration, strictObject } from '../../config/schema.ts';
@@ -72,7 +72,10 @@ export function readAlertingFile(
   };
 }
 
-function fileSchema(factories: Factories, { life = lifeSchemas() }: ReadOptions): z.ZodType<FileYaml> {
+function fileSchema(
+  factories: Factories,
+  { life = lifeSchemas() }: ReadOptions,
+): z.ZodType<FileYaml> {
   const schema = strictObject({
     ...fileShape(),
     receivers: receiversSchema(factories).describe('Who is told, and how.'),

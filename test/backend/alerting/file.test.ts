@@ -2,11 +2,13 @@
 // mistake is told with its place and without secrets.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import * as z from 'zod';
 import { describeProblems } from '../../../config/errors.ts';
 import { secret, strictObject } from '../../../config/schema.ts';
 import { DEFAULT_ALERTING, readAlertingFile } from '../../../backend/alerting/file.ts';
+import { NOTIFIERS } from '../../../backend/alerting/notifiers/notifiers.ts';
 import type { NotifierFactory } from '../../../backend/alerting/model.ts';
 
 const factory = (type: string, shape: Record<string, z.ZodType>): NotifierFactory<any> => ({
@@ -158,4 +160,60 @@ test('alerting file: mistakes have their places and hints', () => {
     + 'write it like monday or monday:friday',
   'alerting.yaml:2:123: time_intervals[0].time_intervals[0].location: is not a time zone; '
     + 'write it like Europe/Berlin or UTC');
+});
+
+test('alerting file: the one that is shipped, as it is and with its examples', () => {
+  const text = readFileSync(`${import.meta.dirname}/../../../config/alerting.yaml`, 'utf8');
+  const env = { PAGERDUTY_KEY: 'k'.repeat(32), SLACK_WEBHOOK_URL: 'https://hooks.test/x' };
+  const check = (of: string) => {
+    const { config, problems } = readAlertingFile({ file: 'a.yaml', text: of }, env, NOTIFIERS);
+    assert.equal(describeProblems(problems), '');
+    return config!;
+  };
+  const shipped = check(text);
+  assert.deepEqual(shipped.receivers.map(({ channels }) => channels.map(({ type }) => type)),
+    [['dashboard']]);
+  assert.deepEqual(shipped.route.limits,
+    { cooldownMs: 0, perHourMax: 0, flapping: { changes: 6, withinMs: 1_800_000 } });
+  const example = /^( *)# (?= *(?:- )?(?:\{|[\w]+: ?(?:$|[[{'>\w@])))/gm;
+  const { receivers, route, inhibitRules } = check(text.replace(example, '$1'));
+  assert.deepEqual(receivers.map(({ name }) => name), ['dashboard', 'on-call', 'team']);
+  assert.deepEqual(receivers[2]!.channels.map(({ type }) => type).sort(),
+    ['email', 'slack', 'webhook']);
+  assert.equal(route.routes.length, 2);
+  assert.equal(inhibitRules.length, 1);
+  assert.equal(route.limits.perHourMax, 60);
+});
+
+test('alerting file: what global says reaches the channels that there are', () => {
+  const { config, problems } = readAlertingFile({ file: 'a.yaml', text: `
+global:
+  smtp_smarthost: mail.test:587
+  smtp_from: a@b.test
+  smtp_auth_username: u
+  smtp_auth_password: p
+  smtp_require_tls: false
+  slack_api_url: https://slack.test/x
+  pagerduty_url: https://pd.test/
+  opsgenie_api_key: key
+  telegram_bot_token: '1:x'
+route: {receiver: all}
+receivers:
+  - name: all
+    email_configs: [{to: x@y.test}]
+    slack_configs: [{channel: '#x'}]
+    pagerduty_configs: [{routing_key: r}]
+    opsgenie_configs: [{}]
+    telegram_configs: [{chat_id: 1}]
+` }, {}, NOTIFIERS);
+  assert.equal(describeProblems(problems), '');
+  const of = (type: string) => config!.receivers[0]!.channels.find((one) => one.type === type)!
+    .config as Record<string, unknown>;
+  assert.equal(of('email')['from'], 'a@b.test');
+  assert.equal(of('email')['require_tls'], false);
+  assert.equal(of('slack')['api_url'], 'https://slack.test/x');
+  assert.equal(of('pagerduty')['url'], 'https://pd.test/');
+  assert.equal(of('opsgenie')['api_key'], 'key');
+  assert.equal(of('telegram')['bot_token'], '1:x');
+  assert.ok(!/pass|1:x|slack\.test/.test(config!.shown.replace(/smtp_auth_password/g, '')));
 });

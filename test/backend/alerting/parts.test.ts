@@ -3,7 +3,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { alertOf, createAlertBook, mergeAlerts, postedDraft } from '../../../backend/alerting/alerts.ts';
+import {
+  alertOf, createAlertBook, mergeAlerts, postedDraft,
+} from '../../../backend/alerting/alerts.ts';
 import { newsOf, type Now, type Told } from '../../../backend/alerting/dedup.ts';
 import { createInhibitor } from '../../../backend/alerting/inhibit.ts';
 import {
