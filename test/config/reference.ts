@@ -28,13 +28,25 @@ export function referencePage(components: readonly ComponentSchema[]): string {
 function componentPart({ type, aliases = [], signals, schema }: ComponentSchema): string {
   const spellings = aliases.length === 0 ? '' : ` (${aliases.map(code).join(', ')})`;
   const carried = signals.length === 0 ? '' : `\nSignals: ${signals.join(', ')}.\n`;
-  const rows = rowsOf(schema, '', []);
-  const table = rows.length === 0 ? '\nIt has no keys.\n'
-    : `\n| key | value | default | |\n|---|---|---|---|\n${rows.join('')}`;
-  return `\n### \`${type}\`${spellings}\n${carried}${table}`;
+  return `\n### \`${type}\`${spellings}\n${carried}${keysTable(schema)}`;
 }
 
-function rowsOf(schema: Schema, prefix: string, above: readonly Schema[]): string[] {
+/** A row for each key; those for which `isListed` is false are left out, with all below them. */
+export function keysTable(
+  schema: Schema,
+  isListed: (path: string) => boolean = () => true,
+): string {
+  const rows = rowsOf(schema, '', []).filter(({ path }) => isListed(path)).map(({ row }) => row);
+  return rows.length === 0 ? '\nIt has no keys.\n'
+    : `\n| key | value | default | |\n|---|---|---|---|\n${rows.join('')}`;
+}
+
+interface Row {
+  readonly path: string;
+  readonly row: string;
+}
+
+function rowsOf(schema: Schema, prefix: string, above: readonly Schema[]): Row[] {
   const inner = layersOf(schema).at(-1)!;
   // A schema that contains itself is listed once.
   if (above.includes(inner) || above.length > 12) return [];
@@ -42,7 +54,8 @@ function rowsOf(schema: Schema, prefix: string, above: readonly Schema[]): strin
     const path = `${prefix}${name}`;
     const { label, nested, suffix } = kindOf(child);
     const row = `| ${code(path)} | ${label} | ${defaultText(child)} | ${cell(describe(child))} |\n`;
-    return [row, ...nested.flatMap((one) => rowsOf(one, `${path}${suffix}.`, [...above, inner]))];
+    return [{ path, row }, ...nested.flatMap((one) =>
+      rowsOf(one, `${path}${suffix}.`, [...above, inner]))];
   });
 }
 
