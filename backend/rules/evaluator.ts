@@ -192,7 +192,7 @@ class LeasedEvaluator implements Evaluator {
     const { leading } = this;
     if (leading === null || !this.isLoaded) return;
     const nowMs = this.options.clock.nowMs();
-    if (this.memory.hasRetired()) this.retire(leading.signal, nowMs);
+    if (this.memory.hasRetired(nowMs)) this.retire(leading.signal, nowMs);
     for (const due of this.dueAt(nowMs)) {
       if (this.evaluations >= limits.evaluationsMax) break;
       this.run(due, leading.signal);

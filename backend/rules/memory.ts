@@ -8,9 +8,17 @@ import type { Draft, Entry } from '../journal/journal.ts';
 import type { Child } from './composite.ts';
 import type { Evaluated } from './evaluation.ts';
 import type { Rule, RuleBook, RuleGroup } from './model.ts';
-import { afterPause, alertDraft, alertOf, keyOf, lastMark } from './restore.ts';
+import { afterPause, alertDraft, alertOf, lastMark } from './restore.ts';
 import { slotAt, type Grid } from './schedule.ts';
 import { posting, resolve, type RuleAlert, type RuleAlerts } from './state.ts';
+
+export const limits = {
+  /**
+   * After a start, alerts of rules that the book does not have are ended only after it: the book
+   * may not have been read entirely.
+   */
+  unknownMs: 5 * 60_000,
+} as const;
 
 export interface GroupMemory {
   group: RuleGroup;
@@ -49,8 +57,8 @@ export interface GroupStatus {
 }
 
 interface RuleMemory extends Omit<RuleStatus, 'rule' | 'alerts'> {
-  /** When it last did not fail. */
-  readonly succeededAtMs: number | null;
+  /** When it last did not fail; since when it is known, before the first time. */
+  readonly succeededAtMs: number;
 }
 
 /** Alerts of rules that are no more, on their way out. */
@@ -81,7 +89,7 @@ export interface Memory {
   doubtful(evaluated: Evaluated, drafts: readonly Draft[], atMs: number): Draft[];
   markedMs(): number;
   mark(atMs: number): void;
-  hasRetired(): boolean;
+  hasRetired(nowMs: number): boolean;
   takeRetired(atMs: number): Retired;
   giveBack(retired: Retired): void;
   countAlerts(): Iterable<readonly [Labels, number]>;
@@ -99,8 +107,8 @@ export function createMemory(options: MemoryOptions): Memory {
 }
 
 const NO_ALERTS: RuleAlerts = new Map();
-const NEW_RULE: RuleMemory = { health: 'unknown', lastError: '', evaluatedAtMs: null,
-  durationMs: 0, succeededAtMs: null };
+const newRule = (succeededAtMs: number): RuleMemory => ({ health: 'unknown', lastError: '',
+  evaluatedAtMs: null, durationMs: 0, succeededAtMs });
 
 class BookMemory implements Memory {
   private readonly options: MemoryOptions;
@@ -109,7 +117,11 @@ class BookMemory implements Memory {
   private byName = new Map<string, Rule[]>();
   private readonly known = new Map<string, RuleMemory>();
   private readonly alerts = new Map<string, RuleAlerts>();
-  private readonly doubts = new Map<string, Draft>();
+  /** By id of the rule, then by key. */
+  private readonly doubts = new Map<string, Map<string, Draft>>();
+  /** Rules that were in the book and are no more. */
+  private readonly left = new Set<string>();
+  private wokeMs = -Infinity;
   private markMs = 0;
 
   constructor(options: MemoryOptions) {
@@ -120,6 +132,8 @@ class BookMemory implements Memory {
     const { book, clock, gridOf } = this.options;
     const nowMs = clock.nowMs();
     const members = new Map<string, GroupMemory>();
+    for (const id of this.left) if (!this.alerts.has(id)) this.left.delete(id);
+    for (const id of this.rules.keys()) this.left.add(id);
     this.rules = new Map();
     this.byName = new Map();
     for (const group of book.groups()) {
@@ -133,14 +147,16 @@ class BookMemory implements Memory {
         members.set(key, { group, grid, slotMs: slotAt(grid, nowMs), triedMs: -Infinity,
           retryAtMs: 0, isRunning: false, evaluatedAtMs: null, durationMs: 0 });
       }
-      for (const rule of group.rules) this.addRule(rule, group);
+      for (const rule of group.rules) this.addRule(rule, group, nowMs);
     }
     this.members = members;
     for (const id of this.known.keys()) if (!this.rules.has(id)) this.known.delete(id);
   }
 
-  private addRule(rule: Rule, { intervalMs }: RuleGroup): void {
+  private addRule(rule: Rule, { intervalMs }: RuleGroup, nowMs: number): void {
     this.rules.set(rule.id, { rule, intervalMs });
+    this.left.delete(rule.id);
+    if (!this.known.has(rule.id)) this.known.set(rule.id, newRule(nowMs));
     this.byName.set(rule.name, [...(this.byName.get(rule.name) ?? []), rule]);
   }
 
@@ -168,6 +184,8 @@ class BookMemory implements Memory {
   }
 
   wake(nowMs: number): void {
+    this.wokeMs = nowMs;
+    for (const [id, known] of this.known) this.known.set(id, { ...known, succeededAtMs: nowMs });
     for (const member of this.members.values()) {
       member.slotMs = slotAt(member.grid, nowMs);
       member.triedMs = -Infinity;
@@ -180,7 +198,7 @@ class BookMemory implements Memory {
         const downAtMs = Math.max(this.markMs, alert.activeAtMs);
         const next = afterPause(alert, rule, { downAtMs, nowMs });
         if (next !== null) return [[alert.fingerprint, next] as const];
-        this.doubts.set(keyOf(id, alert.fingerprint), forget(rule, alert, nowMs));
+        this.doubt([forget(rule, alert, nowMs)]);
         return [];
       });
       this.setAlerts(id, new Map(left));
@@ -206,31 +224,35 @@ class BookMemory implements Memory {
   ): void {
     this.setAlerts(rule.id, alerts);
     if (!this.rules.has(rule.id)) return;
-    const before = this.known.get(rule.id) ?? NEW_RULE;
+    const before = this.known.get(rule.id) ?? newRule(atMs);
     this.known.set(rule.id, { health: error === '' ? 'ok' : 'err', lastError: error,
       evaluatedAtMs: atMs, durationMs, succeededAtMs: error === '' ? atMs : before.succeededAtMs });
   }
 
   doubt(drafts: readonly Draft[]): void {
-    for (const draft of drafts) if (draft.kind === 'alert') this.doubts.set(draft.key, draft);
+    for (const draft of drafts.filter(({ kind }) => kind === 'alert')) {
+      const id = ruleOf(draft);
+      const own = this.doubts.get(id) ?? new Map<string, Draft>();
+      this.doubts.set(id, own.set(draft.key, draft));
+    }
   }
 
   trust(drafts: readonly Draft[]): void {
-    for (const { key } of drafts) this.doubts.delete(key);
+    for (const draft of drafts) {
+      const own = this.doubts.get(ruleOf(draft));
+      if (own?.delete(draft.key) === true && own.size === 0) this.doubts.delete(ruleOf(draft));
+    }
   }
 
   doubtful({ rule, alerts }: Evaluated, drafts: readonly Draft[], atMs: number): Draft[] {
-    if (this.doubts.size === 0) return [];
+    const own = this.doubts.get(rule.id);
+    if (own === undefined) return [];
     const written = new Set(drafts.map(({ key }) => key));
-    return [...this.doubts.values()]
-      .filter(({ key }) => !written.has(key))
-      .flatMap((draft) => {
-        const fingerprint = draft.key.slice(draft.key.lastIndexOf('/') + 1);
-        if (draft.key !== keyOf(rule.id, fingerprint)) return [];
-        const now = alerts.get(fingerprint);
-        if (now !== undefined) return [alertDraft(rule, now, { atMs })];
-        return [{ ...draft, atMs, deleted: true, state: 'inactive' }];
-      });
+    return [...own.values()].filter(({ key }) => !written.has(key)).map((draft) => {
+      const now = alerts.get(draft.key.slice(rule.id.length + 1));
+      if (now !== undefined) return alertDraft(rule, now, { atMs });
+      return { ...draft, atMs, deleted: true, state: 'inactive' };
+    });
   }
 
   markedMs(): number {
@@ -241,12 +263,17 @@ class BookMemory implements Memory {
     this.markMs = atMs;
   }
 
-  hasRetired(): boolean {
-    return [...this.alerts.keys()].some((id) => !this.rules.has(id));
+  hasRetired(nowMs: number): boolean {
+    return [...this.alerts.keys()].some((id) => this.isRetired(id, nowMs));
+  }
+
+  private isRetired(id: string, nowMs: number): boolean {
+    if (this.rules.has(id)) return false;
+    return this.left.has(id) || nowMs - this.wokeMs >= limits.unknownMs;
   }
 
   takeRetired(atMs: number): Retired {
-    const alerts = new Map([...this.alerts].filter(([id]) => !this.rules.has(id)));
+    const alerts = new Map([...this.alerts].filter(([id]) => this.isRetired(id, atMs)));
     const drafts: Draft[] = [];
     const posted: PostedAlert[] = [];
     for (const [id, own] of alerts) {
@@ -278,12 +305,15 @@ class BookMemory implements Memory {
     return [...this.members.values()].map(({ group, evaluatedAtMs, durationMs }) => ({
       group, evaluatedAtMs, durationMs,
       rules: group.rules.map((rule) => {
-        const { succeededAtMs: _, ...known } = this.known.get(rule.id) ?? NEW_RULE;
+        const { succeededAtMs: _, ...known } = this.known.get(rule.id)!;
         return { rule, ...known, alerts: [...this.alertsOf(rule.id).values()] };
       }),
     }));
   }
 }
+
+/** Of a draft of an alert: what stands before its fingerprint. */
+const ruleOf = ({ key }: Draft): string => key.slice(0, key.lastIndexOf('/'));
 
 const forget = (rule: Rule, alert: RuleAlert, atMs: number): Draft =>
   alertDraft(rule, alert, { atMs,

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import type { Entry, Journal } from '../../../backend/journal/journal.ts';
+import { createLease, type Lease } from '../../../backend/journal/lease.ts';
 import { createMemoryJournal } from '../../../backend/journal/memory.ts';
 import { createTableJournal } from '../../../backend/journal/tables.ts';
 import { createClock } from '../../../runtime/clock.ts';
@@ -109,4 +110,31 @@ test('journal in tables: a backend hears what another one has written, once', as
   await other.look();
   assert.deepEqual(heard, [1, 3], 'what is older than what is known is no news');
   await Promise.all([one.stop(NEVER), other.stop(NEVER)]);
+});
+
+test('lease in tables: one of two holds it, and hands it on as it stops', async () => {
+  const clock = createClock();
+  const desk = deskOf(store);
+  const open = (owner: string) => createLease({
+    ask: (asked, abort) => desk.rows(asked, SOMEBODY, abort),
+    append: (asked) => store.storage.append(asked),
+    name: 'test', owner, heldMs: 4500, clock, log: SILENT_LOG,
+  });
+  const [one, other] = [open('one'), open('other')];
+  const held = (lease: Lease) => new Promise<void>((resolve) => lease.follow(() => {
+    if (lease.held()) resolve();
+  }));
+  const first = held(one);
+  await one.start();
+  await first;
+  const next = held(other);
+  await other.start();
+  await one.stop(NEVER);
+  assert.ok(!one.held());
+  await next;
+  assert.ok(!one.held());
+  await other.stop(NEVER);
+  const steps = await desk.rows<{ step: string }>({ sql: `SELECT Step AS step
+    FROM binnacle_leases ORDER BY Epoch, Sequence` }, SOMEBODY, NEVER);
+  assert.deepEqual([steps[0]!.step, steps.at(-1)!.step], ['claim', 'released']);
 });

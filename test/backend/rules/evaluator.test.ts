@@ -11,7 +11,7 @@ const SLOW = { levels: [level({ forMs: 15 * MINUTE })] as const };
 
 const abort = new AbortController().signal;
 const stored = async ({ journal }: Bench) => (await journal.load(['alert'], abort))
-  .map(({ key, state }) => `${key.split('/').slice(0, -1).join('/')} ${state}`);
+  .map(({ key, state }) => `${key.split('/').slice(0, -1).join('/')} ${state}`).sort();
 const states = (evaluator: ReturnType<Bench['evaluator']>) => evaluator.status()
   .flatMap(({ rules }) => rules.flatMap(({ rule, alerts }) =>
     alerts.map(({ state, activeAtMs }) => `${rule.name} ${state} ${activeAtMs / MINUTE}`)));
@@ -139,6 +139,21 @@ test('evaluator: rules that stay keep their alerts, those that go end them', asy
   const [last] = await historyOf(bench);
   assert.deepEqual([last!.name, last!.state, last!.note],
     ['Goes', 'resolved', 'the rule is no more']);
+});
+
+test('evaluator: alerts of rules that a start does not find are ended a while after it', async () => {
+  const bench = benchOf([groupOf([ruleOf('Up'), ruleOf('Gone')])]);
+  bench.measured = { Up: samples([{}, 1]), Gone: samples([{}, 1]) };
+  const first = bench.evaluator();
+  await first.start();
+  await bench.clock.advance(1);
+  await first.stop(abort);
+  bench.groups = [groupOf([ruleOf('Up')])];
+  await bench.evaluator().start();
+  await bench.clock.advance(4 * MINUTE);
+  assert.deepEqual(await stored(bench), ['file/Gone firing', 'file/Up firing']);
+  await bench.clock.advance(2 * MINUTE);
+  assert.deepEqual(await stored(bench), ['file/Up firing']);
 });
 
 test('evaluator: what was firing is posted at once after a restart', async () => {
