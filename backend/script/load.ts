@@ -6,10 +6,10 @@ import {
 import type { MeasuredLoad, MetricLoad, RecordLoad } from './model.ts';
 import { countsIn, valuesIn } from './series.ts';
 
-/** `load 1m [counter|gauge] [from 5m]`, and a series in each line below. */
+/** `load 1m [gauge|counter|sum] [from 5m]`, and a series in each line below. */
 export function readLoad(head: Line, lines: readonly Line[]): MetricLoad[] {
   const { stepMs } = stepIn(head);
-  const kind = head.take('counter') ? 'counter' : 'gauge';
+  const kind = (['counter', 'sum'] as const).find((one) => head.take(one)) ?? 'gauge';
   if (kind === 'gauge') head.take('gauge');
   const fromMs = fromIn(head);
   head.end();

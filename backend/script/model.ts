@@ -48,7 +48,8 @@ interface Timed {
 }
 
 export interface MetricLoad extends Timed {
-  readonly kind: 'gauge' | 'counter';
+  /** `sum`: of what goes up and down, such as bytes in use. */
+  readonly kind: 'gauge' | 'counter' | 'sum';
   readonly name: string;
   readonly labels: Labels;
   readonly values: readonly SeriesValue[];

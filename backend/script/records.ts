@@ -2,7 +2,7 @@
 
 import { Batch } from '../../proto/contract/batch.ts';
 import type {
-  Attributes, LogRecord, Metric, NumberDataPoint, Resource, Span,
+  Attributes, LogRecord, Metric, NumberDataPoint, Resource, ResourceMetrics, Span,
 } from '../../proto/otlp/model.ts';
 import type { Labels } from '../labels/labels.ts';
 import { durationIn } from './line.ts';
@@ -17,7 +17,8 @@ export const limits = {
 export function batchesOf(script: Script, epochMs: number): Batch[] {
   const ids = { next: 1 };
   return [
-    ...script.metrics.map((load) => metricBatch(load, epochMs)),
+    ...(script.metrics.length === 0 ? [] : [Batch.fromRequest('metrics',
+      { resourceMetrics: script.metrics.map((load) => metricOf(load, epochMs)) })]),
     ...script.records.flatMap((load) => recordBatches(load, epochMs, ids)),
   ];
 }
@@ -25,13 +26,14 @@ export function batchesOf(script: Script, epochMs: number): Batch[] {
 const NS = 1_000_000n;
 const nsOf = (ms: number): bigint => BigInt(Math.round(ms * 1000)) * (NS / 1000n);
 
-function metricBatch({ kind, name, labels, values, fromMs, stepMs }: MetricLoad, epochMs: number) {
+function metricOf(load: MetricLoad, epochMs: number): ResourceMetrics {
+  const { kind, name, labels, values, fromMs, stepMs } = load;
   const { resource, attributes } = partsOf(labels, []);
   const dataPoints = values.flatMap((value, index): NumberDataPoint[] => {
     if (value === null || value === 'error') return [];
     return [{
       attributes, exemplars: [],
-      startTimeUnixNano: kind === 'counter' ? nsOf(epochMs + fromMs - stepMs) : 0n,
+      startTimeUnixNano: kind !== 'gauge' ? nsOf(epochMs + fromMs - stepMs) : 0n,
       timeUnixNano: nsOf(epochMs + fromMs + index * stepMs),
       // Prometheus' end of a series is OTLP's "no recorded value".
       flags: value === 'stale' ? 1 : 0,
@@ -41,10 +43,11 @@ function metricBatch({ kind, name, labels, values, fromMs, stepMs }: MetricLoad,
   const metric: Metric = {
     name, description: '', unit: '', metadata: [],
     data: kind === 'gauge' ? { type: 'gauge', dataPoints }
-      : { type: 'sum', dataPoints, aggregationTemporality: 2, isMonotonic: true },
+      : { type: 'sum', dataPoints, aggregationTemporality: 2,
+        isMonotonic: kind === 'counter' },
   };
-  return Batch.fromRequest('metrics', { resourceMetrics: [{ resource, schemaUrl: '',
-    scopeMetrics: [{ scope: undefined, schemaUrl: '', metrics: [metric] }] }] });
+  return { resource, schemaUrl: '',
+    scopeMetrics: [{ scope: undefined, schemaUrl: '', metrics: [metric] }] };
 }
 
 function recordBatches(load: RecordLoad, epochMs: number, ids: { next: number }): Batch[] {

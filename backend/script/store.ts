@@ -123,10 +123,9 @@ async function empty(storage: ClickHouseStorage): Promise<void> {
 async function insert(storage: ClickHouseStorage, script: Script, epochMs: number) {
   const intake = createIntake({ counters: createCounters(), writer: storage.writer });
   await intake.start();
-  const abort = AbortSignal.timeout(limits.fillMs);
   const outcomes = await Promise.all(batchesOf(script, epochMs)
-    .map((batch) => intake.consume(batch, abort)));
-  await intake.stop(abort);
+    .map((batch) => intake.consume(batch, AbortSignal.timeout(limits.fillMs))));
+  await intake.stop(AbortSignal.timeout(limits.stopMs));
   const failed = outcomes.find((outcome) => outcome.status !== 'accepted' || outcome.rejected > 0);
   if (failed === undefined) return;
   const cause = failed.status === 'accepted' ? `${failed.rejected} records are refused`
