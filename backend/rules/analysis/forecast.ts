@@ -5,6 +5,7 @@
 // that was filled in the morning and rests since is not full tomorrow. Nothing is said of a line
 // that is no more than noise, nor right after a step, such as somebody cleaning up.
 
+import { holds } from '../conditions.ts';
 import type { Condition, ForecastOptions, Sample } from '../model.ts';
 import { mad, MAD_TO_SIGMA, median, spreadOf } from './robust.ts';
 import { endOf, indexAt, type Steps } from './steps.ts';
@@ -16,7 +17,7 @@ export const limits = {
   /** Part of the history that they must span. */
   spanShareMin: 0.25,
   /** Points that slopes are taken between; more are thinned out by medians of neighbours. */
-  pointsMax: 200,
+  pointsMax: 100,
   /** A step between neighbours is big beyond so many of their usual differences … */
   stepSigmas: 10,
   /** … and this share of the whole range. */
@@ -50,7 +51,7 @@ export function forecastAt(steps: Steps, options: ForecastOptions, atMs: number)
   if (last === undefined || points.length < limits.pointsMin || atMs - last[0] > freshMs) {
     return null;
   }
-  const found = isReached(last[1], options.reaches)
+  const found = holds(options.reaches, last[1])
     ? { seconds: 0, limit: options.reaches.value, perMs: 0 }
     : reach(points, options);
   const reachesMs = atMs + found.seconds * 1000;
@@ -158,17 +159,4 @@ function secondsTo({ perMs, at }: Line, limit: number, now: Ahead): number {
   if (Math.sign(perMs) !== now.towards) return Infinity;
   // By its noise the line may be past the limit when the last point is not.
   return Math.max(0, (limit - at(now.atMs)) / perMs / 1000);
-}
-
-export function isReached(now: number, { operator, value, to }: Condition): boolean {
-  switch (operator) {
-    case '>': return now > value;
-    case '>=': return now >= value;
-    case '<': return now < value;
-    case '<=': return now <= value;
-    case '==': return now === value;
-    case '!=': return now !== value;
-    case 'within': return now >= value && now <= to;
-    case 'outside': return now < value || now > to;
-  }
 }

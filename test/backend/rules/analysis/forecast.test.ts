@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { forecastAt, isReached } from '../../../../backend/rules/analysis/forecast.ts';
+import { forecastAt } from '../../../../backend/rules/analysis/forecast.ts';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../../../backend/rules/analysis/times.ts';
 import type { ForecastOptions } from '../../../../backend/rules/model.ts';
 import { seededRandom } from '../../../proto/generate.ts';
@@ -76,18 +76,4 @@ test('forecast: a rise that has ended, and one step, foretell nothing', () => {
 test('forecast: what is too short or has ended has no sample', () => {
   assert.equal(of((ago) => (ago < 0.5 ? 50 + ago : NaN)), null);
   assert.equal(of((ago) => (ago > 3 ? 50 + ago : NaN)), null);
-});
-
-test('forecast: every condition can be reached', () => {
-  const check = (now: number, operator: ForecastOptions['reaches']['operator'], wanted: boolean) =>
-    assert.equal(isReached(now, { operator, value: 1, to: 2 }), wanted, `${now} ${operator}`);
-  check(1, '>', false);
-  check(1, '>=', true);
-  check(1, '<', false);
-  check(1, '<=', true);
-  check(1, '==', true);
-  check(1, '!=', false);
-  check(2, 'within', true);
-  check(2, 'outside', false);
-  check(2.1, 'outside', true);
 });
