@@ -85,6 +85,7 @@ export const PERMISSIONS: Readonly<Record<string, Permission>> = {
   'GET /api/rules': 'read',
   'POST /api/rules': 'operate',
   'POST /api/rules/check': 'sql',
+  'POST /api/rules/backtest': 'sql',
   'GET /api/rules/:id': 'read',
   'PUT /api/rules/:id': 'operate',
   'DELETE /api/rules/:id': 'operate',

@@ -156,6 +156,7 @@ async function calls(): Promise<Readonly<Record<string, Call>>> {
     'post /api/query': { path: '/api/query', body: { sql: 'SELECT 1', format: 'JSON' } },
     'post /api/rules': { path: '/api/rules', body: rule },
     'post /api/rules/check': { path: '/api/rules/check', body: rule },
+    'post /api/rules/backtest': { path: '/api/rules/backtest', body: { rule, last: '1h' } },
     'post /api/saved-queries': { path: '/api/saved-queries',
       body: { name: 'another', sql: 'SELECT 2' } },
     'post /v1/logs': { path: '/v1/logs', body: LOGS },
