@@ -98,7 +98,8 @@ async function drawn(answer: Answer): Promise<string> {
     `fired ${times(answer.fired)}, ${(answer.share_firing * 100).toFixed(2)} % of the time; `
       + `pending only ${times(answer.pending_only)}; back within an hour ${times(answer.flaps)}`,
     `${countText(notifications.count, 'notification')} of `
-      + `${countText(notifications.groups, 'group')} by ${notifications.group_by.join(', ') || 'nothing'}${reasonsOf(notifications)}`,
+      + `${countText(notifications.groups, 'group')} by `
+      + `${notifications.group_by.join(', ') || 'nothing'}${reasonsOf(notifications)}`,
     ...(answer.empty === 0 ? [] : [`nothing was measured ${times(answer.empty)}`]),
     ...(answer.failures === 0 ? []
       : [`failed ${times(answer.failures)}, the last time: ${answer.error}`]),

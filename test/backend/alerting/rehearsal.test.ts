@@ -33,7 +33,7 @@ test('rehearsal: alerts of a group share notifications', () => {
 });
 
 test('rehearsal: it is repeated while it fires, and told anew when it comes back', () => {
-  // Looks at 30s, 5m30s, …; four hours after 30s is the look at 4h30s, which is not later than that.
+  // Looks at 30s, 5m30s, …; the one at 4h30s is four hours later, and not more.
   assert.deepEqual(of([alert('a', 0, Infinity)], GROUPING, 60 * 9),
     [1, 3, { 'first notification': 1, 'repeat interval elapsed': 2 }]);
   assert.deepEqual(of([alert('a', 0, 10), alert('a', 100, 110)]),
