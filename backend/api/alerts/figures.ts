@@ -33,7 +33,8 @@ export function figuresOf(entries: readonly Entry[], { fromMs, toMs }: Period): 
   const of = (kind: Entry['kind']) => entries.filter((entry) => entry.kind === kind).length;
   const resolved = lives.filter(({ resolvedMs }) => resolvedMs !== null);
   const acknowledged = lives.filter(({ acknowledgedMs }) => acknowledgedMs !== null);
-  const notifications = of('notification');
+  const notifications = entries.filter(({ kind, state }) => kind === 'notification'
+    && (state === 'sent' || state === 'fallback')).length;
   return {
     raised: lives.length, resolved: resolved.length,
     resolution_rate: lives.length === 0 ? null : resolved.length / lives.length,

@@ -146,7 +146,7 @@ function sourcesOf(options: HistoryRouteOptions, request: FastifyRequest): Sourc
     ...groups.flatMap(({ groupKey }): Source[] => [
       { question: { ...period, kinds: ['acknowledgement', 'escalation'], key: groupKey } },
       { question: { ...period, kinds: ['notification'] },
-        keep: ({ key }) => key.startsWith(groupKey) },
+        keep: ({ key }) => key.startsWith(`${groupKey} `) },
     ]),
   ];
 }

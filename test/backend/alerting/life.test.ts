@@ -16,7 +16,7 @@ const MINUTE_MS = 60_000;
 const KEY = '{}:{alertname="Down"}';
 const ABORT = new AbortController().signal;
 
-export const alertOf = (labels: Labels, startsAtMs = START_MS): Alert => ({
+const alertOf = (labels: Labels, startsAtMs = START_MS): Alert => ({
   labels, annotations: {}, startsAtMs, endsAtMs: startsAtMs + 3_600_000, generatorUrl: '',
   fingerprint: fingerprintOf(labels), updatedAtMs: startsAtMs, timeout: false, origin: 'posted',
 });
@@ -51,7 +51,7 @@ test('life: an acknowledged alert is held until its time, and no other one', asy
   assert.deepEqual(held(life, clock), {});
 });
 
-test('life: an acknowledgement ends when the alert is over; one that fires anew is news', async () => {
+test('life: an acknowledgement ends with the alert; one that fires anew is news', async () => {
   const { life, clock } = await setUp();
   await life.acknowledge({ alert: a }, ANN);
   await clock.advance(5 * MINUTE_MS);

@@ -113,8 +113,10 @@ test('alertmanager: silences are set, listed, changed and ended', async () => {
   assert.deepEqual(await listed('active=false'), [silenceID]);
   assert.equal((await api.send('DELETE', '/api/v2/silence/none')).status, 404);
   assert.equal((await api.send('GET', '/api/v2/silence/none')).status, 404);
-  for (const [more, words] of [[{ endsAt: iso(1) }, /before end time/], [{ matchers: [] }, /fewer/],
-    [{ startsAt: iso(1), endsAt: iso(2) }, /in the past/], [{ id: 'none' }, /not found/]] as const) {
+  for (const [more, words] of [
+    [{ endsAt: iso(1) }, /before end time/], [{ matchers: [] }, /fewer/],
+    [{ startsAt: iso(1), endsAt: iso(2) }, /in the past/], [{ id: 'none' }, /not found/],
+  ] as const) {
     const { status: code, json } = await api.send('POST', '/api/v2/silences',
       { ...silence, ...more });
     assert.ok(code === 400 || code === 404);

@@ -1,7 +1,6 @@
 // Real programs: Debian's amtool lists, silences and expires on our API; a real Prometheus, whose
-// rule always fires, sends its alert to us; a real Alertmanager shows an alert of ours. Each test is
-// skipped where its program is not installed. `alertsUrl` may lead to any backend: then nothing is
-// made up here, as in test/e2e.
+// rule always fires, sends its alert to us; a real Alertmanager shows an alert of ours. A test is
+// skipped where its program is not installed.
 
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
