@@ -10,9 +10,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { registerAlertmanager } from '../../../backend/api/alertmanager.ts';
+import { readAlertingFile } from '../../../backend/alerting/file.ts';
+import { createRoutes, routesFor } from '../../../backend/alerting/route.ts';
+import { NOTIFIERS } from '../../../backend/alerting/notifiers/notifiers.ts';
 import { alertmanagerNotifier } from '../../../backend/alerting/notifiers/alertmanager.ts';
 import type { Notification, NotifierContext } from '../../../backend/alerting/model.ts';
-import { fingerprintOf } from '../../../backend/labels/labels.ts';
+import { fingerprintOf, type Labels } from '../../../backend/labels/labels.ts';
 import { createClock } from '../../../runtime/clock.ts';
 import { until } from '../../contract/fakes.ts';
 import { freePort } from '../../free_port.ts';
@@ -103,6 +106,41 @@ test('amtool: adds, lists, silences and expires', { skip: missing('amtool') }, a
   assert.match(await amtool('silence', 'query', '--expired', '--within=1h'), new RegExp(id));
   assert.match(await amtool('alert', 'query'), /DiskFull/);
   assert.match(await amtool('config', 'show'), /receiver: ops/);
+});
+
+test('amtool: a file of ours without extras is one of Alertmanager', {
+  skip: missing('amtool'),
+}, async () => {
+  const text = `global: {resolve_timeout: 5m}
+route:
+  receiver: ops
+  group_by: [alertname, service]
+  group_wait: 30s
+  routes:
+    - {matchers: ['severity="critical"', 'team=~"shop|pay"'], receiver: night, continue: true}
+    - {matchers: [severity="info"], receiver: ops, mute_time_intervals: [weekend]}
+receivers:
+  - {name: ops, webhook_configs: [{url: 'http://ops.test/', send_resolved: false}]}
+  - {name: night, slack_configs: [{api_url: 'http://slack.test/x', channel: '#night'}]}
+inhibit_rules:
+  - {source_matchers: [severity="critical"], target_matchers: [severity="warning"], equal: [host]}
+time_intervals:
+  - {name: weekend, time_intervals: [{weekdays: [saturday, sunday], location: Europe/Berlin}]}
+`;
+  const { config, problems } = readAlertingFile({ file: 'a.yaml', text }, {}, NOTIFIERS);
+  assert.deepEqual(problems, []);
+  writeFileSync(join(folder, 'a.yaml'), text);
+  assert.match(await amtool('check-config', join(folder, 'a.yaml')), /SUCCESS/);
+  // The same alerts go the same way.
+  const routes = createRoutes(config!.route);
+  const alerts: Labels[] = [{ severity: 'critical', team: 'pay' }, { severity: 'info' }, { a: 'b' }];
+  for (const labels of alerts) {
+    const file = `--config.file=${join(folder, 'a.yaml')}`;
+    const names = await amtool('config', 'routes', 'test', file,
+      ...Object.entries(labels).map(([name, value]) => `${name}=${value}`));
+    assert.equal(names.trim(),
+      routesFor(routes, labels).map((route) => route.config.receiver).join(','));
+  }
 });
 
 test('prometheus: its alerts arrive, and end', { skip: missing('prometheus') }, async () => {
