@@ -13,10 +13,12 @@ import { formatEndpoint } from '../runtime/net.ts';
 import type { World } from '../runtime/world.ts';
 import type { Caller } from './access/roles.ts';
 import { createPost } from './alerting/life/posting.ts';
+import { lifeSettings } from './alerting/life/settings.ts';
 import { createDashboard } from './alerting/notifiers/dashboard.ts';
 import { openAlertingFile } from './alerting_file.ts';
 import { registerAlertmanager } from './api/alertmanager.ts';
 import { registerAlerts } from './api/alerts/alerts.ts';
+import { registerOnCall } from './api/alerts/on_call.ts';
 import { registerChannels } from './api/channels.ts';
 import { registerPrometheus } from './api/prometheus.ts';
 import { createChart } from './chart.ts';
@@ -95,6 +97,8 @@ export async function createAlerts(options: AlertsOptions): Promise<Alerts> {
       await app.register(async (scope) => registerAlertmanager(scope, { alerting, life, post,
         clock, version, startedMs, configText: () => file.config().shown,
         receivers: () => file.config().receivers.map(({ name }) => name) }));
+      await app.register(async (scope) => registerOnCall(scope, { clock,
+        rotations: () => lifeSettings(file.config().life).rotations }));
       await app.register(async (scope) => registerPrometheus(scope, { clock, version, status }));
     },
   };
