@@ -102,6 +102,7 @@ class Engine implements ReloadableAlerting {
     this.#dispatcher = new Dispatcher(state.routes, { clock,
       look: (group) => this.#look(group), resumesAtMs: (group) => this.#resumesAtMs(group),
       leadingSinceMs: () => this.#leadingSinceMs, over: (group) => void this.#teller.over(group),
+      isOver: (alert, nowMs) => state.isOver(alert, nowMs),
       refused: (alert) => this.#refuse(alert, 'groups') });
     this.#digests = createDigests({ ...shared, groups: () => this.#dispatcher.groups(),
       passing: (group, atMs) =>
@@ -277,6 +278,7 @@ class Engine implements ReloadableAlerting {
     const nowMs = this.#options.clock.nowMs();
     if (nowMs < this.#collectedMs + limits.collectMs) return;
     this.#collectedMs = nowMs;
+    this.#state.sweep(nowMs);
     const drafts: Draft[] = [];
     for (const alert of this.#state.forgotten(nowMs)) {
       this.#state.remove(alert);

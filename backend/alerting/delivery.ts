@@ -75,7 +75,7 @@ export class Deliveries {
     if (clock.nowMs() - pending.notification.atMs <= limits.resumeMs && knows(channel)) {
       return this.#track(record, pending);
     }
-    const draft = draftOf({ ...record, pending: null }, 'dead', clock.nowMs(),
+    const draft = draftOf({ ...record, pending: null }, 'over', clock.nowMs(),
       pending.notification);
     await this.writeAtLast([draft]);
     return 'failed';

@@ -12,7 +12,7 @@
 
 import type { Clock, Timer } from '../../runtime/clock.ts';
 import type { Labels } from '../labels/labels.ts';
-import { isResolved, type Alert } from './model.ts';
+import type { Alert } from './model.ts';
 import { groupKey, groupLabels, routesFor, type Route } from './route.ts';
 
 export const limits = {
@@ -58,6 +58,8 @@ export interface DispatcherOptions {
   readonly resumesAtMs: (group: Group) => number | null;
   /** What began before this instant may have waited elsewhere. */
   readonly leadingSinceMs: () => number;
+  /** By itself, or by hand. */
+  readonly isOver: (alert: Alert, nowMs: number) => boolean;
   /** It has no alerts any more. */
   readonly over: (group: Group) => void;
   readonly refused: (alert: Alert) => void;
@@ -129,7 +131,7 @@ export class Dispatcher {
     const nowMs = this.#options.clock.nowMs();
     const resumesAtMs = this.#options.resumesAtMs(group);
     // Nobody has heard of it, and nobody will.
-    if (resumesAtMs === null && isResolved(alert, nowMs) && !wasHeardOf) return;
+    if (resumesAtMs === null && this.#options.isOver(alert, nowMs) && !wasHeardOf) return;
     this.#groups.set(id, group);
     this.#schedule(group, resumesAtMs ?? this.#firstMs(alert, route, nowMs));
   }

@@ -70,7 +70,11 @@ export class State {
   remove(alert: Alert): void {
     this.book.remove(alert.fingerprint);
     this.#inhibitor.remove(alert);
-    this.#changes.forget(alert.fingerprint);
+  }
+
+  /** Forgets what nothing asks for any more. */
+  sweep(nowMs: number): void {
+    this.#changes.sweep(nowMs);
   }
 
   /** What ended so long ago that it is not shown any more. */

@@ -80,8 +80,8 @@ export const routeSchema = (): z.ZodType<RouteYaml> => strictObject({
 });
 
 /** Go's durations, with Prometheus' weeks and years. */
-export function span(min?: string): z.ZodType<number> {
-  const inner = duration(min === undefined ? {} : { min });
+export function span(min: string = '0s', max?: string): z.ZodType<number> {
+  const inner = duration(max === undefined ? { min } : { min, max });
   return z.preprocess((value) => (typeof value === 'string'
     ? value.replace(/(\d+)(y|w)/g, (_, number: string, unit: string) =>
       `${Number(number) * (unit === 'y' ? 365 : 7)}d`)
@@ -95,7 +95,7 @@ const limitsShape = () => ({
     .optional(),
   flapping: optionalSection({
     changes: count({ min: 2, max: 1000 }).describe('So many changes …'),
-    within: span('1s').describe('… in this time make an alert flap; it is told of less.'),
+    within: span('1s', '24h').describe('… in this time make an alert flap; it is told of less.'),
   }),
 });
 
