@@ -32,6 +32,7 @@
 
 import type { Component } from '../../proto/contract/component.ts';
 import type { Clock, Timer } from '../../runtime/clock.ts';
+import { within } from '../../runtime/deadline.ts';
 import { errorMessage } from '../../runtime/errors.ts';
 import { rateLimited, type Log } from '../../runtime/log.ts';
 import type { AskRows, TableJournalOptions } from './tables.ts';
@@ -286,17 +287,9 @@ class TableLease implements Lease {
   }
 
   /** Nothing waits longer for the store than until its answer would be of no use. */
-  private async bounded(work: (abort: AbortSignal) => Promise<void>): Promise<void> {
-    const late = new AbortController();
-    const timer = this.options.clock.after(this.boundMs, () =>
-      late.abort(new Error(`no answer in ${this.boundMs} ms`)));
-    const abort = AbortSignal.any([late.signal, this.stopping.signal]);
-    const cut = new Promise<never>((_, reject) => {
-      const giveUp = () => reject(abort.reason as Error);
-      if (abort.aborted) giveUp();
-      abort.addEventListener('abort', giveUp, { once: true });
-    });
-    await Promise.race([work(abort), cut]).finally(() => timer.cancel());
+  private bounded(work: (abort: AbortSignal) => Promise<void>): Promise<void> {
+    const { clock } = this.options;
+    return within({ clock, waitMs: this.boundMs, abort: this.stopping.signal }, work);
   }
 
   private nowMs(): number {

@@ -3,6 +3,7 @@
 // it can throw it away and try again.
 
 import type { Clock } from '../../runtime/clock.ts';
+import { within } from '../../runtime/deadline.ts';
 import { errorMessage } from '../../runtime/errors.ts';
 import type { Draft } from '../journal/journal.ts';
 import { measureComposite, type Child } from './composite.ts';
@@ -121,26 +122,10 @@ async function withEvidence(
         const evidence = await measurer.evidence(rule, alert.labels, atMs, until).catch(() => null);
         if (evidence !== null) found.set(`${rule.id}/${alert.fingerprint}`, { ...alert, evidence });
       }
-    })));
+    }))).catch(() => {});
   return evaluated.map((one) => ({ ...one, alerts: new Map([...one.alerts]
     .map(([fingerprint, alert]) =>
       [fingerprint, found.get(`${one.rule.id}/${fingerprint}`) ?? alert])) }));
-}
-
-interface Waiting {
-  readonly clock: Clock;
-  readonly waitMs: number;
-  readonly abort: AbortSignal;
-}
-
-/** What `work` gives, which is asked to end after `waitMs`. */
-async function within<T>(
-  { clock, waitMs, abort }: Waiting,
-  work: (until: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const late = new AbortController();
-  const timer = clock.after(waitMs, () => late.abort(new Error('it took too long')));
-  return work(AbortSignal.any([abort, late.signal])).finally(() => timer.cancel());
 }
 
 /** What must be written of a rule: alerts whose state changed, and those that are no more. */

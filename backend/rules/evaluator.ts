@@ -14,6 +14,7 @@
 import type { Component } from '../../proto/contract/component.ts';
 import type { Clock, Timer } from '../../runtime/clock.ts';
 import type { Counters } from '../../runtime/counters.ts';
+import { within } from '../../runtime/deadline.ts';
 import { errorMessage } from '../../runtime/errors.ts';
 import { rateLimited, type Log } from '../../runtime/log.ts';
 import type { PostedAlert } from '../alerting/model.ts';
@@ -32,6 +33,8 @@ export const limits = {
   evaluationsMax: 4,
   /** Time until a failed write, or a failed look into the journal, is tried again. */
   retryMs: 5000,
+  /** A write that takes longer has failed. */
+  writeMs: 30_000,
   /** The clock is looked at so often at least, as it may be set or stand still. */
   lookMs: 30_000,
 } as const;
@@ -284,7 +287,9 @@ class LeasedEvaluator implements Evaluator {
   private async store(drafts: readonly Draft[], abort: AbortSignal): Promise<boolean> {
     if (drafts.length === 0) return true;
     try {
-      await this.options.journal.write(drafts, abort);
+      const { clock, journal } = this.options;
+      await within({ clock, waitMs: limits.writeMs, abort }, (until) =>
+        journal.write(drafts, until));
       this.memory.trust(drafts);
       return true;
     } catch (error) {

@@ -90,23 +90,31 @@ test('evaluator: groups of one instant are asked together, and written together'
 });
 
 test('evaluator: instants that were missed are counted, and not made up for', async () => {
-  const bench = benchOf([groupOf([ruleOf('Slow')])]);
-  let finish = () => {};
-  const instants: number[] = [];
-  await bench.evaluator({ measurer: {
-    measure: (_, { atMs }) => new Promise((resolve) => {
-      instants.push(atMs / MINUTE);
-      finish = () => resolve(new Map());
-      if (instants.length > 1) finish();
-    }),
+  const bench = benchOf([groupOf([ruleOf('Up')], { intervalMs: 10_000 })]);
+  bench.measured['Up'] = samples([{}, 1]);
+  const { write } = bench.journal;
+  bench.journal.write = async (...asked) => {
+    await bench.clock.sleep(25_000);
+    return write(...asked);
+  };
+  await bench.evaluator().start();
+  await bench.clock.advance(35_000);
+  assert.deepEqual(bench.asked.map(({ atMs }) => atMs / 1000), [0, 20, 30]);
+  assert.equal(bench.counters.total('binnacle_rule_group_iterations_missed_total'), 1);
+});
+
+test('evaluator: who never answers costs one evaluation', async () => {
+  const bench = benchOf([groupOf([ruleOf('Hangs')])]);
+  const evaluator = bench.evaluator({ measurer: {
+    measure: () => new Promise(() => {}),
     evidence: async () => ({ traces: [], logs: [] }),
     check: async () => null,
-  } }).start();
-  await bench.clock.advance(3.5 * MINUTE);
-  finish();
-  await bench.clock.advance(MINUTE);
-  assert.deepEqual(instants, [0, 3, 4]);
-  assert.equal(bench.counters.total('binnacle_rule_group_iterations_missed_total'), 2);
+  } });
+  await evaluator.start();
+  await bench.clock.advance(5.5 * MINUTE);
+  assert.equal(evaluator.status()[0]!.rules[0]!.lastError, 'no answer in 60000 ms');
+  assert.equal(bench.counters.total('binnacle_rule_evaluations_total'), 5);
+  await evaluator.stop(abort);
 });
 
 test('evaluator: a rule that fails is told of, and what fired goes on to', async () => {
@@ -141,7 +149,7 @@ test('evaluator: rules that stay keep their alerts, those that go end them', asy
     ['Goes', 'resolved', 'the rule is no more']);
 });
 
-test('evaluator: alerts of rules that a start does not find are ended a while after it', async () => {
+test('evaluator: alerts of rules that a start does not find end a while after it', async () => {
   const bench = benchOf([groupOf([ruleOf('Up'), ruleOf('Gone')])]);
   bench.measured = { Up: samples([{}, 1]), Gone: samples([{}, 1]) };
   const first = bench.evaluator();
