@@ -21,6 +21,7 @@ import { registerAlerts } from './api/alerts/alerts.ts';
 import { registerOnCall } from './api/alerts/on_call.ts';
 import { registerChannels } from './api/channels.ts';
 import { registerPrometheus } from './api/prometheus.ts';
+import { registerRules } from './api/rules.ts';
 import { createChart } from './chart.ts';
 import type { Gate } from './gate/gate.ts';
 import { createLease, type Lease } from './journal/lease.ts';
@@ -99,6 +100,7 @@ export async function createAlerts(options: AlertsOptions): Promise<Alerts> {
         receivers: () => file.config().receivers.map(({ name }) => name) }));
       await app.register(async (scope) => registerOnCall(scope, { clock,
         rotations: () => lifeSettings(file.config().life).rotations }));
+      await app.register(async (scope) => registerRules(scope, { book }));
       await app.register(async (scope) => registerPrometheus(scope, { clock, version, status }));
     },
   };
