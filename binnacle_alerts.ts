@@ -5,6 +5,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import type { TestFlags } from './backend/script/command.ts';
 import type { AckFlags, AlertsFlags, SilenceFlags } from './backend/client/alerts.ts';
 import type { Target } from './backend/client/ask.ts';
+import type { BacktestFlags } from './backend/client/backtest.ts';
 
 /** Makes a command of `parent` that asks a backend. */
 export type Asking = (name: string, parent: Command) => Command;
@@ -14,6 +15,7 @@ export function addAlertCommands(program: Command, ask: Asking): void {
     .description('try, check and list the rules of alerts');
   addTest(rules);
   addCheck(rules);
+  addBacktest(ask('backtest', rules));
   addList(ask('list', rules));
   addAlerts(ask('alerts', program), ask);
 }
@@ -54,6 +56,24 @@ Exit code: 0 nothing is wrong, 1 something is.`)
     .action(async (files: string[], flags: Partial<Target> & { json: boolean }) => {
       const { checkRules } = await import('./backend/client/rules_check.ts');
       await checkRules(files, flags);
+    });
+}
+
+function addBacktest(command: Command): void {
+  command
+    .description('say when a rule would have fired on what is stored')
+    .argument('<rule>', 'a rule of the backend by name or id, FILE with one rule, or FILE#NAME')
+    .option('--last <duration>', 'how far back: 6h, 2d (14d)')
+    .option('--from <time>', 'begin, such as 2026-01-02T03:04:05Z; instead of --last')
+    .option('--to <time>', 'end (now)')
+    .option('--json', 'print it as JSON', false)
+    .addHelpText('after', `
+Examples:
+  binnacle rules backtest CheckoutErrors --last 14d
+  binnacle rules backtest shop.yaml#CheckoutErrors --from 2026-01-02 --to 2026-01-09`)
+    .action(async (rule: string, flags: Omit<BacktestFlags, 'rule'>) => {
+      const { backtest } = await import('./backend/client/backtest.ts');
+      await backtest({ ...flags, rule });
     });
 }
 

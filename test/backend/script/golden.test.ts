@@ -2,7 +2,7 @@
 // loads records, they go through the intake into a real engine, which all scripts share.
 
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { reportText } from '../../../backend/script/report.ts';
@@ -16,6 +16,13 @@ const FOLDERS = ['test/golden/alerts'];
 const world = createWorld();
 const store = createScriptStore(world, process.env['CLICKHOUSE_URL']);
 after(() => store.stop());
+
+test('scripts: those that the table of sentences names are there', () => {
+  const folder = join(ROOT, 'test/golden/alerts');
+  const named = readFileSync(join(folder, 'README.md'), 'utf8').match(/(?<=`)\w+\.txt(?=`)/g) ?? [];
+  const missing = [...new Set(named)].filter((name) => !existsSync(join(folder, name)));
+  assert.deepEqual(missing, []);
+});
 
 for (const folder of FOLDERS) {
   const names = readdirSync(join(ROOT, folder)).filter((name) => name.endsWith('.txt')).sort();
