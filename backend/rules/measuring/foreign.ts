@@ -83,8 +83,9 @@ export async function checkSqlRule(
   try {
     const params = paramsOf({ fromMs: 0, toMs: overMs });
     await checkSql(sql, Object.keys(params), abort);
-    const columns = await askForeign({ sql: `DESCRIBE TABLE (${sql}\n)`, params, settings: {} },
-      abort) as { name: string; type: string }[];
+    const described = `DESCRIBE TABLE (${sql.replace(/[\s;]+$/, '')}\n)`;
+    const columns = await askForeign({ sql: described, params, settings: {} }, abort) as
+      { name: string; type: string }[];
     const found = columns.find(({ name }) => name === VALUE);
     if (found === undefined) {
       return { why: faultOf(undefined), hint: `${HINT}; its columns are `
