@@ -55,6 +55,20 @@ test('cap: the digest comes when the hour allows it, also after a restart', asyn
     ['ops resolved -C (all alerts resolved)']);
 });
 
+test('cap: a digest does not stand for the end of a group that was told of', async () => {
+  const rig = await createRig(limited('max_per_hour: 1', ', group_wait: 0s, group_interval: 7m'));
+  rig.fire({ ...X, a: '1' });
+  await advance(rig, 1);
+  rig.fire({ ...X, a: '2' });
+  await advance(rig, 57);
+  rig.resolve({ ...X, a: '1' });
+  rig.resolve({ ...X, a: '2' });
+  await advance(rig, 10);
+  assert.deepEqual(rig.told(), ['00:00 ops firing X{a="1"} (first notification)',
+    '60:00 ops resolved  (digest)',
+    '63:00 ops resolved -X{a="1"} -X{a="2"} (all alerts resolved)']);
+});
+
 test('cap: neither ends nor critical alerts wait', async () => {
   const rig = await createRig(limited('max_per_hour: 1'));
   rig.fire({ alertname: 'A' });
