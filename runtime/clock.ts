@@ -21,6 +21,9 @@ export interface Clock {
   sleep(delayMs: number, abort?: AbortSignal): Promise<void>;
 }
 
+/** Resolves when the process has done what else was waiting: for computations that take long. */
+export const nextTurn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
+
 /** Longest delay that a Node.js timer can hold; a longer one would fire at once. */
 const DELAY_MS_MAX = 2 ** 31 - 1;
 

@@ -29,7 +29,8 @@ export interface SeriesCache {
    * What was made last of the query, when that was with the same options at the same instant:
    * several instants of one step are measured once. It is forgotten together with the query.
    */
-  remembered<T>(query: object, options: object, atMs: number, make: () => T): T;
+  remembered<T>(query: object, options: object, atMs: number, make: () => T | Promise<T>):
+    Promise<T>;
   /** What it holds now, about. */
   bytes(): number;
 }
@@ -71,10 +72,11 @@ export function createSeriesCache(
   };
   return {
     bytes,
-    remembered: <T>(query: object, options: object, atMs: number, make: () => T): T => {
+    remembered: async <T>(query: object, options: object, atMs: number,
+      make: () => T | Promise<T>): Promise<T> => {
       const found = made.get(query);
       if (found?.atMs === atMs && found.options === options) return found.result as T;
-      const result = make();
+      const result = await make();
       made.set(query, { options, atMs, result });
       return result;
     },

@@ -2,6 +2,7 @@
 // is the instant less the group's offset; what is measured ends with the last step that was over
 // then, so that nobody judges half a step.
 
+import { nextTurn } from '../../../runtime/clock.ts';
 import { fingerprintOf, type Labels } from '../../labels/labels.ts';
 import type { SearchNode } from '../../search/node.ts';
 import type { AnomalyOptions, ForecastOptions, Sample, SignalQuery, SloOptions } from '../model.ts';
@@ -27,7 +28,7 @@ export async function measureAnomaly(
   const period = periodBefore(atMs, pastOf(options), options.stepMs);
   const series = await readFilled(query, period, cache, abort);
   return cache.remembered(query, options, period.toMs, () =>
-    anomalySamples(series, options, period.toMs));
+    eachInTurn(series, abort, (one) => anomalySamples([one], options, period.toMs)));
 }
 
 /** Throws what reading throws. */
@@ -41,7 +42,22 @@ export async function measureForecast(
   const period = periodBefore(atMs, options.historyMs, options.stepMs);
   const series = await readFilled(query, period, cache, abort);
   return cache.remembered(query, options, period.toMs, () =>
-    forecastSamples(series, options, period.toMs));
+    eachInTurn(series, abort, (one) => forecastSamples([one], options, period.toMs)));
+}
+
+/** A series takes milliseconds: others of the process get their turn between two. */
+async function eachInTurn(
+  series: readonly Steps[],
+  abort: AbortSignal,
+  judge: (one: Steps) => Sample[],
+): Promise<Sample[]> {
+  const samples: Sample[] = [];
+  for (const one of series) {
+    await nextTurn();
+    abort.throwIfAborted();
+    samples.push(...judge(one));
+  }
+  return samples;
 }
 
 /** Throws what reading throws. Windows end with a minute. */
