@@ -181,8 +181,8 @@ function resultOf(request: StepRequest, level: Level, sample: Sample): RuleAlert
   });
   const annotations = withValues({
     owner: rule.owner, runbook_url: rule.runbook, link: linkOf(rule, externalUrl),
-    // Prometheus knows only what was measured here; ours are all that the alert has.
-    ...rendered(rule.annotations, labels),
+    // Prometheus knows only what was measured here; ours know the alert's other labels besides.
+    ...rendered(rule.annotations, { ...labels, ...own }),
   });
   return {
     fingerprint: fingerprintOf(labels), labels, annotations, severity: level.severity,
