@@ -14,7 +14,7 @@ import { alertsIn, iso, type ShownOptions } from './shown.ts';
 
 export const limits = {
   /** Entries that figures are made of; with more they are of the newest, and say so. */
-  figuresEntriesMax: 20_000,
+  figuresEntriesMax: 10_000,
   /** Entries that are looked through for the history of one alert. */
   searchedMax: 20_000,
   /** Entries that are asked for at once. */
@@ -61,10 +61,12 @@ interface Source {
   readonly keep?: (entry: Entry) => boolean;
 }
 
-type Place = readonly [atMs: number, version: string];
+/** Entries of one write have one version: so many of them were in the pages before. */
+type Place = readonly [atMs: number, version: string, shown: number];
 
-const isPlace = (place: unknown): place is Place => Array.isArray(place) && place.length === 2
-  && Number.isSafeInteger(place[0]) && typeof place[1] === 'string' && /^\d+$/.test(place[1]);
+const isPlace = (place: unknown): place is Place => Array.isArray(place) && place.length === 3
+  && Number.isSafeInteger(place[0]) && typeof place[1] === 'string' && /^\d{1,25}$/.test(place[1])
+  && Number.isSafeInteger(place[2]) && place[2] >= 0;
 
 /** A page of several questions together, the newest first. */
 async function page(
@@ -76,22 +78,36 @@ async function page(
   const { limit: limitText, cursor } = request.query as Asked;
   const limit = readLimit(limitText);
   const place = cursor === undefined ? null : decodeCursor(cursor, isPlace);
-  const before = place === null ? undefined : { atMs: place[0], version: BigInt(place[1]) };
+  const skip = place?.[2] ?? 0;
+  const before = place === null ? undefined
+    : { atMs: place[0], version: BigInt(place[1]) + 1n };
   const abort = leavingOf(reply);
   const found = await Promise.all(sources.map((source) =>
-    collect(journal, source, { before, limit: limit + 1 }, abort)));
+    collect(journal, source, { before, limit: skip + limit + 1 }, abort)));
   const entries = found.flat().sort(newestFirst);
-  const items = entries.slice(0, limit);
+  const items = entries.slice(skip, skip + limit);
   const last = items.at(-1);
-  const next = entries.length > limit && last !== undefined
-    ? encodeCursor([last.atMs, String(last.version)]) : null;
+  const isMore = entries.length > skip + limit && last !== undefined;
+  const next = isMore ? cursorAfter(last, entries, skip + limit) : null;
   return { items: items.map(shown), next };
 }
 
-const newestFirst = (one: Entry, other: Entry): number =>
-  other.atMs - one.atMs || (other.version > one.version ? 1 : -1);
+function cursorAfter(last: Entry, entries: readonly Entry[], end: number): string {
+  const together = entries.slice(0, end).filter((entry) => isTogether(entry, last)).length;
+  return encodeCursor([last.atMs, String(last.version), together] satisfies Place);
+}
 
-/** So many of what is kept, asked for page by page. */
+const isTogether = (one: Entry, other: Entry): boolean =>
+  one.atMs === other.atMs && one.version === other.version;
+
+/** The same at each asking, also among what was written together. */
+const newestFirst = (one: Entry, other: Entry): number => other.atMs - one.atMs
+  || (one.version === other.version ? (nameOf(one) < nameOf(other) ? -1 : 1)
+    : other.version > one.version ? 1 : -1);
+
+const nameOf = ({ kind, key }: Entry): string => `${kind} ${key}`;
+
+/** At least so many of what is kept, asked for page by page; what was written together is whole. */
 async function collect(
   journal: Journal,
   { question, keep = () => true }: Source,
@@ -100,15 +116,21 @@ async function collect(
 ): Promise<Entry[]> {
   const found: Entry[] = [];
   let before = first;
-  for (let searched = 0; searched < limits.searchedMax; searched += limits.pageMax) {
+  let size: number = limits.pageMax;
+  for (let searched = 0; searched < limits.searchedMax; searched += size) {
     const entries = await journal.history(
-      { ...question, limit: limits.pageMax, ...(before === undefined ? {} : { before }) }, abort);
-    found.push(...entries.filter(keep));
+      { ...question, limit: size, ...(before === undefined ? {} : { before }) }, abort);
     const last = entries.at(-1);
-    if (found.length >= limit || last === undefined || entries.length < limits.pageMax) break;
-    before = { atMs: last.atMs, version: last.version };
+    if (last === undefined || entries.length < size) return [...found, ...entries.filter(keep)];
+    const whole = entries.filter((entry) => !isTogether(entry, last));
+    found.push(...whole.filter(keep));
+    if (found.length >= limit) return found;
+    // All of it was written together: more is asked for at once.
+    if (whole.length === 0) size *= 2;
+    const end = whole.at(-1);
+    if (end !== undefined) before = { atMs: end.atMs, version: end.version };
   }
-  return found.slice(0, limit);
+  return found;
 }
 
 const shown = ({ atMs, kind, key, name, state, severity, labels, value, actor, note, deleted,

@@ -145,6 +145,25 @@ test('alerts: what cannot be done is refused', async () => {
   }
 });
 
+test('alerts: no page of the history loses what was written together', async () => {
+  const atMs = Date.now() - 3_600_000 * 24 * 30;
+  const draft = (key: string) => ({ kind: 'silence' as const, key, atMs, state: 'set', data: {} });
+  const keys = Array.from({ length: 2500 }, (_, index) => `together-${index}`);
+  await api.journal.write(keys.map(draft), AbortSignal.timeout(1000));
+  await api.journal.write([draft('later')], AbortSignal.timeout(1000));
+  const found: string[] = [];
+  const period = `from=${atMs}&to=${atMs + 1}&kind=silence&limit=700`;
+  for (let cursor: string | null = ''; cursor !== null;) {
+    const { json } = await api.send('GET', `/api/alerts/history?${period}${
+      cursor === '' ? '' : `&cursor=${cursor}`}`);
+    found.push(...json.items.map(({ key }: any) => key));
+    cursor = json.next;
+  }
+  assert.equal(found.length, 2501);
+  assert.equal(found[0], 'later');
+  assert.equal(new Set(found).size, 2501);
+});
+
 test('alerts: figures, and the history of all', async () => {
   const { json } = await api.send('GET', '/api/alerts/stats?from=-1h');
   assert.ok(json.raised >= 7 && json.resolved >= 2, JSON.stringify(json));
