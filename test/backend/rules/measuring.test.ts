@@ -115,8 +115,7 @@ before(async () => {
     TraceId: index % 10 === 0 ? index.toString(16).padStart(32, 'b') : '',
     LogAttributes: { user: one.user } })));
   // Merged parts have rollups.
-  await store.rows('OPTIMIZE TABLE otel_traces FINAL');
-  await store.rows('OPTIMIZE TABLE otel_logs FINAL');
+  for (const one of ['traces', 'logs']) await store.rows(`OPTIMIZE TABLE otel_${one} FINAL`);
   await insert('otel_metrics_gauge', gauges.map(({ ms, host, metric, value }) => ({
     TimeUnix: seconds(ms), MetricName: metric, ServiceName: 'host', Value: value,
     ResourceAttributes: { 'host.name': host } })));
@@ -394,7 +393,8 @@ test('measuring: of a batch that takes too much only those fail that do', async 
       }
       throw Object.assign(new Error('too much memory'), { kind: 'limit' });
     },
-    askForeign: async () => [], checkSql: async () => {}, counters: createCounters(), log: SILENT_LOG,
+    askForeign: async () => [], checkSql: async () => {},
+    counters: createCounters(), log: SILENT_LOG,
   });
   const rules = ['done', 'refused', 'poison', 'timeout'].map((word) =>
     ruleOf({ type: 'signal', query: query('logs', word, { type: 'count' }) }));
