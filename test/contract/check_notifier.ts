@@ -22,6 +22,7 @@ import type { Outcome } from '../../proto/contract/outcome.ts';
 import { SILENT_LOG } from '../../runtime/log.ts';
 import { createWorld } from '../../runtime/world.ts';
 import { NEVER } from './fakes.ts';
+import { withoutLeaks } from './leaks.ts';
 
 export interface Received {
   readonly method: string;
@@ -218,6 +219,12 @@ export function checkNotifier<C>(check: NotifierCheck<C>): void {
     assert.equal((await send(notificationOf(), late.signal)).status, 'retryable');
     assert.equal(peer.received.length, 1);
   });
+  run('nothing stays behind', (peer, send) => withoutLeaks(async () => {
+    for (const reply of [good, [500], 'hang up'] as const) {
+      peer.reply(reply);
+      await send(notificationOf());
+    }
+  }));
   run('nobody listens', async (peer, send) => {
     await peer.close();
     assert.equal((await send(notificationOf())).status, 'retryable');

@@ -7,7 +7,7 @@
 import * as z from 'zod';
 import { count, fault, secret, strictObject } from '../../../config/schema.ts';
 import type { Notification, NotifierFactory } from '../model.ts';
-import { clean, cut } from './cut.ts';
+import { clean } from './cut.ts';
 import { messageOf } from './message.ts';
 import { createPosting, createSecrets, postingShape } from './posting.ts';
 import { checkOneOf, plainUrl, readSecret } from './settings.ts';
@@ -93,11 +93,16 @@ const GSM_TWICE = new Set('^{}\\[~]|€');
 
 /** At most so many segments; a message of several spends some of each on joining them. */
 export function fitted(text: string, segments: number): string {
-  let kept = cut(text, limits.bodyMax).replace(/…$/, '...');
-  while (segmentsOf(kept) > segments) {
-    kept = `${[...kept].slice(0, -4).join('').replace(/\.\.\.$/, '')}...`;
+  const characters = [...text];
+  if (characters.length <= limits.bodyMax && segmentsOf(text) <= segments) return text;
+  const shortened = (count: number) => `${characters.slice(0, count).join('')}...`;
+  let [fits, tooMany] = [0, Math.min(characters.length, limits.bodyMax - 2)];
+  while (tooMany - fits > 1) {
+    const middle = Math.floor((fits + tooMany) / 2);
+    if (segmentsOf(shortened(middle)) <= segments) fits = middle;
+    else tooMany = middle;
   }
-  return kept;
+  return shortened(fits);
 }
 
 export function segmentsOf(text: string): number {

@@ -8,6 +8,7 @@ import { inflateSync } from 'node:zlib';
 import { chartPng, limits as chartLimits } from '../../../../backend/alerting/notifiers/chart.ts';
 import { parseAddresses } from '../../../../backend/alerting/notifiers/email_config.ts';
 import { emailNotifier } from '../../../../backend/alerting/notifiers/email.ts';
+import { authenticate } from '../../../../backend/alerting/notifiers/smtp_auth.ts';
 import { header, quotedPrintable } from '../../../../backend/alerting/notifiers/mail.ts';
 import { alertOf, checkNotifier, HOSTILE, notificationOf, notifierContext }
   from '../../../contract/check_notifier.ts';
@@ -187,6 +188,23 @@ test('email: logins', async () => {
   await check('CRAM-MD5', { auth_secret: 'right' }, 'accepted');
   await check('XOAUTH2', { auth_password: 'right' }, 'rejected');
   await check('PLAIN', { auth_password_file: '/does/not/exist' }, 'retryable');
+});
+
+test('email: a password is not told to whoever listens', async () => {
+  const check = async (mechanisms: string[], isSafe: boolean, want: string[] | null) => {
+    const told: string[] = [];
+    const login = authenticate({ username: 'me', identity: '', password: 'right', secret: '' },
+      mechanisms, isSafe, async (line) => {
+        told.push(line);
+        return { code: line.startsWith('AUTH CRAM') ? 334 : 235, text: 'eA==' };
+      });
+    await (want === null ? assert.rejects(login, /not sent without/) : login);
+    assert.deepEqual(told.map((line) => line.split(' ').slice(0, 2).join(' ')).slice(0, 1),
+      want ?? []);
+  };
+  await check(['PLAIN', 'LOGIN'], false, null);
+  await check(['PLAIN', 'CRAM-MD5'], false, ['AUTH CRAM-MD5']);
+  await check(['PLAIN', 'CRAM-MD5'], true, ['AUTH PLAIN']);
 });
 
 test('email: servers that refuse, break and babble', async () => {
