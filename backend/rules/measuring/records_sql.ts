@@ -228,7 +228,7 @@ class Writer {
       : `intDiv(toUnixTimestamp(${bucket.sql}), ${this.sliceMs / 1000})`} AS slice`];
     const until = !isTimed ? [] : [`${bucket === undefined
       ? '(intDiv(toUnixTimestamp64Milli(Timestamp), 1000) + 1) * 1000'
-      : `(toUnixTimestamp(${bucket.sql}) + ${bucket.ms / 1000}) * 1000`} AS until`];
+      : `toInt64(toUnixTimestamp(${bucket.sql}) + ${bucket.ms / 1000}) * 1000`} AS until`];
     const within = bucket === undefined ? this.within({ fromMs, toMs })
       : `${bucket.sql} BETWEEN ${dateTime(fromMs)} AND ${dateTime(toMs - bucket.ms)}`;
     const isSpans = this.batch.signal === 'traces';

@@ -11,7 +11,7 @@ import { createScriptStore } from '../../../backend/script/store.ts';
 import { createWorld } from '../../../runtime/world.ts';
 
 const ROOT = new URL('../../..', import.meta.url).pathname;
-const FOLDERS = ['test/golden/alerts'];
+const FOLDERS = ['test/golden/alerts', 'config/rules/tests'];
 
 const world = createWorld();
 const store = createScriptStore(world, process.env['CLICKHOUSE_URL']);
