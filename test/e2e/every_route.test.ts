@@ -245,7 +245,7 @@ test('every route: answers as its description says', { timeout: 120_000 }, async
 test('every route: lists have items and say where they go on', { timeout: 120_000 }, async () => {
   const known = await calls();
   for (const name of ['/api/alerts', '/api/alerts/history', '/api/exceptions', '/api/logs',
-    '/api/metrics', '/api/metrics/labels', '/api/on-call', '/api/queries',
+    '/api/metrics', '/api/metrics/labels', '/api/on-call', '/api/queries', '/api/rules',
     '/api/saved-queries', '/api/services', '/api/traces']) {
     assert.ok(paths[name] !== undefined, name);
     const { text } = await send('get', known[`get ${name}`]!);

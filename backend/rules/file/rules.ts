@@ -61,9 +61,13 @@ export function ruleIdOf(file: string, group: string, name: string, occurrence: 
   return fingerprintOf({ file, group, name, occurrence: String(occurrence) });
 }
 
+/** Made once: to make one takes longer than to read a rule. */
+const GROUP = groupSchema();
+const RULE = ruleSchema();
+
 class FileReader {
   private readonly sheet: Sheet;
-  private readonly source: Source;
+  private readonly hasAnchors: boolean;
   private readonly options: ReadRulesOptions;
   private readonly origin: string;
   private readonly names = new Set<string>();
@@ -72,7 +76,7 @@ class FileReader {
 
   constructor(sheet: Sheet, source: Source, options: ReadRulesOptions) {
     this.sheet = sheet;
-    this.source = source;
+    this.hasAnchors = /(?:^|\s)[&*]\w/.test(source.text);
     this.options = options;
     this.origin = options.origin ?? source.file;
   }
@@ -94,11 +98,11 @@ class FileReader {
   /** Of a wrong group, which was reported, what its rules can be read with. */
   private groupShape(path: ConfigPath): GroupShape {
     const { sheet } = this;
-    const parsed = parseWith(groupSchema(), sheet.tree, path);
+    const parsed = parseWith(GROUP, sheet.tree, path);
     if (!parsed.ok) {
       sheet.problems.push(...parsed.problems);
       const { name, rules } = (valueAt(sheet.tree.value, path) ?? {}) as Partial<GroupShape>;
-      const least = groupSchema().parse({ name: 'wrong' });
+      const least = GROUP.parse({ name: 'wrong' });
       return { ...least, name: typeof name === 'string' ? name : '',
         rules: Array.isArray(rules) ? rules.slice(0, limits.rulesMax) : [] };
     }
@@ -114,7 +118,7 @@ class FileReader {
 
   private rule(group: GroupShape, path: ConfigPath, seen: Map<string, number>): Rule | null {
     const { sheet, options } = this;
-    const parsed = parseWith(ruleSchema(), sheet.tree, path);
+    const parsed = parseWith(RULE, sheet.tree, path);
     if (!parsed.ok) {
       sheet.problems.push(...parsed.problems);
       return null;
@@ -162,7 +166,10 @@ class FileReader {
   /** The rule's own lines; what leans on other parts of the file is written out. */
   private textOf(path: ConfigPath): string {
     const value = valueAt(this.sheet.tree.value, path);
-    const text = sliceAt(this.source.text, this.sheet.where(path));
+    const at = this.sheet.where(path);
+    const text = sliceAt(this.sheet.lines, at);
+    const before = this.sheet.lines[at.line - 1]!.slice(0, at.column - 1);
+    if (!this.hasAnchors && before.trim() === '-') return text;
     try {
       if (isDeepStrictEqual(parseYaml(text, { logLevel: 'silent' }), value)) return text;
     } catch {

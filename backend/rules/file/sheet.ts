@@ -17,7 +17,7 @@ export class Sheet {
   readonly problems: ConfigProblem[] = [];
   readonly tree: ConfigTree;
   private readonly source: Source;
-  private readonly lines: readonly string[];
+  readonly lines: readonly string[];
 
   constructor(source: Source, tree: ConfigTree) {
     this.source = source;

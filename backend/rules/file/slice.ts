@@ -3,15 +3,15 @@
 import type { Position } from '../../../config/errors.ts';
 
 /**
- * From the position on: the rest of its line, and the lines behind it that are indented at least
+ * `lines` of the whole text. From the position on: the rest of its line, and the lines behind it that are indented at least
  * as far, without that indentation. Empty lines and comments at the end do not belong to it.
  */
-export function sliceAt(text: string, { line, column }: Position): string {
-  const lines = text.split('\n');
+export function sliceAt(lines: readonly string[], { line, column }: Position): string {
   const indent = column - 1;
   const first = lines[line - 1]?.slice(indent) ?? '';
   const rest: string[] = [];
-  for (const next of lines.slice(line)) {
+  for (let index = line; index < lines.length; index += 1) {
+    const next = lines[index]!;
     const own = next.length - next.trimStart().length;
     if (next.trim() !== '' && own < indent) break;
     rest.push(next.slice(indent));
