@@ -3,8 +3,9 @@
 import type { Position } from '../../../config/errors.ts';
 
 /**
- * `lines` of the whole text. From the position on: the rest of its line, and the lines behind it that are indented at least
- * as far, without that indentation. Empty lines and comments at the end do not belong to it.
+ * `lines` of the whole text. From the position on: the rest of its line, and the lines behind it
+ * that are indented at least as far, without that indentation. Empty lines and comments at the end
+ * do not belong to it.
  */
 export function sliceAt(lines: readonly string[], { line, column }: Position): string {
   const indent = column - 1;
