@@ -8,13 +8,12 @@ import type { World } from '../runtime/world.ts';
 import { createAlerting, type ReloadableAlerting } from './alerting/alerting.ts';
 import type { AlertingConfig } from './alerting/config.ts';
 import { createCourier, type Channels } from './alerting/courier.ts';
-import { createEscalations, type Escalation } from './alerting/life/escalations.ts';
+import { createEscalations } from './alerting/life/escalations.ts';
 import { createLife, type Life } from './alerting/life/life.ts';
 import { lifeSettings } from './alerting/life/settings.ts';
 import type { ChartPoint, NotifiedAlert } from './alerting/model.ts';
 import type { Dashboard } from './alerting/notifiers/dashboard.ts';
 import { NOTIFIERS } from './alerting/notifiers/notifiers.ts';
-import { allRoutes, createRoutes } from './alerting/route.ts';
 import { createTold, type Told } from './alerting/told.ts';
 import type { AlertingFile } from './alerting_file.ts';
 import type { Journal } from './journal/journal.ts';
@@ -59,7 +58,8 @@ export function createTelling(options: TellingOptions): Telling {
   });
   const escalations = createEscalations({
     alerting, courier, life, journal, clock, log, leads, externalUrl,
-    escalationOf: (groupKey) => escalationOf(file.config(), groupKey),
+    escalationOf: (groupKey) => lifeSettings(file.config().life).escalations
+      .find(({ name }) => name === alerting.escalationOf(groupKey)) ?? null,
     rotations: () => lifeSettings(file.config().life).rotations,
     channelsOf: (receiver) => channelsOf(file.config(), receiver),
   });
@@ -70,14 +70,6 @@ export function createTelling(options: TellingOptions): Telling {
   const told = createTold(journal);
   const components = [life, told, alerting, escalations, file];
   return { alerting, life, courier, told, components };
-}
-
-/** A group's key begins with that of its route. */
-function escalationOf({ route, life }: AlertingConfig, groupKey: string): Escalation | null {
-  const own = [...allRoutes(createRoutes(route))]
-    .find(({ key }) => groupKey.startsWith(`${key}:{`));
-  const name = own?.config.escalation ?? '';
-  return lifeSettings(life).escalations.find((one) => one.name === name) ?? null;
 }
 
 const channelsOf = ({ receivers }: AlertingConfig, name: string) =>
