@@ -19,6 +19,7 @@ import { openAlertingFile } from './alerting_file.ts';
 import { registerAlertmanager } from './api/alertmanager.ts';
 import { registerAlerts } from './api/alerts/alerts.ts';
 import { registerOnCall } from './api/alerts/on_call.ts';
+import { registerBacktest } from './api/backtest.ts';
 import { registerChannels } from './api/channels.ts';
 import { registerPrometheus } from './api/prometheus.ts';
 import { registerRules } from './api/rules.ts';
@@ -39,6 +40,8 @@ export const limits = {
   /** Questions of rules that wait for their turn, and how long; beyond it they fail. */
   waitingMax: 10_000,
   waitMs: 60_000,
+  /** Questions at the same time of what alerting remembers. */
+  ownMax: 4,
 } as const;
 
 /** Who asks what rules and alerting want to know. */
@@ -101,6 +104,11 @@ export async function createAlerts(options: AlertsOptions): Promise<Alerts> {
       await app.register(async (scope) => registerOnCall(scope, { clock,
         rotations: () => lifeSettings(file.config().life).rotations }));
       await app.register(async (scope) => registerRules(scope, { book }));
+      await app.register(async (scope) => registerBacktest(scope, { book, clock,
+        retentionMs: options.keptMs, readSeries: measurer.readSeries,
+        grouping: () => file.config().route,
+        check: (rule, abort) => measurer.check(rule, abort),
+        measureRange: (rule, period, abort) => measurer.measureRange(rule, period, abort) }));
       await app.register(async (scope) => registerPrometheus(scope, { clock, version, status }));
     },
   };
@@ -116,14 +124,17 @@ interface Base {
 function createBase(options: AlertsOptions): Base {
   const { config: { alerting: config }, world, storage, gate, log, counters } = options;
   const { clock, random } = world;
-  const desk = createDesk({
-    storage, gate, world, log, counters, labels: { of: 'rules' },
-    limits: { ...options.limits, concurrentMax: config.max_concurrent, ...limits },
+  const deskOf = (of: string, concurrentMax: number) => createDesk({
+    storage, gate, world, log, counters, labels: { of },
+    limits: { ...options.limits, concurrentMax, ...limits },
   });
+  // A lease that waited behind the questions of rules would be lost.
+  const own = deskOf('alerting', limits.ownMax);
+  const desk = deskOf('rules', config.max_concurrent);
   const store = {
     ask: <Row extends object>(asked: { readonly sql: string;
       readonly params?: Readonly<Record<string, unknown>> }, abort: AbortSignal) =>
-      desk.rows<Row>(asked, RULES, abort),
+      own.rows<Row>(asked, RULES, abort),
     append: (asked: AppendRequest) => storage.append(asked),
   };
   const writer = `${hostname()}/${random.uuid()}`;

@@ -9,7 +9,8 @@
 //   while it was not its turn are counted and left out.
 // - Rules that stay the same (by id) keep their alerts when the book changes; alerts of rules that
 //   are no more are over.
-// - Without the lease nothing is evaluated, written or posted; the alerts are those of the journal.
+// - Without the lease nothing is evaluated or written; the alerts of the journal are posted, so that
+//   alerting, which notifies nobody then, shows what the leader shows.
 
 import type { Component } from '../../proto/contract/component.ts';
 import type { Clock, Timer } from '../../runtime/clock.ts';
@@ -105,7 +106,9 @@ class LeasedEvaluator implements Evaluator {
         this.look();
       }),
       journal.follow(['alert'], (entries) => {
-        if (this.leading === null) this.memory.hear(entries);
+        if (this.leading !== null) return;
+        this.memory.hear(entries);
+        this.mirror();
       }),
       lease.follow(() => this.leadOrNot()),
     );
@@ -144,6 +147,7 @@ class LeasedEvaluator implements Evaluator {
     this.leading = leads ? new AbortController() : null;
     this.isLoaded = false;
     if (this.leading !== null) this.begin(this.leading);
+    else this.mirror();
   }
 
   /** What another one, or an earlier start, has left; a leader goes on from there. */
@@ -161,8 +165,16 @@ class LeasedEvaluator implements Evaluator {
         this.isLoaded = true;
         this.postKnown();
         this.look();
-      }
+      } else this.mirror();
     }));
+  }
+
+  /** What the leader knows is shown here, too; only a leader notifies. */
+  private mirror(): void {
+    this.timer?.cancel();
+    if (this.leading !== null || !this.started) return;
+    this.postKnown();
+    this.timer = this.options.clock.after(limits.lookMs, () => this.mirror());
   }
 
   private async load(abort: AbortSignal): Promise<boolean> {
