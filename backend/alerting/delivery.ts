@@ -141,13 +141,10 @@ export class Deliveries {
   }
 
   async #deliver(record: ChannelRecord, pending: Pending): Promise<Sent> {
-    const { courier, clock, counters } = this.#options;
+    const { courier, clock } = this.#options;
     const { channel } = record;
     const { notification } = pending;
     const delivery = await courier.deliver(channel, notification, this.#delivering.signal);
-    counters.counter('binnacle_alerting_notifications_total',
-      'Notifications by kind of channel and what became of them.',
-      { type: channel.type, result: delivery }).add(1);
     if (delivery === 'aborted') return 'aborted';
     const drafts = draftsAfter(record, pending, delivery, clock.nowMs());
     drafts.push(...this.#covered(pending, delivery, channel));

@@ -9,8 +9,8 @@
 //   while it was not its turn are counted and left out.
 // - Rules that stay the same (by id) keep their alerts when the book changes; alerts of rules that
 //   are no more are over.
-// - Without the lease nothing is evaluated or written; the alerts of the journal are posted, so that
-//   alerting, which notifies nobody then, shows what the leader shows.
+// - Without the lease nothing is evaluated or written; the alerts of the journal are posted, so
+//   that alerting, which notifies nobody then, shows what the leader shows.
 
 import type { Component } from '../../proto/contract/component.ts';
 import type { Clock, Timer } from '../../runtime/clock.ts';
