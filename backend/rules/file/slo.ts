@@ -19,7 +19,8 @@ export function sloOf(shape: SloShape, spot: Spot): RuleSource | null {
     sheet.report(path, { why: 'needs one signal', hint: 'write logs or spans below it' });
     return null;
   }
-  const total = searchOf(shape[said[0]!]!, [...path, said[0]!], sheet);
+  const signal = said[0] === 'logs' ? 'logs' : 'traces';
+  const total = searchOf(shape[said[0]!]!, signal, [...path, said[0]!], sheet);
   const bad = badOf(shape, said[0]!, spot);
   const groupBy = groupByOf(shape.by, [...path, 'by'], sheet);
   const objective = objectiveOf(shape, spot);
@@ -29,7 +30,7 @@ export function sloOf(shape: SloShape, spot: Spot): RuleSource | null {
   const windows = windowsOf(shape, { objective, periodMs }, spot);
   if (windows === null) return null;
   return { type: 'slo', slo: {
-    objective, periodMs, signal: said[0] === 'logs' ? 'logs' : 'traces', total, bad, groupBy,
+    objective, periodMs, signal, total, bad, groupBy,
     windows, eventsMin: shape.min_events,
   } };
 }
@@ -43,7 +44,7 @@ function badOf(shape: SloShape, signal: 'logs' | 'spans', spot: Spot): SloOption
     return null;
   }
   if (bad !== undefined) {
-    const search = searchOf(bad, [...path, 'bad'], sheet);
+    const search = searchOf(bad, signal === 'logs' ? 'logs' : 'traces', [...path, 'bad'], sheet);
     return search === null ? null : { search };
   }
   if (signal === 'spans' && slowerThanMs! > 0) return { slowerThanMs: slowerThanMs! };

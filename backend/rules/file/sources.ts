@@ -1,8 +1,10 @@
 // What a rule measures: exactly one of its keys says it, and the others must fit to that one.
 
 import type { ConfigPath } from '../../../config/errors.ts';
+import type { Signal } from '../../../proto/otlp/model.ts';
 import { SearchError, type SearchNode } from '../../search/node.ts';
 import { parseSearch } from '../../search/parse.ts';
+import { planSearch } from '../../search/plan.ts';
 import type { Aggregate, RuleSource, SignalQuery } from '../model.ts';
 import { parseAggregate, parseMetricAggregate } from './aggregate.ts';
 import { analysisOf, ANALYSES } from './analyses.ts';
@@ -111,16 +113,23 @@ type SignalShape = Pick<RuleShape, 'logs' | 'spans' | 'metric' | 'where'>;
 /** Null when the search is wrong. */
 function signalOf({ logs, spans, metric, where = '' }: SignalShape, spot: Spot): Searched | null {
   const key = logs !== undefined ? 'logs' : spans !== undefined ? 'spans' : 'where';
-  const search = searchOf(logs ?? spans ?? where, [...spot.path, key], spot.sheet);
-  if (search === null) return null;
   const signal = logs !== undefined ? 'logs' : spans !== undefined ? 'traces' : 'metrics';
+  const search = searchOf(logs ?? spans ?? where, signal, [...spot.path, key], spot.sheet);
+  if (search === null) return null;
   return { signal, metric: metric ?? '', search };
 }
 
-/** Null, and a report, when it cannot be read. */
-export function searchOf(text: string, path: ConfigPath, sheet: Sheet): SearchNode | null {
+/** Null, and a report, when it cannot be read, or the signal cannot be asked so. */
+export function searchOf(
+  text: string,
+  signal: Signal,
+  path: ConfigPath,
+  sheet: Sheet,
+): SearchNode | null {
   try {
-    return parseSearch(text);
+    const search = parseSearch(text);
+    planSearch(search, signal);
+    return search;
   } catch (error) {
     if (!(error instanceof SearchError)) throw error;
     sheet.report(path, { why: error.message, offset: error.position,
