@@ -291,7 +291,7 @@ function printStart(addresses: Readonly<Record<string, string>>, dataDir: string
   const lines = rows.map(([name, value]) => `  ${name.padEnd(width)}  ${value}`);
   const example = 'SELECT MetricName, count() FROM otel_metrics_sum GROUP BY 1';
   process.stdout.write(`binnacle ${VERSION} is running; Ctrl-C stops it\n${lines.join('\n')}\n`
-    + `\n  Ask: npx binnacle query "${example}"\n`);
+    + `\n  Ask:    npx binnacle query "${example}"\n  Alerts: npx binnacle alerts\n`);
 }
 
 /** A command that asks a running agent. */
