@@ -78,6 +78,12 @@ const ROLLUPS: readonly Rollup[] = [
         GROUP BY BatchId, Name, Day) AS view USING (BatchId, Name, Day)
       WHERE found != least OR found != most`,
   },
+  {
+    name: 'binnacle_alert_history',
+    differences: `SELECT concat(Kind, ' ', Key, ' is not in the history as it is now') AS what
+      FROM (SELECT Kind, Key, max(Version) AS Version FROM binnacle_alerting GROUP BY Kind, Key)
+      WHERE (Kind, Key, Version) NOT IN (SELECT Kind, Key, Version FROM binnacle_alert_history)`,
+  },
   ...PROJECTIONS.map(projectionRollup),
 ];
 
