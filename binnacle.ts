@@ -317,8 +317,8 @@ async function createTokenFor(asked: { name: string; role: string; expires?: str
 async function validate({ config, backend }: { config: string[]; backend: boolean }) {
   const env = process.env;
   if (backend) {
-    const { readBackendConfig } = await import('./backend/main.ts');
-    await readBackendConfig({ files: config.length === 0 ? [BACKEND_CONFIG] : config, env });
+    const { validateBackend } = await import('./backend/validate.ts');
+    await validateBackend({ files: config.length === 0 ? [BACKEND_CONFIG] : config, env });
   } else {
     const { readAgentConfig } = await import('./agent/main.ts');
     await readAgentConfig({ files: config.length === 0 ? [AGENT_CONFIG] : config, env });

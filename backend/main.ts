@@ -135,7 +135,7 @@ async function buildParts(
     counters });
   const keptMs = keptOf(retention);
   const alerts = await createAlerts({ config, env, version, storage, gate, limits, world, log,
-    counters, keptMs: Math.min(...Object.values(keptMs)) });
+    counters, keptMs: shortestKeptMs(config) });
   const grpcTls = tlsOptions(config.otlp.grpc.tls);
   const grpc = createOtlpGrpcServer({
     endpoint: config.otlp.grpc.endpoint,
@@ -179,6 +179,10 @@ async function buildParts(
     }),
   };
 }
+
+/** How long every record is kept at least. */
+export const shortestKeptMs = (config: BackendConfig): number =>
+  Math.min(...Object.values(keptOf(retentionOf(config))));
 
 /** How long records of each signal are kept at least. */
 const keptOf = (retention: Retention) => ({
