@@ -120,7 +120,7 @@ test('access: routes have a permission by method and path, unlisted ones none', 
   assert.equal(denialOf(admin, 'administer'), null);
   assert.deepEqual(Object.entries(PERMISSIONS).filter(([, one]) => one === 'public')
     .map(([route]) => route), ['GET /', 'GET /docs', 'GET /docs/*', 'GET /health/live',
-    'GET /health/ready']);
+    'GET /health/ready', 'GET /-/healthy', 'GET /-/ready']);
 });
 
 test('access: limits of a token go over those of its role, and these over those of all', () => {
