@@ -7,14 +7,13 @@
 import * as z from 'zod';
 import { refusedKey, secret, strictObject } from '../../../config/schema.ts';
 import type { Notification, NotifierFactory } from '../model.ts';
-import type { Template } from '../../template/template.ts';
 import { clean, cut, oneLine } from './cut.ts';
 import { PLAIN, writeMessage } from './markup.ts';
 import { messageOf, urlOf } from './message.ts';
 import { payload, renderPayload } from './payload.ts';
 import { createPosting, createSecrets, groupHash, jsonMessage, postingShape } from './posting.ts';
 import { checkOneOf, maskedUrl, plainUrl, readSecret } from './settings.ts';
-import { dataOf, textOf, words } from './words.ts';
+import { dataOf, optionalWords, textOf, words } from './words.ts';
 
 export const limits = {
   /** Bytes of an event; a larger one is sent without its details. */
@@ -42,10 +41,6 @@ const TEXTS = {
 
 type TextKey = keyof typeof TEXTS;
 
-const texts = () => Object.fromEntries(Object.entries(TEXTS).map(([key, description]) =>
-  [key, words(description).optional()])) as unknown as
-    Record<TextKey, z.ZodOptional<z.ZodType<Template | undefined>>>;
-
 const schema = () => strictObject({
   ...postingShape(),
   routing_key: secret().optional().describe('The key of the integration.'),
@@ -53,7 +48,7 @@ const schema = () => strictObject({
   service_key: refusedKey(V1),
   service_key_file: refusedKey(V1),
   url: plainUrl('Where events are taken.').default('https://events.pagerduty.com/v2/enqueue'),
-  ...texts(),
+  ...optionalWords(TEXTS),
   details: z.record(z.string(), payload()).default({})
     .describe('More details, beside firing, resolved, num_firing and num_resolved. Templates.'),
   images: z.array(strictObject({

@@ -8,14 +8,14 @@ import * as z from 'zod';
 import { fault, refusedKey, secret, strictObject } from '../../../config/schema.ts';
 import { rejected, retryable, type Outcome } from '../../../proto/contract/outcome.ts';
 import type { Notification, NotifierFactory } from '../model.ts';
-import type { Template, TemplateData } from '../../template/template.ts';
+import type { TemplateData } from '../../template/template.ts';
 import { cut, oneLine } from './cut.ts';
 import { escapeMrkdwn, MRKDWN, writeMessage } from './markup.ts';
 import { messageOf } from './message.ts';
 import { createPosting, createSecrets, jsonMessage, jsonOf, keepUrl, postingShape, type Answer }
   from './posting.ts';
 import { checkOneOf, maskedUrl, plainUrl, readSecret, secretUrl } from './settings.ts';
-import { dataOf, textOf, words } from './words.ts';
+import { dataOf, optionalWords, textOf, words } from './words.ts';
 
 export const limits = {
   /** Characters of a title and of a field; more are cut. */
@@ -63,10 +63,6 @@ const TEXTS = {
 
 type TextKey = keyof typeof TEXTS;
 
-const texts = () => Object.fromEntries(Object.entries(TEXTS).map(([key, description]) =>
-  [key, words(description).optional()])) as unknown as
-    Record<TextKey, z.ZodOptional<z.ZodType<Template | undefined>>>;
-
 const schema = () => strictObject({
   ...postingShape(false),
   api_url: secretUrl('The webhook.').optional(),
@@ -74,7 +70,7 @@ const schema = () => strictObject({
   app_token: secret().optional().describe('The token of an app, instead of a webhook.'),
   app_token_file: z.string().optional().describe('A file with it, read for each attempt.'),
   app_url: plainUrl('Where apps write.').default('https://slack.com/api/chat.postMessage'),
-  ...texts(),
+  ...optionalWords(TEXTS),
   fields: z.array(field()).max(100).describe('Fields below the text.').default([]),
   short_fields: z.boolean().describe('Whether fields are short that do not say it.')
     .default(false),

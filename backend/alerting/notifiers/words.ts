@@ -29,6 +29,12 @@ export const words = (description: string) => z.string()
     return z.NEVER;
   }).describe(`${description} A template.`);
 
+/** Keys of a section that may each be such a text, by what they are for. */
+export const optionalWords = <Key extends string>(texts: Readonly<Record<Key, string>>) =>
+  Object.fromEntries(Object.entries<string>(texts).map(([key, description]) =>
+    [key, words(description).optional()])) as unknown as
+      Record<Key, z.ZodOptional<z.ZodType<Template | undefined>>>;
+
 export type Escape = (text: string) => string;
 
 const asIs: Escape = (text) => text;
