@@ -604,12 +604,14 @@ FROM binnacle_alerting;
 CREATE TABLE IF NOT EXISTS binnacle_leases ON CLUSTER 'main'
 (
     Name LowCardinality(String),
-    Epoch UInt64 COMMENT 'one more with each owner',
-    Owner String,
-    Beat DateTime64(3) DEFAULT now64(3) COMMENT 'by the clock of the store',
-    HeldMs UInt32 COMMENT 'from the beat on; 0 gives it up'
+    Epoch UInt64 COMMENT 'one more with each attempt to take over',
+    Owner String COMMENT 'a backend since its last start',
+    Sequence UInt64 COMMENT 'of the rows of the owner in the epoch',
+    Step LowCardinality(String) COMMENT 'claim, beat, withdrawn or released',
+    HeldMs UInt32,
+    Time DateTime64(3) DEFAULT now64(3) COMMENT 'for people; no decision hangs on it'
 )
 ENGINE = ReplicatedMergeTree
-ORDER BY (Name, Epoch, Beat)
-TTL toDate(Beat) + toIntervalDay(2)
+ORDER BY (Name, Epoch, Owner, Sequence)
+TTL toDate(Time) + toIntervalDay(2)
 SETTINGS index_granularity = 8192, ttl_only_drop_parts = 1, materialize_ttl_recalculate_only = 1, replicated_deduplication_window = 10000, replicated_deduplication_window_seconds = 604800, fsync_after_insert = 1, fsync_part_directory = 1;
