@@ -11,7 +11,7 @@ import { createCourier, type Channels } from './alerting/courier.ts';
 import { createEscalations } from './alerting/life/escalations.ts';
 import { createLife, type Life } from './alerting/life/life.ts';
 import { lifeSettings } from './alerting/life/settings.ts';
-import type { ChartPoint, NotifiedAlert } from './alerting/model.ts';
+import type { Channel, ChartPoint, Notification, NotifiedAlert } from './alerting/model.ts';
 import type { Dashboard } from './alerting/notifiers/dashboard.ts';
 import { NOTIFIERS } from './alerting/notifiers/notifiers.ts';
 import { createTold, type Told } from './alerting/told.ts';
@@ -61,7 +61,7 @@ export function createTelling(options: TellingOptions): Telling {
     escalationOf: (groupKey) => lifeSettings(file.config().life).escalations
       .find(({ name }) => name === alerting.escalationOf(groupKey)) ?? null,
     rotations: () => lifeSettings(file.config().life).rotations,
-    channelsOf: (receiver) => channelsOf(file.config(), receiver),
+    channelsOf: (receiver, status) => channelsOf(file.config(), receiver, status),
   });
   file.follow((config) => {
     courier.replace(config.receivers);
@@ -72,6 +72,11 @@ export function createTelling(options: TellingOptions): Telling {
   return { alerting, life, courier, told, components };
 }
 
-const channelsOf = ({ receivers }: AlertingConfig, name: string) =>
-  (receivers.find((one) => one.name === name)?.channels ?? [])
-    .map(({ type, index }) => ({ receiver: name, type, index }));
+/** Some channels are told of what fires only. */
+export const channelsOf = (
+  { receivers }: Pick<AlertingConfig, 'receivers'>,
+  name: string,
+  status: Notification['status'],
+): Channel[] => (receivers.find((one) => one.name === name)?.channels ?? [])
+  .filter(({ sendResolved }) => status === 'firing' || sendResolved)
+  .map(({ type, index }) => ({ receiver: name, type, index }));

@@ -13,6 +13,7 @@ import { lifeSchemas, lifeSettings } from '../alerting/life/settings.ts';
 import { ALWAYS_HELD } from '../journal/lease.ts';
 import { createEvaluator, type Evaluator } from '../rules/evaluator.ts';
 import type { RuleBook, RuleGroup } from '../rules/model.ts';
+import { channelsOf } from '../telling.ts';
 import { readRuleFiles } from './rule_files.ts';
 import { ScriptProblems, type Ground } from './stage.ts';
 import { settle } from '../../runtime/manual_clock.ts';
@@ -66,8 +67,7 @@ export async function createCrew(ground: Ground): Promise<Crew> {
       return lifeSettings(config.life).escalations.find((one) => one.name === name) ?? null;
     },
     rotations: () => lifeSettings(config.life).rotations,
-    channelsOf: (receiver) => (config.receivers.find(({ name }) => name === receiver)?.channels
-      ?? []).map(({ type, index }) => ({ receiver, type, index })),
+    channelsOf: (receiver, status) => channelsOf(config, receiver, status),
   });
   const parts = [life, alerting, escalations, evaluator];
   return {

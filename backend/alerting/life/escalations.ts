@@ -66,7 +66,7 @@ export interface EscalationsOptions {
   readonly escalationOf: (groupKey: string) => Escalation | null;
   readonly rotations: () => readonly Rotation[];
   /** None for a receiver that there is not. */
-  readonly channelsOf: (receiver: string) => readonly Channel[];
+  readonly channelsOf: (receiver: string, status: Notification['status']) => readonly Channel[];
   /** Where people reach this backend. */
   readonly externalUrl: string;
 }
@@ -87,6 +87,11 @@ export interface Progress {
   readonly held: boolean;
   /** What was decided and may not be there yet. */
   readonly sending: Notification | null;
+  /** Receivers that were told, and what the last of them was. */
+  readonly told: readonly string[];
+  readonly last: Notification | null;
+  /** The group is over: what those who were told are still to be told. */
+  readonly closing: readonly Notification[];
 }
 
 export function createEscalations(options: EscalationsOptions): Component {
@@ -147,7 +152,7 @@ class Escalations implements Component {
 
   #hear({ type, groupKey, notification }: GroupEvent): void {
     if (!this.#options.leads()) return;
-    if (type === 'resolved') return void this.#run(groupKey, () => this.#end(groupKey, 'resolved'));
+    if (type === 'resolved') return this.#run(groupKey, () => this.#close(groupKey, notification));
     if (notification.status === 'firing') this.#begin(groupKey, notification.atMs);
   }
 
@@ -156,7 +161,8 @@ class Escalations implements Component {
     if (escalation === null || this.#known.has(groupKey)) return;
     this.#run(groupKey, () => this.#write('started', {
       groupKey, escalation: escalation.name, startedMs: atMs, step: -1, sinceMs: atMs, sentMs: atMs,
-      messages: 0, held: false, sending: null,
+      messages: 0, held: false, sending: null, told: [], last: null,
+      closing: [],
     }));
   }
 
@@ -223,7 +229,7 @@ class Escalations implements Component {
 
   /** When something is to be done about a chain; now, or later. */
   #dueMs(progress: Progress, group: ShownGroup | undefined, nowMs: number): number {
-    if (progress.sending !== null) return nowMs;
+    if (progress.sending !== null || progress.closing.length > 0) return nowMs;
     if (group === undefined) return Math.max(this.#startedMs, progress.sentMs) + limits.goneMs;
     const open = this.#open(group, nowMs).length > 0;
     if (open === progress.held) return nowMs;
@@ -234,6 +240,7 @@ class Escalations implements Component {
     const { alerting, clock, escalationOf } = this.#options;
     const progress = this.#known.get(groupKey)?.progress;
     if (progress === undefined) return;
+    if (progress.closing.length > 0) return this.#sendClosing(progress);
     if (progress.sending !== null) return this.#send(progress, progress.sending);
     const nowMs = clock.nowMs();
     const group = alerting.groups().find((one) => one.groupKey === groupKey);
@@ -249,18 +256,19 @@ class Escalations implements Component {
     const next = nextOf(progress, escalation);
     if (next.atMs > nowMs) return;
     const step = escalation.steps[next.step]!;
+    const sending = this.#message(step, group, alerts, progress, nowMs);
     const decided: Progress = {
       ...progress, step: next.step, messages: progress.messages + 1, sentMs: nowMs,
       sinceMs: next.step === progress.step ? progress.sinceMs : nowMs,
-      sending: this.#message(step, group, alerts, progress, nowMs),
+      sending, last: sending, told: [...new Set([...progress.told, sending.receiver])],
     };
     await this.#write('decided', decided);
-    await this.#send(decided, decided.sending!);
+    await this.#send(decided, sending);
   }
 
   async #send(progress: Progress, notification: Notification): Promise<void> {
     const { courier, channelsOf, log } = this.#options;
-    const channels = channelsOf(notification.receiver);
+    const channels = channelsOf(notification.receiver, notification.status);
     if (channels.length === 0) {
       log.warn('cannot escalate: the receiver has no channels',
         { group: progress.groupKey, receiver: notification.receiver });
@@ -269,9 +277,40 @@ class Escalations implements Component {
       courier.deliver(channel, notification, this.#stopping.signal)));
     if (ends.includes('aborted')) return this.#putOff(progress.groupKey);
     // It may have been resolved meanwhile; that counts more than that it was sent.
-    if (!this.#known.has(progress.groupKey)) return;
+    const known = this.#known.get(progress.groupKey)?.progress;
+    if (known === undefined || known.closing.length > 0) return;
     const isThere = ends.some((end) => end !== 'dead');
     await this.#write(isThere ? 'sent' : 'undelivered', { ...progress, sending: null });
+  }
+
+  /**
+   * The group is over: who was told of it by the chain is told so, too, and then it ends. What is
+   * over is what they were told of last, as the group has no alerts any more.
+   */
+  async #close(groupKey: string, over: Notification): Promise<void> {
+    const progress = this.#known.get(groupKey)?.progress;
+    if (progress === undefined) return;
+    const { told, last, startedMs } = progress;
+    const closing = last === null ? [] : told.filter((receiver) => receiver !== over.receiver)
+      .map((receiver): Notification => ({
+        ...last, receiver, status: 'resolved', reason: 'all alerts resolved', atMs: over.atMs,
+        id: fingerprintOf({ groupKey, started: String(startedMs), over: receiver }),
+        alerts: last.alerts.map((alert) =>
+          ({ ...alert, status: 'resolved', endsAtMs: over.atMs })),
+      }));
+    if (closing.length === 0) return this.#end(groupKey, 'resolved');
+    const closed = { ...progress, sending: null, closing };
+    await this.#write('closing', closed);
+    await this.#sendClosing(closed);
+  }
+
+  async #sendClosing({ groupKey, closing }: Progress): Promise<void> {
+    const { courier, channelsOf } = this.#options;
+    const ends = await Promise.all(closing.flatMap((notification) =>
+      channelsOf(notification.receiver, 'resolved').map((channel) =>
+        courier.deliver(channel, notification, this.#stopping.signal))));
+    if (ends.includes('aborted')) this.#putOff(groupKey);
+    else await this.#end(groupKey, 'resolved');
   }
 
   #write(state: string, progress: Progress): Promise<void> {

@@ -69,11 +69,12 @@ async function setUp(): Promise<Setting> {
   const heard = new Set<(event: GroupEvent) => void>();
   const deliver = async (to: Channel, notification: Notification): Promise<Delivery> => {
     if (setting.delivery === 'aborted') return 'aborted';
-    assert.equal(notification.reason, 'escalation');
+    if (notification.status === 'firing') assert.equal(notification.reason, 'escalation');
     assert.equal(notification.receiver, to.receiver);
     setting.ids.push(notification.id);
     setting.told.push(`${to.receiver} at ${(clock.nowMs() - START_MS) / MINUTE_MS}: ${
-      notification.alerts.map(({ labels }) => labels['host']).join(' ')}`);
+      notification.status === 'resolved' ? 'over'
+        : notification.alerts.map(({ labels }) => labels['host']).join(' ')}`);
     return setting.delivery;
   };
   const group = (): ShownGroup => ({ groupKey: KEY, receiver: 'first', labels: {
@@ -85,7 +86,7 @@ async function setUp(): Promise<Setting> {
     delivery: 'delivered',
     tell: ({ type }) => {
       const notification = { status: type === 'notified' ? 'firing' : 'resolved',
-        atMs: clock.nowMs() } as Notification;
+        receiver: 'first', alerts: [], atMs: clock.nowMs() } as unknown as Notification;
       for (const hear of heard) hear({ type, groupKey: KEY, receiver: 'first', notification });
     },
     start: async () => {
@@ -119,13 +120,13 @@ test('escalation: one after another, and the last again and again, until it is o
   setting.alerts = [];
   setting.tell({ type: 'resolved' });
   await minutes(setting, 60);
-  assert.equal(setting.told.length, 3);
+  assert.deepEqual(setting.told.slice(3), ['second at 39.9: over', 'ann-sms at 39.9: over']);
   assert.deepEqual(await setting.journal.load(['escalation'], ABORT), []);
   const past = await setting.journal.history(
     { kinds: ['escalation'], key: KEY, fromMs: 0, toMs: START_MS + 1e9, limit: 20 }, ABORT);
   assert.deepEqual(past.map(({ state, note }) => `${state}: ${note}`), [
-    'resolved: shop, step 2', 'sent: shop, step 2', 'decided: shop, step 2: ann-sms',
-    'sent: shop, step 2', 'decided: shop, step 2: ann-sms', 'sent: shop, step 1',
+    'resolved: shop, step 2', 'closing: shop, step 2', 'sent: shop, step 2',
+    'decided: shop, step 2: ann-sms', 'sent: shop, step 2', 'decided: shop, step 2: ann-sms', 'sent: shop, step 1',
     'decided: shop, step 1: second', 'started: shop',
   ]);
   await stop();
@@ -297,4 +298,22 @@ test('on call: an override puts somebody in', () => {
   const turn = turnAt({ ...LEADS, overrides }, START_MS + 999);
   assert.deepEqual([turn.person.name, turn.override], ['bob', true]);
   assert.equal(turnAt({ ...LEADS, overrides }, START_MS + 1000).person.name, 'ann');
+});
+
+test('escalation: the end is told over a restart, to those who were told', async () => {
+  const setting = await setUp();
+  const first = await setting.start();
+  setting.tell({ type: 'notified' });
+  await minutes(setting, 11);
+  setting.alerts = [];
+  setting.delivery = 'aborted';
+  setting.tell({ type: 'resolved' });
+  await minutes(setting, 0);
+  await first.stop();
+  setting.delivery = 'delivered';
+  const second = await setting.start();
+  await minutes(setting, 60);
+  assert.deepEqual(setting.told, ['second at 10: a b', 'second at 11: over']);
+  assert.deepEqual(await setting.journal.load(['escalation'], ABORT), []);
+  await second.stop();
 });
