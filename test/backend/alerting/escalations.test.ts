@@ -126,7 +126,8 @@ test('escalation: one after another, and the last again and again, until it is o
     { kinds: ['escalation'], key: KEY, fromMs: 0, toMs: START_MS + 1e9, limit: 20 }, ABORT);
   assert.deepEqual(past.map(({ state, note }) => `${state}: ${note}`), [
     'resolved: shop, step 2', 'closing: shop, step 2', 'sent: shop, step 2',
-    'decided: shop, step 2: ann-sms', 'sent: shop, step 2', 'decided: shop, step 2: ann-sms', 'sent: shop, step 1',
+    'decided: shop, step 2: ann-sms', 'sent: shop, step 2', 'decided: shop, step 2: ann-sms',
+    'sent: shop, step 1',
     'decided: shop, step 1: second', 'started: shop',
   ]);
   await stop();
