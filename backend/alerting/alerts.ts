@@ -1,5 +1,5 @@
 // The alerts that are known: what is posted again and again becomes one alert with one span of
-// time, as Alertmanager merges them (reliability.md 7.2).
+// time, as Alertmanager merges them (Alertmanager 0.34).
 //
 // - The same labels are the same alert. The earliest start counts, and the newest of the rest.
 // - An end that somebody said beats one that comes of nobody saying anything; of two ends that

@@ -1,5 +1,5 @@
 // Whether there is news for a receiver: what fires and what is over now, held against what it was
-// told last. The table is Alertmanager's (reliability.md 7.2).
+// told last. The table is Alertmanager's (Alertmanager 0.34).
 
 import type { NotificationReason } from './model.ts';
 

@@ -1,5 +1,5 @@
 // Alerts in groups, and when each group is looked at: `group_wait` after it began, then every
-// `group_interval` (reliability.md 7.2). What a look leads to is in stages.ts, how it is sent in
+// `group_interval` (Alertmanager 0.34). What a look leads to is in stages.ts, how it is sent in
 // delivery.ts.
 //
 // - A group that was told of before this process led goes on in its rhythm: it is looked at when

@@ -1,6 +1,6 @@
 // Alerts that hide others: a target is hidden while a source fires that has the same values for
 // the labels of `equal` (a label that is missing is empty). An alert that fits both sides of a rule
-// is not hidden by one that fits both sides, too (reliability.md 7.2).
+// is not hidden by one that fits both sides, too (Alertmanager 0.34).
 //
 // Built in: of alerts of rules that differ in nothing but `severity`, the most severe one that
 // fires hides the others (critical, error, warning, info). So a rule with several levels tells of

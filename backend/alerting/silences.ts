@@ -1,4 +1,4 @@
-// Silences: who may not be told of which alerts, from when to when (reliability.md 7.2). They are a
+// Silences: who may not be told of which alerts, from when to when (Alertmanager 0.34). They are a
 // fold over the journal's kind `silence`; of two versions the one that was changed last counts.
 //
 // - Pending before its start, active until its end, then expired. Expired ones are kept for a

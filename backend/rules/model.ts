@@ -106,7 +106,7 @@ export type Aggregate =
       readonly across: 'sum' | 'avg' | 'min' | 'max' | 'count' };
 
 export interface AnomalyOptions {
-  /** reliability.md's robust z-score; the same hour of the week; trend + season + remainder. */
+  /** Robust z-score; the same hour of the week; trend, season and remainder. docs/anomalies.md. */
   readonly method: 'robust' | 'seasonal' | 'decomposition';
   readonly stepMs: number;
   readonly historyMs: number;

@@ -1,6 +1,6 @@
 // The method `decomposition`: a series is a trend (the rolling median of the day before), a season
 // (of the day; of the week once there are three) and a remainder. A step is judged by Tukey's fence
-// around the remainders: so many interquartile ranges beyond the quartiles. reliability.md 7.4.
+// around the remainders: so many interquartile ranges beyond the quartiles.
 //
 // Trend and season come from what was there before the model was made, which is once in
 // `limits.modelMs`; medians keep what is anomalous there from counting. A shift that stays becomes

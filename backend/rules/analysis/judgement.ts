@@ -1,5 +1,4 @@
 // What a method thinks of one step, and the guards that decide whether anybody is to hear of it.
-// reliability.md 7.4.
 
 import type { AnomalyOptions } from '../model.ts';
 import { endOf, type Steps } from './steps.ts';

@@ -1,6 +1,5 @@
 // Statistics that a few wild values cannot move: median and median absolute deviation, and the
 // robust z-score of Iglewicz and Hoaglin (1993): M = 0.6745 (x - median) / MAD.
-// reliability.md 7.4.
 
 /** MAD and mean absolute deviation of a normal distribution are its standard deviation by these. */
 export const MAD_TO_SIGMA = 1.4826;

@@ -1,5 +1,5 @@
 // The method `robust`: each step beside the median of the history before it, in robust standard
-// deviations. It knows no season. reliability.md 7.4.
+// deviations. It knows no season.
 //
 // What is anomalous does not become a part of the history that it is compared with, unless it has
 // lasted for half of that: then it is how things are now.

@@ -1,6 +1,6 @@
 // The method `seasonal`: each step beside the same hour of the week, and the hours before and after
 // it, of the weeks before. What grows or falls from hour to hour is taken out first, so that a
-// steep morning is no wide band. reliability.md 7.4.
+// steep morning is no wide band.
 //
 // The present week is not a part of what it is compared with, so nothing anomalous is, until it has
 // been so for weeks.

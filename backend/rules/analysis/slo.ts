@@ -1,5 +1,5 @@
-// How fast an error budget burns, in several windows: the SRE workbook's chapter 5, table 5-8;
-// reliability.md 7.3. Pure.
+// How fast an error budget burns, in several windows: the SRE workbook's chapter 5, table 5-8.
+// Pure.
 //
 //     burn rate = share of bad events / (1 - objective);  1 uses up the budget in just the period
 //

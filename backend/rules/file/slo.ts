@@ -1,5 +1,5 @@
 // `slo` below a rule: an objective, and the windows in which its error budget may not burn too
-// fast. reliability.md 7.3 (the SRE workbook, table 5-8) has the usual windows.
+// fast. The SRE workbook, table 5-8, has the usual windows.
 
 import { BURN_WINDOWS } from '../analysis/slo.ts';
 import type { BurnWindow, RuleSource, SloOptions } from '../model.ts';

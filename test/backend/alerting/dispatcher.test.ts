@@ -1,4 +1,4 @@
-// Groups and their rhythm, on a clock that is moved by hand: reliability.md 7.2 sentence by
+// Groups and their rhythm, on a clock that is moved by hand: Alertmanager 0.34 sentence by
 // sentence, then restarts, takeovers and reloads.
 
 import assert from 'node:assert/strict';

@@ -1,5 +1,5 @@
 // The parts of alerting that only compute: matchers, routes, times, what is news, how alerts are
-// merged, inhibition, silences. Each sentence of reliability.md 7.2 is a case.
+// merged, inhibition, silences. Each sentence of Alertmanager 0.34 is a case.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,8 +1,7 @@
 // Prometheus' semantics of alerting rules once more, as simple as they can be said: to be compared
-// with the state machine, and to be read beside reliability.md 7.1 sentence by sentence. It shares
-// no code with what it is compared to.
-//
-// Where ours differs on purpose, a line says so (D-055).
+// with the state machine, and to be read beside Prometheus, rules/alerting.go sentence by sentence.
+// It shares no code with what it is compared to.  Where ours differs on purpose, a line says so
+// (D-055).
 
 const MINUTE = 60_000;
 

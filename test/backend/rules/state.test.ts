@@ -1,6 +1,6 @@
-// Proves the state machine sentence by sentence (reliability.md 7.1), its conditions, levels,
-// labels and annotations, and our policies for what cannot be measured. Each test hands in what was
-// measured at each minute and looks at the alerts.
+// Proves the state machine sentence by sentence (Prometheus, rules/alerting.go), its conditions,
+// levels, labels and annotations, and our policies for what cannot be measured. Each test hands in
+// what was measured at each minute and looks at the alerts.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
