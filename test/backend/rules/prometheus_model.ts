@@ -1,6 +1,6 @@
 // Prometheus' semantics of alerting rules once more, as simple as they can be said: to be compared
 // with the state machine, and to be read beside Prometheus, rules/alerting.go sentence by sentence.
-// It shares no code with what it is compared to.  Where ours differs on purpose, a line says so
+// It shares no code with what it is compared to. Where ours differs on purpose, a line says so
 // (D-055).
 
 const MINUTE = 60_000;
