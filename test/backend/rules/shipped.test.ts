@@ -27,7 +27,8 @@ const AT_MS = Date.UTC(2026, 0, 2, 12);
 const NEVER = new AbortController().signal;
 
 const sourceOf = (file: string) => ({ file, text: readFileSync(`config/${file}`, 'utf8') });
-const files = readdirSync('config/rules').map((name) => `rules/${name}`);
+const files = readdirSync('config/rules').filter((name) => name.endsWith('.yaml'))
+  .map((name) => `rules/${name}`);
 const read = [...files.map((file) => readRules(sourceOf(file), OPTIONS)),
   readThresholds(sourceOf('alert_thresholds.json'), OPTIONS)];
 const rules = read.flatMap(({ groups }) => groups).flatMap((group) => group.rules);
