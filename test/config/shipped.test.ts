@@ -4,6 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { normalize } from 'node:path';
 import { test } from 'node:test';
 import fastify from 'fastify';
 import { parse } from 'yaml';
@@ -39,10 +40,8 @@ const skipDefault = needed.length === 0 ? skip : `not built yet: ${needed.join('
 
 async function readComponents(): Promise<readonly ComponentSchema[]> {
   if (!existsSync(componentsFile)) return [];
-  const module = await import(componentsFile) as {
-    loadComponents(): Promise<readonly ComponentSchema[]>;
-  };
-  return module.loadComponents();
+  const { loadComponents } = await import('../../agent/components.ts');
+  return loadComponents();
 }
 
 test('shipped: backend.full.yaml says exactly the defaults', async () => {
@@ -61,7 +60,12 @@ test('shipped: backend.yaml is the defaults, said aloud', async () => {
   const { config, warnings } = await loadBackendConfig({
     files: [shipped('backend.yaml')], env, disk,
   });
-  assert.deepEqual(config, (await loadBackendConfig({ files: [], env, disk })).config);
+  const bare = (await loadBackendConfig({ files: [], env, disk })).config;
+  // What it names lies beside it; nothing is named by default.
+  const { rules, thresholds_file: thresholdsFile, config_file: file } = config.alerting;
+  assert.deepEqual([...rules, thresholdsFile, file], ['rules/*.yaml',
+    'alert_thresholds.json', 'alerting.yaml'].map((name) => normalize(shipped(name))));
+  assert.deepEqual({ ...config, alerting: bare.alerting }, bare);
   assert.equal(describeProblems(warnings), '');
 });
 

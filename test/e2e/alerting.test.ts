@@ -110,7 +110,7 @@ async function call(backend: Process, method: 'GET' | 'POST', path: string, body
   });
   const text = await answer.body.text();
   assert.ok(answer.statusCode < 300, `${method} ${path}: ${answer.statusCode} ${text}`);
-  return JSON.parse(text) as { items: { name: string; status: string }[] };
+  return JSON.parse(text) as { items: { name: string; status: string; state: string }[] };
 }
 
 const raise = (backend: Process, name: string) =>
@@ -123,6 +123,11 @@ async function until(what: string, holds: () => boolean | Promise<boolean>): Pro
     await clock.sleep(50);
   }
 }
+
+/** What was sent is known as sent: a kill before that would have it sent again. */
+const isWritten = async (backend: Process) =>
+  (await call(backend, 'GET', '/api/alerts/history?kind=notification&limit=100'))
+    .items.filter(({ state }) => state === 'sent').length === PLACES.length;
 
 const isEachOnce = (counts: Record<string, number>) =>
   Object.values(counts).every((count) => count >= 1);
@@ -158,6 +163,7 @@ test('e2e: alerting: a second backend takes over, and tells nobody twice', () =>
       const [one, other] = [await start(store), await start(store)];
       await raise(other, 'CardsRefused');
       await until('everybody was told', () => isEachOnce(receivers.about('CardsRefused')));
+      await until('everything is written', () => isWritten(one));
       await one.end('SIGKILL');
       await until('the other one shows it', async () =>
         (await call(other, 'GET', '/api/alerts')).items[0]?.name === 'CardsRefused');
