@@ -246,7 +246,7 @@ test('this machine: this process', { skip }, () => {
   assert.equal(attributes['process.executable.path'], process.execPath);
   assert.equal(attributes['process.executable.name'], 'node');
   assert.equal(attributes['process.owner'], userInfo().username);
-  assert.match(String(attributes['process.command_line']), /real_machine\.test\.ts/);
+  assert.match(String(attributes['process.command_line']), /real_machine\.test\./);
   const ageSeconds = Number(point.timeUnixNano - point.startTimeUnixNano) / 1e9;
   assert.ok(Math.abs(ageSeconds - process.uptime()) < 5, `started ${ageSeconds} s ago`);
 });
