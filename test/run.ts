@@ -3,7 +3,8 @@
 // left: no process that a test started, no file in the temporary folder.
 //
 // The files are bundled before: a process that reads a few files starts in a third of the time of
-// one that compiles hundreds of them. One file alone: `npx tsx --test test/….test.ts`.
+// one that compiles hundreds of them. To see the lines of the sources in a failure, run the file
+// alone: `npx tsx --test test/….test.ts`.
 //
 // `--coverage` measures the rooms with c8, prints a line for each and fails below the goal. It runs
 // the sources as they are.
@@ -103,13 +104,12 @@ async function bundled(paths: readonly string[]): Promise<string[]> {
     format: 'esm',
     platform: 'node',
     target: 'node20',
-    sourcemap: 'linked',
     logLevel: 'warning',
     plugins: [{ name: 'places', setup: places }],
   });
   await stop();
   // What read TypeScript here is not needed there.
-  process.execArgv.splice(0, Infinity, '--enable-source-maps');
+  process.execArgv.splice(0);
   return paths.map((path) => join(bundles, path.replace(/\.ts$/, '.mjs')));
 }
 
