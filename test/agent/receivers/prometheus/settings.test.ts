@@ -26,7 +26,8 @@ async function scrape(page: string, { global = {}, job = {}, receiver: own = {} 
   const sink = createSink();
   const receiver = prometheusReceiver.create(prometheusReceiver.schema.parse({
     config: {
-      global: { scrape_interval: '50ms', ...global },
+      // The timeout is the interval; a busy machine needs some time for a first connection.
+      global: { scrape_interval: '400ms', ...global },
       scrape_configs: [{ job_name: 'app', static_configs: [{ targets }], ...job }],
     }, ...own,
   }), testContext({ id: 'prometheus' }), sink);
