@@ -180,7 +180,7 @@ class FollowedTables implements TableJournal {
     return true;
   }
 
-  /** Copies what has not changed for long, with its version, so that nothing is news. */
+  /** Copies what has not changed for long, with the next version: a later change still counts. */
   private async renew(): Promise<void> {
     const { ask, append, clock, writer } = this.options;
     const { signal } = this.stopping;

@@ -32,7 +32,7 @@ export function measureComposite(
 ): Measured {
   const verdicts = new Map<string, Verdict>();
   const groups = new Map<string, Labels>(on.length === 0 ? [['', {}]] : []);
-  for (const name of new Set(namesIn(composite))) {
+  for (const name of namesIn(composite)) {
     const children = childrenOf(name);
     if (children.length === 0) return { ok: false, reason: `there is no rule ${name}` };
     verdicts.set(name, verdictOf(children, on, { stale, atMs }));
@@ -48,12 +48,12 @@ export function measureComposite(
     sampleOf(composite, labels, (name) => verdicts.get(name)!(key))) };
 }
 
-/** Names of rules that the expression asks for, some more than once. */
+/** Names of rules that the expression asks for, each once. */
 export function namesIn(composite: Composite): string[] {
   switch (composite.type) {
     case 'rule': return [composite.name];
     case 'not': return namesIn(composite.part);
-    case 'and': case 'or': return composite.parts.flatMap(namesIn);
+    case 'and': case 'or': return [...new Set(composite.parts.flatMap(namesIn))];
   }
 }
 
@@ -77,7 +77,7 @@ function verdictOf(
 }
 
 function sampleOf(composite: Composite, labels: Labels, fires: (name: string) => boolean): Sample {
-  const firing = [...new Set(namesIn(composite))].filter(fires).join(', ');
+  const firing = namesIn(composite).filter(fires).join(', ');
   return { labels, value: isTrue(composite, fires) ? 1 : 0, extra: { firing } };
 }
 

@@ -2,6 +2,7 @@
 // A name with blanks stands in double quotes. `not` binds more than `and`, and that more than `or`.
 
 import { closestWord } from '../../../config/errors.ts';
+import { namesIn } from '../composite.ts';
 import type { Composite, Rule, RuleGroup } from '../model.ts';
 
 export const limits = {
@@ -39,7 +40,7 @@ export function parseComposite(text: string): ParsedComposite {
     }
     const reader = new CompositeReader(tokensOf(text));
     const composite = reader.whole();
-    const names = namesOf(composite);
+    const names = namesIn(composite);
     if (names.length > limits.namesMax) {
       throw new CompositeError(`has more than ${limits.namesMax} rules`,
         'make several composites of it', 0);
@@ -48,15 +49,6 @@ export function parseComposite(text: string): ParsedComposite {
   } catch (error) {
     if (!(error instanceof CompositeError)) throw error;
     return { ok: false, why: error.message, hint: error.hint, at: error.at };
-  }
-}
-
-/** Names of rules, each once. */
-export function namesOf(composite: Composite): string[] {
-  switch (composite.type) {
-    case 'rule': return [composite.name];
-    case 'not': return namesOf(composite.part);
-    default: return [...new Set(composite.parts.flatMap(namesOf))];
   }
 }
 
@@ -92,7 +84,7 @@ function faultOf(
   if (above.length >= limits.depthMax) {
     return { why: `is more than ${limits.depthMax} composites deep`, hint: 'write it with fewer' };
   }
-  for (const name of namesOf(rule.source.composite)) {
+  for (const name of namesIn(rule.source.composite)) {
     const children = byName.get(name);
     if (children === undefined && above.length === 0) {
       const closest = closestWord(name, [...byName.keys()]);
